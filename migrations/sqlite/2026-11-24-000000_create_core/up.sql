@@ -1,0 +1,116 @@
+-- Times are milliseconds since 1970 UTC, ids 16 bytes, status and counters.kind the numbers of `Status` and `Counted`.
+
+CREATE TABLE tasks (
+    -- The row id: a claim finds the row by its id once and from then on by this.
+    seq              INTEGER PRIMARY KEY NOT NULL,
+    id               BLOB    NOT NULL UNIQUE,
+    queue            TEXT    NOT NULL,
+    name             TEXT    NOT NULL,
+    priority         INTEGER NOT NULL,
+    status           INTEGER NOT NULL,
+    -- When it may be claimed; NULL unless it is claimable. The one column the ready index depends on.
+    ready_at         BIGINT,
+    created_at       BIGINT  NOT NULL,
+    run_at           BIGINT,
+    started_at       BIGINT,
+    finished_at      BIGINT,
+    attempt          INTEGER NOT NULL DEFAULT 0,
+    failures         INTEGER NOT NULL DEFAULT 0,
+    crashes          INTEGER NOT NULL DEFAULT 0,
+    max_retries      INTEGER NOT NULL,
+    timeout_ms       BIGINT,
+    generation       INTEGER NOT NULL DEFAULT 1,
+    cancel_requested BOOLEAN NOT NULL DEFAULT 0,
+    worker_id        BLOB,
+    -- Kept when the task ends, so that its holder's second report is known for a duplicate; cleared when it is taken away.
+    lease_id         BLOB,
+    unique_key       TEXT,
+    -- The unique key while the task is live.
+    live_key         TEXT,
+    retry            TEXT,
+    tags             TEXT,
+    meta             TEXT,
+    error            TEXT,
+    args             TEXT    NOT NULL,
+    kwargs           TEXT    NOT NULL,
+    result           TEXT,
+    CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
+    CHECK (live_key IS NULL OR status < 5)
+);
+CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL;
+CREATE INDEX tasks_queue ON tasks (queue, id);
+CREATE UNIQUE INDEX tasks_live_key ON tasks (queue, live_key) WHERE live_key IS NOT NULL;
+
+-- One row for each batch granted to a worker; gone when the last of its tasks has ended.
+CREATE TABLE leases (
+    lease_id   BLOB    NOT NULL PRIMARY KEY,
+    worker_id  BLOB    NOT NULL,
+    granted_at BIGINT  NOT NULL,
+    -- Tasks not ended yet.
+    open       INTEGER NOT NULL,
+    -- The ids, 16 bytes each.
+    task_ids   BLOB    NOT NULL
+) WITHOUT ROWID;
+
+-- Attempts that were followed by another one. The last is told by the task itself.
+CREATE TABLE attempts (
+    task_id       BLOB    NOT NULL,
+    generation    INTEGER NOT NULL,
+    number        INTEGER NOT NULL,
+    worker_id     BLOB,
+    started_at    BIGINT,
+    finished_at   BIGINT,
+    outcome       TEXT    NOT NULL,
+    error         TEXT,
+    next_delay_ms BIGINT,
+    PRIMARY KEY (task_id, generation, number)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letter_queue (
+    task_id  BLOB    NOT NULL PRIMARY KEY,
+    queue    TEXT    NOT NULL,
+    name     TEXT    NOT NULL,
+    priority INTEGER NOT NULL,
+    reason   TEXT    NOT NULL,
+    error    TEXT    NOT NULL,
+    attempts INTEGER NOT NULL,
+    died_at  BIGINT  NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX dead_letter_queue_died ON dead_letter_queue (died_at, task_id);
+
+CREATE TABLE queues (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    paused     BOOLEAN NOT NULL DEFAULT 0,
+    weight     INTEGER NOT NULL DEFAULT 1,
+    created_at BIGINT  NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE workers (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    host       TEXT    NOT NULL,
+    pid        INTEGER NOT NULL,
+    version    TEXT    NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('alive', 'draining', 'stopped', 'dead')),
+    slots      INTEGER NOT NULL,
+    started_at BIGINT  NOT NULL,
+    beat_seq   BIGINT  NOT NULL DEFAULT 0,
+    beat_at    BIGINT  NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE idempotency_keys (
+    key        TEXT   NOT NULL PRIMARY KEY,
+    body_hash  BLOB   NOT NULL,
+    created_at BIGINT NOT NULL,
+    -- What became of each task of the request, so that a repeat can be given the same answer.
+    response   TEXT   NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
+
+-- Changed by one delta for each (queue, priority, kind) a transaction touched, in that transaction.
+CREATE TABLE counters (
+    queue    TEXT    NOT NULL,
+    priority INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    n        BIGINT  NOT NULL,
+    PRIMARY KEY (queue, priority, kind)
+) WITHOUT ROWID;

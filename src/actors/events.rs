@@ -1,0 +1,196 @@
+//! Events: what the engine's commits changed, gathered for a tenth of a second and sent to those who watch.
+//!
+//! Events are hints. Who has missed some is told so (`reset`) and reads again; nothing depends on one arriving.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::prelude::*;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::supervision::{Shutdown, tree_actor};
+use crate::engine::Changes;
+
+const GATHER: Duration = Duration::from_millis(100);
+/// Events kept for those who come back after a short absence.
+const KEPT: usize = 256;
+/// Events a subscriber may be behind; one that is slower is cut off and comes back.
+const BEHIND: usize = 64;
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Tasks,
+    Queues,
+    Workers,
+}
+
+impl Topic {
+    pub const ALL: [Self; 3] = [Self::Tasks, Self::Queues, Self::Workers];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Queues => "queues",
+            Self::Workers => "workers",
+        }
+    }
+}
+
+/// One event. Ids increase by one.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: u64,
+    pub topic: Topic,
+    /// JSON.
+    pub data: Arc<str>,
+}
+
+/// What a new subscriber is given.
+pub struct Subscription {
+    /// Events since the one it had seen last; `None` where some of them are no longer kept.
+    pub missed: Option<Vec<Event>>,
+    pub events: mpsc::Receiver<Event>,
+    hub: EventHub,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.0.subscribers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Where changes come in and subscribers sign up. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct EventHub(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    subscribers: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pending: Changes,
+    /// Events of other kinds that wait for the next round.
+    others: Vec<(Topic, Arc<str>)>,
+    last_id: u64,
+    kept: VecDeque<Event>,
+    senders: Vec<mpsc::Sender<Event>>,
+}
+
+impl EventHub {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody listens.
+    pub fn is_watched(&self) -> bool {
+        self.0.subscribers.load(Ordering::Relaxed) > 0
+    }
+
+    pub fn subscribers(&self) -> usize {
+        self.0.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// Signs up; `last_seen` is the id of the last event the subscriber had.
+    pub fn subscribe(&self, last_seen: Option<u64>) -> Subscription {
+        let (sender, events) = mpsc::channel(BEHIND);
+        self.0.subscribers.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.state();
+        state.senders.push(sender);
+        let missed = match last_seen {
+            None => Some(Vec::new()),
+            // Seen what this process has not sent: it comes from an earlier life of the server.
+            Some(last) if last > state.last_id => None,
+            Some(last) => {
+                let oldest = state.kept.front().map_or(state.last_id + 1, |event| event.id);
+                (last + 1 >= oldest).then(|| state.kept.iter().filter(|event| event.id > last).cloned().collect())
+            }
+        };
+        Subscription { missed, events, hub: self.clone() }
+    }
+
+    /// Takes what a commit changed; sent with the next round.
+    pub fn changed(&self, changes: Changes) {
+        self.state().pending.merge(changes);
+    }
+
+    /// Something about workers or a queue, as JSON.
+    pub fn tell(&self, topic: Topic, data: &serde_json::Value) {
+        if self.is_watched() {
+            self.state().others.push((topic, data.to_string().into()));
+        }
+    }
+
+    fn flush(&self) {
+        let mut state = self.state();
+        let changes = std::mem::take(&mut state.pending);
+        let others = std::mem::take(&mut state.others);
+        if !changes.counts.is_empty() {
+            let counts: serde_json::Map<_, _> =
+                changes.counts.iter().map(|(status, n)| (status.as_str().to_owned(), json!(n))).collect();
+            let data = json!({"queues": changes.queues, "ids": changes.ids, "counts": counts, "more": changes.more});
+            state.send(Topic::Tasks, data.to_string().into());
+        } else {
+            for queue in &changes.queues {
+                state.send(Topic::Queues, json!({"queue": queue}).to_string().into());
+            }
+        }
+        for (topic, data) in others {
+            state.send(topic, data);
+        }
+    }
+}
+
+impl State {
+    fn send(&mut self, topic: Topic, data: Arc<str>) {
+        self.last_id += 1;
+        let event = Event { id: self.last_id, topic, data };
+        // A full channel is dropped with its subscriber: it will sign up again and be told what it missed.
+        self.senders.retain(|sender| sender.try_send(event.clone()).is_ok());
+        self.kept.push_back(event);
+        if self.kept.len() > KEPT {
+            self.kept.pop_front();
+        }
+    }
+}
+
+/// Sends what has gathered.
+pub struct Events(EventHub);
+
+impl Events {
+    pub fn new(hub: EventHub) -> Self {
+        Self(hub)
+    }
+}
+
+impl Actor for Events {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(GATHER, |actor, _| {
+            if actor.0.is_watched() {
+                actor.0.flush();
+            }
+        });
+    }
+}
+
+impl Handler<Shutdown> for Events {
+    type Result = ();
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+tree_actor!(Events);

@@ -1,0 +1,18 @@
+//! When things happen. Actors hold no authority: all they know can be rebuilt from the store, so each of them may crash
+//! at any moment and is started anew by its supervisor ([`tree`]). No SQL, no Redis, no HTTP in here.
+
+pub mod dispatcher;
+pub mod events;
+mod heartbeat;
+pub mod node;
+pub mod queue;
+pub mod rate_limiter;
+mod reconcilers;
+pub mod scheduler;
+pub mod slot;
+pub mod supervision;
+pub mod ticket;
+mod timers;
+pub mod tree;
+
+pub use node::{Link, Node, NodeSettings};

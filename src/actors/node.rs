@@ -1,0 +1,88 @@
+//! What the actors of a node share, and the engine's way to them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    events::EventHub,
+    queue::{QueueActor, Wake},
+    supervision::{AddChild, Directory, Phase, Supervisor, Tree},
+    tree,
+};
+use crate::{
+    engine::{Changes, Engine, Listener},
+    work::Registry,
+};
+
+/// How a node runs its tasks.
+#[derive(Debug, Clone)]
+pub struct NodeSettings {
+    /// Tasks run at a time.
+    pub slots: usize,
+    /// Between two renewals of this node.
+    pub heartbeat: Duration,
+    /// How long running tasks may go on after the node is told to stop.
+    pub drain: Duration,
+    /// Between asking a handler to stop and ending it.
+    pub grace: Duration,
+}
+
+/// Shared by all actors. Holds no state of theirs.
+pub struct Node {
+    pub engine: Engine,
+    pub registry: Registry,
+    /// Where handlers run: never on an arbiter, and on threads that live as long as the process.
+    pub handlers: tokio::runtime::Handle,
+    pub settings: NodeSettings,
+    pub directory: Directory,
+    pub tree: Tree,
+    pub events: EventHub,
+    /// The store holds this node to be dead.
+    pub fenced: AtomicBool,
+}
+
+impl Node {
+    /// Wakes a queue, and first its actor where it has none.
+    pub fn wake(self: &Arc<Self>, queue: &Arc<str>) {
+        if let Some(actor) = self.directory.get::<QueueActor>(queue) {
+            return actor.do_send(Wake);
+        }
+        // A queue that keeps crashing stays parked until an operator has looked at it.
+        let row = self.tree.row(&tree::queue_path(queue));
+        if row.is_some_and(|row| row.state == Phase::Parked) {
+            return;
+        }
+        if let Some(queues) = self.directory.get::<Supervisor>(tree::QUEUES) {
+            queues.do_send(AddChild(tree::queue(self, queue)));
+        }
+    }
+}
+
+/// The engine's listener.
+pub struct Link(pub Arc<Node>);
+
+impl Listener for Link {
+    fn woken(&self, queue: &Arc<str>) {
+        self.0.wake(queue);
+    }
+
+    fn is_interested(&self) -> bool {
+        self.0.events.is_watched()
+    }
+
+    fn changed(&self, changes: Changes) {
+        self.0.events.changed(changes);
+    }
+
+    fn fenced(&self) {
+        if !self.0.fenced.swap(true, Ordering::SeqCst) {
+            log::error!("The store holds this node to be dead: nothing is started any more, what runs is given back");
+            self.0.engine.held().interrupt_all();
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One queue: turns idle slots into running tasks.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+
+use super::{
+    dispatcher::{Dispatcher, Filled, Open},
+    node::Node,
+    rate_limiter::{Block, RateLimiter},
+    scheduler::{Due, Scheduler},
+    supervision::{Ref, Shutdown, tree_actor},
+    ticket::Ticket,
+    tree,
+};
+use crate::{
+    engine::ClaimReply,
+    store::StoreError,
+    task::Millis,
+};
+
+/// How long a queue without work keeps its actor.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a queue waits after the store has failed it.
+const AFTER_FAILURE: Millis = 500;
+
+/// There may be something to run.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Wake;
+
+/// Slots to fill.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fill(pub Vec<Ticket>);
+
+/// The dispatcher has started anew and wants to know who is open.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Announce;
+
+/// A claim has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Claimed {
+    unused: usize,
+    outcome: Result<Left, StoreError>,
+}
+
+/// What is left in the queue after a claim.
+struct Left {
+    more: bool,
+    next_due: Option<Millis>,
+}
+
+/// Holds no tasks: what waits is in the store, its head in the broker.
+pub struct QueueActor {
+    node: Arc<Node>,
+    name: Arc<str>,
+    weight: u32,
+    open: bool,
+    /// Woken since the claim under way was sent: what it finds may be out of date.
+    woken: bool,
+    claiming: bool,
+    /// A task of it waits for its time.
+    due: bool,
+    quiet_since: std::time::Instant,
+}
+
+impl QueueActor {
+    pub fn new(node: Arc<Node>, name: Arc<str>) -> Self {
+        let quiet_since = std::time::Instant::now();
+        Self { node, name, weight: 1, open: false, woken: false, claiming: false, due: false, quiet_since }
+    }
+
+    fn dispatcher(&self) -> Option<Ref<Dispatcher>> {
+        self.node.directory.get(tree::DISPATCHER)
+    }
+
+    fn announce(&mut self, address: Option<Ref<Self>>) {
+        self.open = true;
+        // Without a dispatcher nothing is lost: the next one asks.
+        if let (Some(dispatcher), Some(address)) = (self.dispatcher(), address) {
+            dispatcher.do_send(Open { queue: self.name.clone(), weight: self.weight, address });
+        }
+    }
+
+    fn own_address(&self) -> Option<Ref<Self>> {
+        self.node.directory.get(&self.name)
+    }
+
+    /// The weight is in the store; until it is read the queue counts as any other.
+    fn read_weight(&self, ctx: &mut Context<Self>) {
+        let (node, name) = (self.node.clone(), self.name.clone());
+        let read = tokio::task::spawn_blocking(move || node.engine.reader().queue(&name));
+        ctx.spawn(read.into_actor(self).map(|row, actor, _| {
+            if let Ok(Ok(Some(row))) = row {
+                actor.weight = row.weight;
+                if actor.open && row.weight != 1 {
+                    let address = actor.own_address();
+                    actor.announce(address);
+                }
+            }
+        }));
+    }
+
+    fn after_claim(&mut self, outcome: Result<Left, StoreError>) -> bool {
+        match outcome {
+            Ok(Left { more, next_due }) => {
+                self.due = next_due.is_some();
+                if let (Some(at), Some(scheduler)) = (next_due, self.node.directory.get::<Scheduler>(tree::SCHEDULER)) {
+                    scheduler.do_send(Due { queue: self.name.clone(), at });
+                }
+                more || self.woken
+            }
+            Err(error) => {
+                log::warn!(queue = &*self.name; "A claim failed, the queue waits a moment: {error}");
+                let until = self.node.engine.clock().now() + AFTER_FAILURE;
+                if let Some(limiter) = self.node.directory.get::<RateLimiter>(tree::RATE_LIMITER) {
+                    limiter.do_send(Block { queue: self.name.clone(), until });
+                }
+                false
+            }
+        }
+    }
+
+    /// A queue that is not used gives its actor back; the next hint makes it a new one.
+    fn stop_if_idle(&mut self, ctx: &mut Context<Self>) {
+        let idle = !self.open && !self.claiming && !self.due && self.quiet_since.elapsed() >= IDLE;
+        if idle && self.node.engine.broker().depth(&self.name) == 0 {
+            self.node.engine.broker().forget(&self.name);
+            ctx.stop();
+        }
+    }
+}
+
+impl Actor for QueueActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.read_weight(ctx);
+        let address = self.own_address();
+        self.announce(address);
+        ctx.run_interval(IDLE / 4, |actor, ctx| actor.stop_if_idle(ctx));
+    }
+}
+
+impl Handler<Wake> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, _: &mut Self::Context) {
+        self.quiet_since = std::time::Instant::now();
+        self.woken = true;
+        if !self.open {
+            let address = self.own_address();
+            self.announce(address);
+        }
+    }
+}
+
+impl Handler<Announce> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Announce, _: &mut Self::Context) {
+        if self.open {
+            let address = self.own_address();
+            self.announce(address);
+        }
+    }
+}
+
+impl Handler<Fill> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, Fill(tickets): Fill, _: &mut Self::Context) {
+        self.woken = false;
+        self.claiming = true;
+        self.quiet_since = std::time::Instant::now();
+        let (want, address) = (tickets.len(), self.own_address());
+        let claimed = move |reply: Result<ClaimReply, StoreError>| {
+            let mut tickets = tickets;
+            let outcome = reply.map(|reply| {
+                for grant in reply.grants {
+                    match tickets.pop() {
+                        Some(ticket) => ticket.run(grant),
+                        None => drop(grant), // more than was asked for: it goes back
+                    }
+                }
+                Left { more: reply.more, next_due: reply.next_due }
+            });
+            let unused = tickets.len();
+            drop(tickets);
+            if let Some(address) = address {
+                address.do_send(Claimed { unused, outcome });
+            }
+        };
+        self.node.engine.claim(self.name.clone(), want, claimed);
+    }
+}
+
+impl Handler<Claimed> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, Claimed { unused, outcome }: Claimed, _: &mut Self::Context) {
+        self.claiming = false;
+        self.open = self.after_claim(outcome);
+        if let Some(dispatcher) = self.dispatcher() {
+            dispatcher.do_send(Filled { queue: self.name.clone(), unused, open: self.open });
+        }
+    }
+}
+
+impl Handler<Shutdown> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+tree_actor!(QueueActor);

@@ -1,0 +1,150 @@
+//! Duties that take no input: each looks at the store every so often and mends what it finds. Harmless at any time.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+
+use super::{
+    node::Node,
+    supervision::{Shutdown, tree_actor},
+};
+use crate::{
+    store::RetentionLimits,
+    task::{Millis, TaskId},
+};
+
+/// Leases younger than this may be on their way to a slot.
+const LOST_AFTER: Millis = 5_000;
+const HOUR: Millis = 3_600_000;
+
+/// The dependency resolver: gives back tasks that a crash has left granted to this node and held by nobody in it.
+pub(super) struct DependencyResolver(pub Arc<Node>);
+
+/// The dead-letter queue's watch: says so when it has grown.
+pub(super) struct DeadLetter {
+    node: Arc<Node>,
+    seen: Option<i64>,
+}
+
+/// The pruner: deletes what is past its retention, a few hundred rows at a time.
+pub(super) struct Pruner {
+    node: Arc<Node>,
+    /// Where the walk over the tasks goes on.
+    after: Option<TaskId>,
+}
+
+impl DependencyResolver {
+    const EVERY: Duration = Duration::from_secs(2);
+
+    fn resolve(&mut self, ctx: &mut Context<Self>) {
+        let node = self.0.clone();
+        let work = async move {
+            match node.engine.release_lost(LOST_AFTER).await {
+                Ok(0) => {}
+                Ok(n) => log::warn!(tasks = n; "Tasks granted to this node were held by nobody in it; they are queued again"),
+                Err(error) => log::debug!("Lost leases could not be looked for: {error}"),
+            }
+        };
+        ctx.spawn(work.into_actor(self).map(|(), _, ctx| {
+            ctx.run_later(Self::EVERY, Self::resolve);
+        }));
+    }
+}
+
+impl Actor for DependencyResolver {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.resolve(ctx);
+    }
+}
+
+impl DeadLetter {
+    const EVERY: Duration = Duration::from_secs(5);
+
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, seen: None }
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let reader = self.node.engine.reader().clone();
+        let count = tokio::task::spawn_blocking(move || reader.dead_letter_count());
+        ctx.spawn(count.into_actor(self).map(|count, actor, ctx| {
+            if let Ok(Ok(count)) = count {
+                let grown = count - actor.seen.unwrap_or(count);
+                if grown > 0 {
+                    log::warn!(dead_letters = count, new = grown; "The dead-letter queue has grown");
+                }
+                actor.seen = Some(count);
+            }
+            ctx.run_later(Self::EVERY, Self::look);
+        }));
+    }
+}
+
+impl Actor for DeadLetter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look(ctx);
+    }
+}
+
+impl Pruner {
+    const EVERY: Duration = Duration::from_secs(60);
+    /// Between two steps of a walk: others are to be served meanwhile.
+    const STEP: Duration = Duration::from_millis(50);
+    const ROWS: usize = 500;
+
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, after: None }
+    }
+
+    fn prune(&mut self, ctx: &mut Context<Self>) {
+        let (node, after) = (self.node.clone(), self.after);
+        let work = async move {
+            let now = node.engine.clock().now();
+            let limits = RetentionLimits {
+                success_before: now - 24 * HOUR,
+                others_before: now - 7 * 24 * HOUR,
+                idempotency_before: now - 24 * HOUR,
+                workers_before: now - 24 * HOUR,
+                rows: Self::ROWS,
+            };
+            node.engine.prune(limits, after).await
+        };
+        ctx.spawn(work.into_actor(self).map(|next, actor, ctx| {
+            actor.after = next.unwrap_or_else(|error| {
+                log::debug!("Nothing could be pruned: {error}");
+                None
+            });
+            let wait = if actor.after.is_some() { Self::STEP } else { Self::EVERY };
+            ctx.run_later(wait, Self::prune);
+        }));
+    }
+}
+
+impl Actor for Pruner {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Not at once: a start has more urgent things to do.
+        ctx.run_later(Self::EVERY, Self::prune);
+    }
+}
+
+macro_rules! stops_at_once {
+    ($($actor:ty),+) => {$(
+        impl Handler<Shutdown> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+                ctx.stop();
+            }
+        }
+
+        tree_actor!($actor);
+    )+};
+}
+
+stops_at_once!(DependencyResolver, DeadLetter, Pruner);

@@ -1,0 +1,117 @@
+//! The supervision tree: who restarts whom. The only file that says so.
+//!
+//! ```text
+//! root (one_for_one; children stop one after the other, last first)
+//! ├─ heartbeat            own thread
+//! ├─ events
+//! ├─ dependency_resolver  ┐
+//! ├─ dead_letter          │ reconcilers
+//! ├─ scheduler            │
+//! ├─ pruner               ┘
+//! ├─ rate_limiter
+//! ├─ slots (one_for_one)  ── slot-1 … slot-N    drain together
+//! ├─ queues (one_for_one; a queue that keeps crashing is parked) ── one for each busy queue
+//! └─ dispatcher
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    dispatcher::Dispatcher,
+    events::Events,
+    heartbeat::Heartbeat,
+    node::Node,
+    queue::QueueActor,
+    rate_limiter::RateLimiter,
+    reconcilers::{DeadLetter, DependencyResolver, Pruner},
+    scheduler::Scheduler,
+    slot::Slot,
+    supervision::{ChildSpec, OnGiveUp, Restart, Root, StopOrder, Strategy, SupervisorSpec},
+};
+
+pub const ROOT: &str = "root";
+pub const SLOTS: &str = "slots";
+pub const QUEUES: &str = "queues";
+pub const DISPATCHER: &str = "dispatcher";
+pub const SCHEDULER: &str = "scheduler";
+pub const RATE_LIMITER: &str = "rate_limiter";
+
+/// Beyond the drain: a slot that is told to end then needs a moment to kill what it runs.
+const BEYOND_DRAIN: Duration = Duration::from_secs(2);
+/// Pause before the first restart, doubled up to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Where a queue's actor stands in the tree.
+pub fn queue_path(queue: &str) -> String {
+    format!("{ROOT}/{QUEUES}/{queue}")
+}
+
+/// Starts the tree on this thread's arbiter.
+pub fn start(node: &Arc<Node>) -> Root {
+    let spec = SupervisorSpec::new(Strategy::OneForOne)
+        .intensity(20, MINUTE)
+        .backoff(BACKOFF.0, BACKOFF.1)
+        .stop_order(StopOrder::LastFirst)
+        .child(heartbeat(node))
+        .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
+        .child(child(node, "dependency_resolver", "DependencyResolver", DependencyResolver))
+        .child(child(node, "dead_letter", "DeadLetter", DeadLetter::new))
+        .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
+        .child(child(node, "pruner", "Pruner", Pruner::new))
+        .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))
+        .child(ChildSpec::supervisor(SLOTS, slots(node)))
+        .child(ChildSpec::supervisor(QUEUES, queues()))
+        .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new));
+    Root::start(ROOT, spec, &node.tree, &node.directory)
+}
+
+fn child<A: super::supervision::TreeActor>(
+    node: &Arc<Node>,
+    name: &'static str,
+    kind: &'static str,
+    make: impl Fn(Arc<Node>) -> A + Send + Sync + 'static,
+) -> ChildSpec {
+    let node = node.clone();
+    ChildSpec::new(name, kind, move |watch| watch.start(make(node.clone())))
+}
+
+fn heartbeat(node: &Arc<Node>) -> ChildSpec {
+    let node = node.clone();
+    ChildSpec::new("heartbeat", "Heartbeat", move |watch| {
+        let node = node.clone();
+        watch.start_alone(move || Heartbeat(node))
+    })
+}
+
+fn slots(node: &Arc<Node>) -> SupervisorSpec {
+    // A slot's crash is one task's attempt interrupted: many slots may have many before something is wrong.
+    let most = 20 + 5 * node.settings.slots;
+    let spec = SupervisorSpec::new(Strategy::OneForOne)
+        .intensity(most, MINUTE)
+        .backoff(BACKOFF.0, BACKOFF.1)
+        .stop_order(StopOrder::Together);
+    (1..=node.settings.slots).fold(spec, |spec, number| spec.child(slot(node, number)))
+}
+
+fn slot(node: &Arc<Node>, number: usize) -> ChildSpec {
+    let (grace, node) = (node.settings.drain + BEYOND_DRAIN, node.clone());
+    let name: Arc<str> = format!("slot-{number}").into();
+    let own = name.clone();
+    ChildSpec::new(name, "Slot", move |watch| watch.start(Slot::new(node.clone(), number, own.clone()))).grace(grace)
+}
+
+fn queues() -> SupervisorSpec {
+    SupervisorSpec::new(Strategy::OneForOne)
+        .intensity(20, MINUTE)
+        .backoff(BACKOFF.0, BACKOFF.1)
+        .stop_order(StopOrder::Together)
+        .on_give_up(OnGiveUp::ParkChild)
+}
+
+/// One queue's actor: ends by itself when idle, and is then forgotten.
+pub fn queue(node: &Arc<Node>, name: &Arc<str>) -> ChildSpec {
+    let (node, own) = (node.clone(), name.clone());
+    ChildSpec::new(name.clone(), "Queue", move |watch| watch.start(QueueActor::new(node.clone(), own.clone())))
+        .restart(Restart::Transient)
+}

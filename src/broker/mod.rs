@@ -1,0 +1,46 @@
+//! What is fast and may be forgotten: the heads of the queues, as hints.
+//!
+//! A broker only suggests. A hint that is lost, doubled, stale or out of order costs time, never safety: the claim in the
+//! store decides. Calls may block on the network: only the engine's stage threads make them.
+
+mod head;
+mod in_process;
+
+pub use in_process::InProcess;
+
+use crate::task::{Mark, Millis, Priority, Ready};
+
+/// Heads of queues: for each queue and priority the first tasks that are claimable, now or later.
+pub trait Broker: Send + Sync {
+    /// Tells of claimable tasks; the queues that had nothing to offer before, each once: they are to be woken.
+    fn hint(&self, ready: &[Ready]) -> Vec<std::sync::Arc<str>>;
+
+    /// Takes up to `n` ids that are ready, highest priority first, first come first served within one.
+    fn pop(&self, queue: &str, n: usize, now: Millis) -> Popped;
+
+    /// Opens the gate of a lane: from now on hints are kept wherever they belong. Returns the lane's horizon, from which
+    /// the store is to be read *after* this call, so that nothing is committed unseen between the two.
+    fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark>;
+
+    /// Adds what the store had beyond the horizon and closes the gate; `complete`: the store has no more than this.
+    fn end_refill(&self, queue: &str, priority: Priority, rows: &[Mark], complete: bool);
+
+    /// Forgets a queue; it is filled from the store when next asked for.
+    fn forget(&self, queue: &str);
+
+    /// Ids held for a queue.
+    fn depth(&self, queue: &str) -> usize;
+
+    /// What an operator calls it.
+    fn kind(&self) -> &'static str;
+}
+
+/// What a pop found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Popped {
+    pub entries: Vec<(Priority, Mark)>,
+    /// This lane is used up but the store has more: refill it before a lower one is served.
+    pub starved: Option<Priority>,
+    /// When the next entry falls due, if nothing is ready any more.
+    pub next_due: Option<Millis>,
+}

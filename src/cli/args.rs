@@ -1,0 +1,178 @@
+//! The grammar of the command line. Environment names are part of the help texts; the values are read by `config`,
+//! which knows where each came from.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{act::IdsArgs, bench::BenchArgs, read, serve::MigrateArgs, submit::SubmitArgs};
+
+/// Ends every long help.
+macro_rules! examples {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "\n\nExit codes: 0 ok · 1 failed · 2 usage · 3 not found · 4 server unreachable"
+        )
+    };
+}
+pub(super) use examples;
+
+/// A distributed job queue: REST in, supervised workers, a result out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jobqueue",
+    version,
+    max_term_width = 110,
+    long_about = "A distributed job queue: REST in, supervised workers, a result out.\n\nWithout a command: serve. \
+                  Settings come from flags, then the environment, then jobqueue.toml, then defaults.",
+    after_long_help = examples!(
+        "  jobqueue dev                                      a server with demo tasks and a dashboard
+  jobqueue submit demo.add --args '[1, 2]' --wait   run one and wait for its result
+  jobqueue list --status failed                     what went wrong"
+    )
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) globals: Globals,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// Flags that go with every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Globals {
+    /// How to print: a table for people, or the server's JSON unchanged
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
+    pub(super) output: Output,
+    /// Configuration file [env: JOBQUEUE_CONFIG] [default: jobqueue.toml, if there is one]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// Server to talk to [env: JOBQUEUE_URL] [default: http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// Key to send; other users can see flags, so prefer the variable [env: JOBQUEUE_API_KEY, JOBQUEUE_API_KEY_FILE]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub(super) api_key: Option<String>,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server: API, dashboard and workers (the default)
+    #[command(after_long_help = examples!(
+        "  jobqueue serve
+  jobqueue serve --port 9000 --concurrency 16
+  DATABASE_URL=sqlite:///var/lib/jobqueue/jobqueue.db LOG_FORMAT=json jobqueue serve"
+    ))]
+    Serve(ServeArgs),
+    /// Run the server with demo tasks and print the dashboard's address
+    #[command(after_long_help = examples!("  jobqueue dev\n  jobqueue dev --port 0        any free port"))]
+    Dev(ServeArgs),
+    /// Change or show the database's schema
+    #[command(after_long_help = examples!("  jobqueue migrate status\n  jobqueue migrate up"))]
+    Migrate(MigrateArgs),
+    /// Submit a task
+    Submit(SubmitArgs),
+    /// Show a task, or follow it to its end
+    Status(read::StatusArgs),
+    /// List tasks, newest first
+    List(read::ListArgs),
+    /// Cancel tasks: those that wait at once, running ones after a grace
+    #[command(after_long_help = examples!(
+        "  jobqueue cancel 01920000-0000-7000-8000-000000000001
+  jobqueue list --queue bulk --status queued --output json | jq -r '.data[].id' | xargs jobqueue cancel"
+    ))]
+    Cancel(IdsArgs),
+    /// Run tasks that have ended once more
+    #[command(after_long_help = examples!(
+        "  jobqueue retry 01920000-0000-7000-8000-000000000001
+  jobqueue list --status failed --output json | jq -r '.data[].id' | xargs jobqueue retry"
+    ))]
+    Retry(IdsArgs),
+    /// Measure a running server
+    Bench(BenchArgs),
+    /// Print the OpenAPI document of the REST API
+    #[command(after_long_help = examples!(
+        "  jobqueue openapi > openapi.json
+  jobqueue openapi | jq '.paths | keys'"
+    ))]
+    Openapi,
+}
+
+/// Settings of the server that have a flag. They are texts here: `config` parses them all, wherever they come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ServeArgs {
+    /// Address the API listens on [env: API_HOST] [default: 127.0.0.1]
+    #[arg(long, help_heading = "API")]
+    host: Option<String>,
+    /// Port the API listens on; 0 = any free port [env: API_PORT] [default: 8000]
+    #[arg(long, help_heading = "API")]
+    port: Option<String>,
+    /// Listen beyond this machine although nobody has to authenticate [env: JOBQUEUE_INSECURE_NO_AUTH]
+    #[arg(long, help_heading = "API")]
+    insecure_no_auth: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Tasks that run at once on this node, 1 to 4096 [env: WORKER_CONCURRENCY] [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Worker")]
+    concurrency: Option<String>,
+    /// How long running tasks may go on after a request to stop [env: WORKER_DRAIN_TIMEOUT] [default: 25s]
+    #[arg(long, value_name = "TIME", help_heading = "Worker")]
+    drain_timeout: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Where tasks are kept.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct DatabaseArgs {
+    /// sqlite://PATH [env: DATABASE_URL, DATABASE_URL_FILE] [default: sqlite://./data/jobqueue.db]
+    #[arg(long, value_name = "URL", help_heading = "Storage")]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+struct LogArgs {
+    /// Level, also per module: info,jobqueue::engine=debug [env: LOG_LEVEL] [default: info]
+    #[arg(long, value_name = "FILTER", help_heading = "Logging")]
+    log_level: Option<String>,
+    /// json, text or auto: text on a terminal, else JSON [env: LOG_FORMAT] [default: auto]
+    #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
+    log_format: Option<String>,
+}
+
+/// Settings' names with the texts given for them.
+pub(super) type Flags = Vec<(&'static str, String)>;
+
+impl ServeArgs {
+    pub(super) fn flags(self) -> Flags {
+        let Self { host, port, insecure_no_auth, database, concurrency, drain_timeout, log } = self;
+        let LogArgs { log_level, log_format } = log;
+        let pairs = [
+            ("api.host", host),
+            ("api.port", port),
+            ("api.insecure_no_auth", insecure_no_auth.then(|| "true".to_owned())),
+            ("worker.concurrency", concurrency),
+            ("worker.drain_timeout", drain_timeout),
+            ("log.level", log_level),
+            ("log.format", log_format),
+        ];
+        let given = pairs.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
+        given.chain(database.flags()).collect()
+    }
+}
+
+impl DatabaseArgs {
+    pub(super) fn flags(self) -> Flags {
+        self.database_url.map(|url| ("database_url", url)).into_iter().collect()
+    }
+}

@@ -1,0 +1,130 @@
+//! `submit`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{
+    Failure, Remote,
+    args::{Output, examples},
+    input::{self, Limit, Shape},
+    output, read,
+};
+use crate::{
+    client::{self, Call, LONGEST_WAIT, TaskRequest},
+    task::Priority,
+};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = examples!(
+    "  jobqueue submit process_data --args '[1, 2, 3]' --kwargs '{\"multiplier\": 2}'
+  jobqueue submit report --kwargs @report.json --delay 10m --unique-key report-today
+  jobqueue submit demo.add --args '[1, 2]' --wait=5s --output json | jq .result
+
+With --wait, a task that did not end in success is exit code 1."
+))]
+pub(super) struct SubmitArgs {
+    /// Name of the task
+    #[arg(value_parser = input::task_name)]
+    name: String,
+    /// Positional arguments: a JSON array, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON", help_heading = "Arguments of the task")]
+    args: Option<String>,
+    /// Named arguments: a JSON object, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON", help_heading = "Arguments of the task")]
+    kwargs: Option<String>,
+    /// Queue
+    #[arg(long, value_parser = input::queue_name, help_heading = "When and where")]
+    queue: Option<String>,
+    /// high, medium, low, or 0 (last) to 9 (first)
+    #[arg(long, value_parser = input::priority, help_heading = "When and where")]
+    priority: Option<Priority>,
+    /// Not before this much time has passed, such as 30s or 2h
+    #[arg(long, value_name = "TIME", value_parser = input::time, conflicts_with = "run_at")]
+    #[arg(help_heading = "When and where")]
+    delay: Option<Duration>,
+    /// Not before this time, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = input::moment, help_heading = "When and where")]
+    run_at: Option<jiff::Timestamp>,
+    /// Retries after the first attempt
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    max_retries: Option<u32>,
+    /// Time limit of an attempt, or "none"
+    #[arg(long, value_name = "TIME", value_parser = input::limit, help_heading = "Limits")]
+    timeout: Option<Limit>,
+    /// At most one live task of the queue has this key; if there is one, it is the answer
+    #[arg(long, value_name = "KEY", help_heading = "Once only")]
+    unique_key: Option<String>,
+    /// Repeating the command with the same key within a day does not submit again
+    #[arg(long, value_name = "KEY", help_heading = "Once only")]
+    idempotency_key: Option<String>,
+    /// Label to find it by; can be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Wait for the end and show the result; without a time, 30s
+    #[arg(long, value_name = "TIME", value_parser = input::time)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "30s")]
+    wait: Option<Duration>,
+}
+
+pub(super) async fn run(remote: &mut Remote<'_, '_>, args: SubmitArgs) -> Result<(), Failure> {
+    let wait = args.wait;
+    let request = request(remote, args)?;
+    let call = Call::submit(&request, wait.map(|wait| wait.min(LONGEST_WAIT)))?;
+    let asked = tokio::time::Instant::now();
+    let reply = remote.client.send(&call).await?;
+    let submitted = client::submitted(&reply)?;
+    if submitted.deduplicated {
+        remote.terminal.note("note: the unique key is held by this task; nothing was added");
+    }
+    if submitted.replayed {
+        remote.terminal.note("note: the idempotency key was used before; this is the answer it got then");
+    }
+    let Some(wait) = wait else {
+        return match remote.output {
+            Output::Json => remote.terminal.line(&reply.body),
+            Output::Table => {
+                let width = remote.terminal.width;
+                remote.terminal.line(&output::tasks(std::slice::from_ref(&submitted.task), width))
+            }
+        };
+    };
+    if submitted.task.status.is_terminal() {
+        return read::show_end(remote, &reply.body, &submitted.task);
+    }
+    remote.client.wait(submitted.task.id, (asked + wait).duration_since(tokio::time::Instant::now())).await?;
+    let reply = remote.client.send(&Call::get(submitted.task.id)).await?;
+    read::show_end(remote, &reply.body, &reply.json()?)
+}
+
+/// Everything is checked here, before anything is sent.
+fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest, Failure> {
+    let SubmitArgs { name, args, kwargs, queue, priority, delay, run_at, .. } = given;
+    let SubmitArgs { max_retries, timeout, unique_key, idempotency_key, tags, .. } = given;
+    if args.as_deref() == Some("-") && kwargs.as_deref() == Some("-") {
+        return Err(Failure::usage("--args and --kwargs cannot both be read from standard input"));
+    }
+    let mut request = TaskRequest::new(name);
+    if let Some(text) = args {
+        request = request.args(&input::json("--args", &text, Shape::Array, remote.terminal)?)?;
+    }
+    if let Some(text) = kwargs {
+        request = request.kwargs(&input::json("--kwargs", &text, Shape::Object, remote.terminal)?)?;
+    }
+    request = set(request, queue, TaskRequest::queue);
+    request = set(request, priority, TaskRequest::priority);
+    request = set(request, delay, TaskRequest::delay);
+    request = set(request, run_at, TaskRequest::run_at);
+    request = set(request, max_retries, TaskRequest::max_retries);
+    request = set(request, timeout, |request, Limit(limit)| request.timeout(limit));
+    request = set(request, unique_key, TaskRequest::unique_key);
+    request = set(request, idempotency_key, TaskRequest::idempotency_key);
+    Ok(tags.into_iter().fold(request, TaskRequest::tag))
+}
+
+fn set<T>(request: TaskRequest, value: Option<T>, setter: impl FnOnce(TaskRequest, T) -> TaskRequest) -> TaskRequest {
+    match value {
+        Some(value) => setter(request, value),
+        None => request,
+    }
+}

@@ -1,0 +1,106 @@
+//! Configuration: flags > environment > `jobqueue.toml` > defaults, each value with where it came from.
+//!
+//! [`SETTINGS`] is the one table of all settings. [`Config::load`] lays the layers over each other and reports every
+//! fault at once. Nothing here prints, logs or opens the database.
+
+mod file;
+mod layers;
+mod origin;
+mod parse;
+mod refusals;
+mod sections;
+mod settings;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+pub use layers::Sources;
+pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
+pub use sections::{CommandConfig, QueueConfig, Timeout};
+pub use settings::{Effect, SETTINGS, Secrecy, Setting};
+
+use crate::{logging, task::Millis};
+
+/// Everything a process is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    pub api: ApiConfig,
+    /// The SQLite file. Relative paths start at the working folder; its folder need not exist yet.
+    pub database: PathBuf,
+    pub worker: WorkerConfig,
+    pub defaults: TaskDefaults,
+    pub log: logging::Options,
+    pub client: ClientConfig,
+    /// `[tasks.NAME]`: tasks that are run by a command.
+    pub tasks: BTreeMap<String, CommandConfig>,
+    /// `[queues.NAME]`: queues with settings of their own.
+    pub queues: BTreeMap<String, QueueConfig>,
+    /// The configuration file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// What the operator should know although it is no fault: one sentence each, to be logged at start.
+    pub warnings: Vec<String>,
+    /// Every setting with its value (secrets masked) and where it came from, in the order of [`SETTINGS`].
+    pub entries: Vec<Entry>,
+}
+
+/// Where the API listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// An IP address or a host name.
+    pub host: String,
+    /// 0 = any free port.
+    pub port: u16,
+    /// Listen beyond this machine although nobody has to authenticate.
+    pub insecure_no_auth: bool,
+}
+
+/// How this node runs tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// Tasks that run at once, 1 to 4096.
+    pub concurrency: usize,
+    pub heartbeat_interval_ms: Millis,
+    /// How long running tasks may go on after a request to stop.
+    pub drain_timeout_ms: Millis,
+    /// How long a cancelled task may go on before it is killed.
+    pub cancel_grace_ms: Millis,
+}
+
+/// What holds for a task that does not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskDefaults {
+    /// Retries after the first attempt.
+    pub max_retries: u32,
+    /// Growth factor of the delay between attempts, 1 to 100.
+    pub retry_backoff_base: f64,
+    /// `None`: no limit.
+    pub timeout_ms: Option<Millis>,
+}
+
+/// How the command line reaches a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientConfig {
+    pub url: String,
+    pub api_key: Option<Secret>,
+}
+
+impl Config {
+    /// All that a server needs.
+    ///
+    /// # Errors
+    /// Every fault found, each with its place and what would be right.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        layers::load(sources, layers::Scope::Everything)
+    }
+
+    /// Only what a client needs (`client.*`): what is wrong with the rest of the file or the environment does not keep
+    /// anybody from asking a server.
+    ///
+    /// # Errors
+    /// Every fault found in those settings.
+    pub fn load_client(sources: &Sources) -> Result<Self, ConfigError> {
+        layers::load(sources, layers::Scope::Client)
+    }
+}

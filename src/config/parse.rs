@@ -1,0 +1,123 @@
+//! Values from text. Each parser's error says what it accepts.
+
+use std::{
+    net::IpAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use crate::task::{Millis, duration};
+
+type Parsed<T> = Result<T, String>;
+
+/// A whole number within a range.
+pub(super) fn integer(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A number within a range.
+pub(super) fn number(text: &str, range: RangeInclusive<f64>) -> Parsed<f64> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| format!("expected a number from {} to {}", range.start(), range.end()))
+}
+
+/// A duration within a range of milliseconds; a bare number is seconds.
+pub(super) fn duration(text: &str, range: RangeInclusive<Millis>) -> Parsed<Millis> {
+    let wanted = || {
+        let (from, to) = (duration::to_text(*range.start()), duration::to_text(*range.end()));
+        format!("expected {}, from {from} to {to}", duration::EXPECTED)
+    };
+    duration::parse(text).filter(|millis| range.contains(millis)).ok_or_else(wanted)
+}
+
+/// Longest time limit of a task.
+const LONGEST_TIMEOUT: Millis = 30 * 24 * 3_600_000;
+
+/// A time limit; `none` is no limit. 0 is refused: some would read it as "none", others as "at once".
+pub(super) fn timeout(text: &str) -> Parsed<Option<Millis>> {
+    if text.trim() == "none" {
+        return Ok(None);
+    }
+    duration(text, 1..=LONGEST_TIMEOUT).map(Some).map_err(|wanted| format!("{wanted}, or \"none\" for no limit"))
+}
+
+/// `true` or `false`, also as `1`, `yes`, `on` and their opposites.
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("expected true or false".into()),
+    }
+}
+
+/// Bytes: a whole number, or one with `KiB` or `MiB`.
+pub(super) fn bytes(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
+    let (number, scale) = match text.trim() {
+        text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1 << 10),
+        text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1 << 20),
+        text => (text, 1),
+    };
+    number
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .and_then(|value| value.checked_mul(scale))
+        .filter(|v| range.contains(v))
+        .ok_or_else(|| {
+            format!("expected bytes such as 65536, \"64KiB\" or \"4MiB\", from {} to {}", range.start(), range.end())
+        })
+}
+
+/// An IP address or a host name (RFC 1123), without a port.
+pub(super) fn host(text: &str) -> Parsed<String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    // All digits and dots but no address is a mistyped address, not a name.
+    let name = bare.len() <= 253 && bare.split('.').all(label) && bare.bytes().any(|b| b.is_ascii_alphabetic());
+    if bare.parse::<IpAddr>().is_ok() || name {
+        Ok(bare.to_owned())
+    } else {
+        Err("expected an IP address such as 127.0.0.1 or ::1, or a host name, without a port".into())
+    }
+}
+
+/// Only programs on the same machine can connect to it.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The file of a `sqlite://` address: `sqlite://data/x.db` is relative, `sqlite:///var/lib/x.db` is not.
+pub(super) fn database(url: &str) -> Parsed<PathBuf> {
+    const WANTED: &str =
+        "expected sqlite://PATH, such as sqlite://data/jobqueue.db or sqlite:///var/lib/jobqueue/jobqueue.db";
+    let path = match url.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => rest.strip_prefix("//").unwrap_or(rest),
+        Some((scheme, _)) if is_postgres(scheme) => return Err(super::refusals::embedded_only("it")),
+        _ => return Err(WANTED.into()),
+    };
+    if path.contains('?') || path.contains('#') {
+        return Err(format!("{WANTED}; options after the path are not supported"));
+    }
+    if path.starts_with(":memory:") {
+        return Err(format!("{WANTED}; a database in memory would lose every task when the process ends"));
+    }
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') || Path::new(path).file_name().is_none() {
+        return Err(WANTED.into());
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn is_postgres(scheme: &str) -> bool {
+    let scheme = scheme.to_ascii_lowercase();
+    // SQLAlchemy writes the driver behind a plus: postgresql+psycopg2://.
+    matches!(scheme.split('+').next(), Some("postgres" | "postgresql"))
+}

@@ -1,0 +1,209 @@
+//! `[tasks.NAME]` and `[queues.NAME]`.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{
+    Config, Fault,
+    file::{File, Node, Value},
+    parse, suggest,
+};
+use crate::task::{Millis, name};
+
+/// Tables whose keys are names chosen by the operator.
+pub(super) const NAMES: [&str; 2] = ["tasks", "queues"];
+
+/// A task that is run by a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandConfig {
+    /// Program and arguments, at least the program. Never goes through a shell.
+    pub argv: Vec<String>,
+    /// Added to the environment of the server.
+    pub env: BTreeMap<String, String>,
+    /// `None`: the server's working folder.
+    pub cwd: Option<PathBuf>,
+    pub timeout: Timeout,
+    /// `None`: the server's default.
+    pub max_retries: Option<u32>,
+    /// Bytes of standard output accepted; `None`: the server's default.
+    pub output_limit: Option<u64>,
+}
+
+/// Time limit of an attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Timeout {
+    /// The server's default.
+    #[default]
+    Inherit,
+    Never,
+    /// Milliseconds.
+    After(Millis),
+}
+
+/// A queue with settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// Share of the node's slots relative to other queues, 1 to 1000.
+    pub weight: u32,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self { weight: 1 }
+    }
+}
+
+/// Reads both sections into `config`.
+pub(super) fn read(file: &File, config: &mut Config, faults: &mut Vec<Fault>) {
+    for node in &file.nodes {
+        let mut section = Section { file, faults, path: node.key.clone() };
+        match node.key.as_str() {
+            "tasks" => config.tasks = section.entries(node, name::task, Section::command),
+            "queues" => config.queues = section.entries(node, name::queue, Section::queue),
+            _ => {}
+        }
+    }
+}
+
+/// The table being read and where its faults go.
+struct Section<'a> {
+    file: &'a File,
+    faults: &'a mut Vec<Fault>,
+    path: String,
+}
+
+const COMMAND_FIELDS: [&str; 7] = ["command", "env", "cwd", "timeout", "max_retries", "output_limit", "mode"];
+const PERSISTENT: &str = "persistent children are not built yet; use mode = \"once\", a process per attempt";
+const WEBHOOK: &str = "webhooks are not built yet; use command = [\"program\", \"argument\"]";
+
+impl Section<'_> {
+    fn entries<T>(
+        &mut self,
+        node: &Node,
+        valid: fn(&str) -> Result<(), name::InvalidName>,
+        one: fn(&mut Self, &Node, &[Node]) -> T,
+    ) -> BTreeMap<String, T> {
+        let mut found = BTreeMap::new();
+        let Value::Table(entries) = &node.value else {
+            self.fault(node, format!("expected tables such as [{}.NAME]", node.key));
+            return found;
+        };
+        for entry in entries {
+            self.path = format!("{}.{}", node.key, entry.key);
+            if let Err(invalid) = valid(&entry.key) {
+                self.fault(entry, invalid.to_string());
+            }
+            match &entry.value {
+                Value::Table(fields) => {
+                    found.insert(entry.key.clone(), one(self, entry, fields));
+                }
+                _ => self.fault(entry, format!("expected a table: [{}]", self.path)),
+            }
+        }
+        found
+    }
+
+    fn command(&mut self, entry: &Node, fields: &[Node]) -> CommandConfig {
+        let mut command = CommandConfig::default();
+        for field in fields {
+            let set = match field.key.as_str() {
+                "command" => argv(&field.value).map(|argv| command.argv = argv),
+                "env" => variables(&field.value).map(|env| command.env = env),
+                "cwd" => folder(&field.value).map(|cwd| command.cwd = Some(cwd)),
+                "timeout" => scalar(&field.value, parse::timeout)
+                    .map(|limit| command.timeout = limit.map_or(Timeout::Never, Timeout::After)),
+                "max_retries" => scalar(&field.value, |text| parse::integer(text, 0..=1_000))
+                    .map(|retries| command.max_retries = Some(retries as u32)),
+                "output_limit" => scalar(&field.value, |text| parse::bytes(text, 1..=1 << 30))
+                    .map(|limit| command.output_limit = Some(limit)),
+                "mode" => mode(&field.value),
+                "url" => Err(WEBHOOK.to_owned()),
+                other => Err(unknown_field(other, &COMMAND_FIELDS)),
+            };
+            self.check(field, set);
+        }
+        if !fields.iter().any(|field| matches!(field.key.as_str(), "command" | "url")) {
+            self.fault_at(entry.line, &self.path.clone(), "has no command = [\"program\", \"argument\"]".into());
+        }
+        command
+    }
+
+    fn queue(&mut self, _: &Node, fields: &[Node]) -> QueueConfig {
+        let mut queue = QueueConfig::default();
+        for field in fields {
+            let set = match field.key.as_str() {
+                "weight" => scalar(&field.value, |text| parse::integer(text, 1..=1_000))
+                    .map(|weight| queue.weight = weight as u32),
+                other => Err(unknown_field(other, &["weight"])),
+            };
+            self.check(field, set);
+        }
+        queue
+    }
+
+    fn check(&mut self, field: &Node, set: Result<(), String>) {
+        if let Err(problem) = set {
+            let place = format!("{}.{} = {}", self.path, field.key, field.value.shown());
+            self.fault_at(field.line, &place, problem);
+        }
+    }
+
+    fn fault(&mut self, node: &Node, problem: String) {
+        let place = format!("{} = {}", self.path, node.value.shown());
+        self.fault_at(node.line, &place, problem);
+    }
+
+    fn fault_at(&mut self, line: usize, place: &str, problem: String) {
+        self.faults.push(Fault { place: format!("{}:{line}: {place}", self.file.path.display()), problem });
+    }
+}
+
+fn unknown_field(field: &str, known: &[&str]) -> String {
+    format!("unknown setting{}", suggest::hint(suggest::closest(field, known.iter().copied())))
+}
+
+fn scalar<T>(value: &Value, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+    parse(value.scalar().unwrap_or(""))
+}
+
+fn argv(value: &Value) -> Result<Vec<String>, String> {
+    const WANTED: &str = "expected a list of strings, the program first: [\"python3\", \"process.py\"]";
+    let Value::List(items) = value else { return Err(format!("{WANTED}; a shell is never used")) };
+    let argv: Option<Vec<String>> = items.iter().map(plain_text).collect();
+    argv.filter(|argv| argv.first().is_some_and(|program| !program.is_empty())).ok_or_else(|| WANTED.to_owned())
+}
+
+fn variables(value: &Value) -> Result<BTreeMap<String, String>, String> {
+    const WANTED: &str = "expected a table of strings: { NAME = \"value\" }";
+    let Value::Table(nodes) = value else { return Err(WANTED.into()) };
+    let variable = |node: &Node| {
+        let sound = !node.key.is_empty() && !node.key.contains(['=', '\0']);
+        plain_text(&node.value)
+            .filter(|_| sound)
+            .map(|text| (node.key.clone(), text))
+            .ok_or_else(|| format!("{WANTED}; {} = {} is none", node.key, node.value.shown()))
+    };
+    nodes.iter().map(variable).collect()
+}
+
+fn folder(value: &Value) -> Result<PathBuf, String> {
+    plain_text(value)
+        .filter(|text| !text.is_empty())
+        .map(PathBuf::from)
+        .ok_or_else(|| "expected a folder's path".into())
+}
+
+fn mode(value: &Value) -> Result<(), String> {
+    match value.scalar() {
+        Some("once") => Ok(()),
+        Some("persistent") => Err(PERSISTENT.into()),
+        _ => Err("expected \"once\"".into()),
+    }
+}
+
+/// A string that a process can be given.
+fn plain_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) if !text.contains('\0') => Some(text.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,288 @@
+//! The one table of settings.
+
+use super::{Config, Secret, parse};
+use crate::logging;
+
+/// What a setting does in this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Works,
+    /// Known from other versions; accepted with a warning.
+    NotYet,
+    /// Asks for PostgreSQL or Redis: a start error.
+    OtherService,
+    /// Would promise what is not kept: a start error.
+    Refused,
+}
+
+/// Whether a value may be shown. What may not also exists as a file: each variable with `_FILE` behind its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    Open,
+    /// An address that may hold a password.
+    Address,
+    Hidden,
+}
+
+impl Secrecy {
+    /// The value must be masked wherever it is shown.
+    pub fn hides(self, value: &str) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Address => value.contains("://") && !value.starts_with("sqlite:"),
+            Self::Hidden => !value.is_empty(),
+        }
+    }
+}
+
+/// One setting: a row of the reference, a line of `config show`.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its path in the file, which is also its name: `worker.concurrency`.
+    pub name: &'static str,
+    /// With its dashes.
+    pub flag: Option<&'static str>,
+    /// Environment variables, the first wins. Empty is unset, unless `empty_is_a_value`.
+    pub env: &'static [&'static str],
+    /// As it would be written.
+    pub default: &'static str,
+    pub doc: &'static str,
+    pub secrecy: Secrecy,
+    /// The empty text means something.
+    pub empty_is_a_value: bool,
+    pub effect: Effect,
+    /// Parses a text into its place, or says what would be right.
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+/// A working setting that is no secret; rows below say what differs.
+const PLAIN: Setting = Setting {
+    name: "",
+    flag: None,
+    env: &[],
+    default: "",
+    doc: "",
+    secrecy: Secrecy::Open,
+    empty_is_a_value: false,
+    effect: Effect::Works,
+    set: |_, _| Ok(()),
+};
+
+pub(super) const API_HOST: &str = "api.host";
+
+/// Every setting. Sections (`[tasks.NAME]`, `[queues.NAME]`) are not settings.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: API_HOST,
+        flag: Some("--host"),
+        env: &["API_HOST"],
+        default: "127.0.0.1",
+        doc: "Address the API listens on",
+        set: |config, text| parse::host(text).map(|host| config.api.host = host),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.port",
+        flag: Some("--port"),
+        env: &["API_PORT"],
+        default: "8000",
+        doc: "Port the API listens on; 0 = any free port",
+        set: |config, text| parse::integer(text, 0..=65_535).map(|port| config.api.port = port as u16),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.insecure_no_auth",
+        flag: Some("--insecure-no-auth"),
+        env: &["JOBQUEUE_INSECURE_NO_AUTH"],
+        default: "false",
+        doc: "Listen beyond this machine although nobody has to authenticate",
+        set: |config, text| parse::switch(text).map(|on| config.api.insecure_no_auth = on),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.keys",
+        env: &["API_KEYS"],
+        doc: "API keys, separated by commas",
+        secrecy: Secrecy::Hidden,
+        effect: Effect::Refused,
+        ..PLAIN
+    },
+    Setting {
+        name: "database_url",
+        flag: Some("--database-url"),
+        env: &["DATABASE_URL"],
+        default: "sqlite://./data/jobqueue.db",
+        doc: "Where tasks are kept: sqlite://PATH",
+        secrecy: Secrecy::Address,
+        set: |config, text| parse::database(text).map(|path| config.database = path),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.concurrency",
+        flag: Some("--concurrency"),
+        env: &["WORKER_CONCURRENCY"],
+        default: "4",
+        doc: "Tasks that run at once on this node, 1 to 4096",
+        set: |config, text| parse::integer(text, 1..=4_096).map(|n| config.worker.concurrency = n as usize),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.heartbeat_interval",
+        env: &["WORKER_HEARTBEAT_INTERVAL"],
+        default: "3s",
+        doc: "How often a node says that it is alive; three missed beats and it is dead",
+        set: |config, text| parse::duration(text, 1_000..=300_000).map(|ms| config.worker.heartbeat_interval_ms = ms),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.drain_timeout",
+        flag: Some("--drain-timeout"),
+        env: &["WORKER_DRAIN_TIMEOUT"],
+        default: "25s",
+        doc: "How long running tasks may go on when the process is asked to stop",
+        set: |config, text| parse::duration(text, 0..=3_600_000).map(|ms| config.worker.drain_timeout_ms = ms),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.cancel_grace",
+        env: &["WORKER_CANCEL_GRACE"],
+        default: "5s",
+        doc: "How long a cancelled task may go on before it is killed",
+        set: |config, text| parse::duration(text, 0..=3_600_000).map(|ms| config.worker.cancel_grace_ms = ms),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.max_tasks_per_child",
+        env: &["WORKER_MAX_TASKS_PER_CHILD"],
+        default: "1000",
+        doc: "Tasks a persistent child runs before it is replaced",
+        effect: Effect::NotYet,
+        set: |_, text| parse::integer(text, 0..=1_000_000_000).map(drop),
+        ..PLAIN
+    },
+    Setting {
+        name: "defaults.max_retries",
+        env: &["MAX_RETRIES"],
+        default: "3",
+        doc: "Retries after the first attempt of a task that does not say otherwise",
+        set: |config, text| parse::integer(text, 0..=1_000).map(|n| config.defaults.max_retries = n as u32),
+        ..PLAIN
+    },
+    Setting {
+        name: "defaults.retry_backoff_base",
+        env: &["RETRY_BACKOFF_BASE"],
+        default: "2",
+        doc: "By how much the delay grows with each failed attempt, 1 to 100",
+        set: |config, text| parse::number(text, 1.0..=100.0).map(|base| config.defaults.retry_backoff_base = base),
+        ..PLAIN
+    },
+    Setting {
+        name: "defaults.timeout",
+        env: &["TASK_TIMEOUT"],
+        default: "300s",
+        doc: "Time limit of an attempt of a task that does not say otherwise; \"none\" = no limit",
+        set: |config, text| parse::timeout(text).map(|limit| config.defaults.timeout_ms = limit),
+        ..PLAIN
+    },
+    Setting {
+        name: "defaults.result_ttl",
+        env: &["RESULT_TTL"],
+        default: "3600s",
+        doc: "How long a result is kept",
+        effect: Effect::NotYet,
+        set: |_, text| parse::duration(text, 0..=100_000_000_000).map(drop),
+        ..PLAIN
+    },
+    rate_limit("rate_limit.high", &["RATE_LIMIT_HIGH"], "Tasks of high priority per minute and queue"),
+    rate_limit("rate_limit.medium", &["RATE_LIMIT_MEDIUM"], "Tasks of medium priority per minute and queue"),
+    rate_limit("rate_limit.low", &["RATE_LIMIT_LOW"], "Tasks of low priority per minute and queue"),
+    Setting {
+        name: "log.level",
+        flag: Some("--log-level"),
+        env: &["LOG_LEVEL"],
+        default: "info",
+        doc: "error, warn, info, debug, trace or off, also per module: info,jobqueue::engine=debug",
+        set: |config, text| logging::filter::parse(text).map(|filter| config.log.filter = filter),
+        ..PLAIN
+    },
+    Setting {
+        name: "log.format",
+        flag: Some("--log-format"),
+        env: &["LOG_FORMAT"],
+        default: "auto",
+        doc: "json, text, or auto: text on a terminal, else json",
+        set: |config, text| logging::Format::parse(text).map(|format| config.log.format = format),
+        ..PLAIN
+    },
+    Setting {
+        name: "log.dir",
+        env: &["LOG_DIR"],
+        default: "logs",
+        doc: "Folder of the daily log files, kept for 30 days; empty = no files",
+        empty_is_a_value: true,
+        set: |config, text| {
+            config.log.dir = (!text.is_empty()).then(|| text.into());
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "client.url",
+        flag: Some("--url"),
+        env: &["JOBQUEUE_URL"],
+        default: "http://127.0.0.1:8000",
+        doc: "Server that commands talk to",
+        set: |config, text| {
+            config.client.url = text.to_owned();
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "client.api_key",
+        flag: Some("--api-key"),
+        env: &["JOBQUEUE_API_KEY"],
+        doc: "Key that commands send to the server",
+        secrecy: Secrecy::Hidden,
+        set: |config, text| {
+            config.client.api_key = (!text.is_empty()).then(|| Secret::new(text));
+            Ok(())
+        },
+        ..PLAIN
+    },
+    other("postgres.host", &["POSTGRES_HOST"]),
+    other("postgres.port", &["POSTGRES_PORT"]),
+    other("postgres.db", &["POSTGRES_DB"]),
+    other("postgres.user", &["POSTGRES_USER"]),
+    other("postgres.password", &["POSTGRES_PASSWORD"]),
+    other("postgres.max_connections", &["POSTGRES_MAX_CONNECTIONS"]),
+    other("redis.host", &["REDIS_HOST"]),
+    other("redis.port", &["REDIS_PORT"]),
+    other("redis.db", &["REDIS_DB"]),
+    other("redis.password", &["REDIS_PASSWORD"]),
+    other("redis.max_connections", &["REDIS_MAX_CONNECTIONS"]),
+    other("redis_url", &["REDIS_URL"]),
+];
+
+const fn rate_limit(name: &'static str, env: &'static [&'static str], doc: &'static str) -> Setting {
+    Setting {
+        name,
+        env,
+        doc,
+        effect: Effect::NotYet,
+        set: |_, text| if text.is_empty() { Ok(()) } else { parse::integer(text, 1..=1_000_000_000).map(drop) },
+        ..PLAIN
+    }
+}
+
+/// Settings of services that this version does not use. All are hidden: some are secrets.
+const fn other(name: &'static str, env: &'static [&'static str]) -> Setting {
+    Setting {
+        name,
+        env,
+        doc: "Not used by this version",
+        secrecy: Secrecy::Hidden,
+        effect: Effect::OtherService,
+        ..PLAIN
+    }
+}

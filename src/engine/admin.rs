@@ -1,0 +1,188 @@
+//! The verbs of operators and of the periodic duties. Rare, so each is a closure in the next transaction.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{Engine, notice::After};
+use crate::{
+    store::{Cancelled, Reaped, Redriven, RetentionLimits, StoreError, StoreErrorKind, Tx},
+    task::{LeaseId, Millis, Priority, Status, TaskId},
+};
+
+/// An operation of the store's that is no submit, claim or finish.
+pub(super) trait AdminOp: Send {
+    fn run(&mut self, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError>;
+    fn ended(self: Box<Self>, result: Result<(), StoreError>, after: &mut After);
+}
+
+struct Admin<T, R, A> {
+    run: R,
+    after: A,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, R, A> AdminOp for Admin<T, R, A>
+where
+    T: Send,
+    R: FnMut(&mut dyn Tx, Millis) -> Result<T, StoreError> + Send,
+    A: FnOnce(&T, &mut After) + Send,
+{
+    fn run(&mut self, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
+        self.done = Some((self.run)(tx, now)?);
+        Ok(())
+    }
+
+    fn ended(self: Box<Self>, result: Result<(), StoreError>, after: &mut After) {
+        let Self { after: tell, done, reply, .. } = *self;
+        let answer = match (result, done) {
+            (Ok(()), Some(done)) => {
+                tell(&done, after);
+                Ok(done)
+            }
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => return,
+        };
+        let _ = reply.send(answer);
+    }
+}
+
+impl Engine {
+    async fn admin<T: Send + 'static>(
+        &self,
+        run: impl FnMut(&mut dyn Tx, Millis) -> Result<T, StoreError> + Send + 'static,
+        after: impl FnOnce(&T, &mut After) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || {
+            let store: Arc<str> = "this server".into();
+            StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
+        };
+        let op = Box::new(Admin { run, after, done: None, reply });
+        self.0.inbox.admin(op).map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
+    pub async fn cancel(&self, id: TaskId) -> Result<Cancelled, StoreError> {
+        let tell = move |done: &Cancelled, after: &mut After| {
+            if *done == Cancelled::Done {
+                after.changed(id, &Arc::from(""), Status::Cancelled);
+            }
+        };
+        let done = self.admin(move |tx, now| tx.cancel(id, now), tell).await?;
+        if matches!(done, Cancelled::Asked { .. }) {
+            self.0.held.cancel(id);
+        }
+        Ok(done)
+    }
+
+    /// Runs a task that is over again, as a new generation.
+    pub async fn redrive(&self, id: TaskId) -> Result<Redriven, StoreError> {
+        let tell = move |done: &Redriven, after: &mut After| {
+            if let Redriven::Done(ready) = done {
+                after.changed(id, &ready.queue, Status::Queued);
+                after.ready.push(ready.clone());
+            }
+        };
+        self.admin(move |tx, now| tx.redrive(id, now), tell).await
+    }
+
+    /// No task of a paused queue starts. False where there is no such queue.
+    pub async fn set_paused(&self, queue: &str, paused: bool) -> Result<bool, StoreError> {
+        let name: Arc<str> = queue.into();
+        let told = name.clone();
+        let tell = move |done: &bool, after: &mut After| {
+            if let Some(changes) = after.changes.as_mut().filter(|_| *done) {
+                changes.queues.insert(told);
+            }
+        };
+        let queue = name.clone();
+        let done = self.admin(move |tx, _| tx.set_paused(&queue, paused), tell).await?;
+        if done && !paused {
+            self.wake(&name);
+        }
+        Ok(done)
+    }
+
+    pub async fn set_weight(&self, queue: &str, weight: u32) -> Result<bool, StoreError> {
+        let queue = queue.to_owned();
+        self.admin(move |tx, _| tx.set_weight(&queue, weight), |_, _| {}).await
+    }
+
+    /// Renews this node; false where the store holds it to be dead.
+    pub async fn beat(&self) -> Result<bool, StoreError> {
+        let worker = self.worker();
+        self.admin(move |tx, now| tx.beat(worker, now), |_, _| {}).await
+    }
+
+    pub async fn set_worker_state(&self, state: &'static str) -> Result<(), StoreError> {
+        let worker = self.worker();
+        self.admin(move |tx, _| tx.set_worker_state(worker, state), |_, _| {}).await
+    }
+
+    /// Takes back what earlier incarnations on this data folder held. The file lock is the proof that they are dead.
+    pub async fn reap_predecessors(&self) -> Result<Reaped, StoreError> {
+        let worker = self.worker();
+        let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());
+        self.admin(move |tx, now| tx.reap_others(Some(worker), now), tell).await
+    }
+
+    /// Gives back tasks that the store says this node holds and that are nowhere in it: a crash between claim and run.
+    pub async fn release_lost(&self, older_than: Millis) -> Result<usize, StoreError> {
+        let before = self.clock().now() - older_than;
+        let (engine, worker) = (self.clone(), self.worker());
+        let held = blocking(move || engine.reader().held(worker)).await?;
+        let lost: Vec<(TaskId, LeaseId)> = held
+            .into_iter()
+            .filter(|held| held.granted_at < before && !self.held().contains(held.task, held.lease))
+            .map(|held| (held.task, held.lease))
+            .collect();
+        if lost.is_empty() {
+            return Ok(0);
+        }
+        // Most are tasks of a batch that have ended while others of it still run: the store leaves those alone.
+        let tell = |released: &Vec<_>, after: &mut After| after.ready.extend(released.iter().cloned());
+        let released = self.admin(move |tx, now| tx.release(&lost, now), tell).await?;
+        Ok(released.len())
+    }
+
+    /// Repairs lost hints of a queue: whatever the store has ready at the front of a lane is told to the broker again.
+    pub async fn sweep_queue(&self, queue: &Arc<str>, rows: usize) -> Result<(), StoreError> {
+        let (engine, name) = (self.clone(), queue.clone());
+        let woken = blocking(move || {
+            let mut ready = Vec::new();
+            for level in 0..=Priority::MAX {
+                let Some(priority) = Priority::new(level) else { continue };
+                let marks = engine.reader().ready_after(&name, priority, None, rows)?;
+                ready.extend(marks.into_iter().map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
+            }
+            Ok(engine.broker().hint(&ready))
+        })
+        .await?;
+        woken.iter().for_each(|queue| self.wake(queue));
+        Ok(())
+    }
+
+    /// Deletes what is too old, a bounded number of rows; where to go on, if there is more.
+    pub async fn prune(&self, limits: RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+        self.admin(move |tx, _| tx.prune(&limits, after), |_, _| {}).await
+    }
+
+    fn wake(&self, queue: &Arc<str>) {
+        if let Some(listener) = self.listener() {
+            listener.woken(queue);
+        }
+    }
+}
+
+/// A blocking read off the arbiter.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let store: Arc<str> = "this server".into();
+        Err(StoreError::new(StoreErrorKind::Unavailable, &store, format!("a read did not end: {error}")))
+    })
+}

@@ -1,0 +1,170 @@
+//! The only code that changes a task's state: one verb, one function. Store and broker in the right order.
+//!
+//! A verb becomes an operation in the [`inbox`]; the [`stage`] thread takes all that wait, runs them in one transaction,
+//! and only after the commit answers the callers, tells the broker and wakes who is to be woken.
+
+mod admin;
+mod batch;
+mod claim;
+mod finish;
+mod grant;
+mod held;
+mod inbox;
+mod notice;
+mod stage;
+mod submit;
+mod watch;
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+pub use claim::ClaimReply;
+pub use finish::FinishError;
+pub use grant::Grant;
+pub use held::{HeldTask, HeldTasks};
+pub use notice::{Changes, Listener};
+pub use submit::{Submission, SubmitError, SubmitReply};
+pub use watch::Watch;
+
+use crate::{
+    broker::Broker,
+    clock::Clock,
+    store::{Reader, Session, StoreError, WorkerInfo},
+    task::{RetryPolicy, WorkerId},
+};
+
+/// What the engine decides by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Retry policy of tasks that bring none.
+    pub retry: RetryPolicy,
+    /// Most queues there may be: each costs memory and an actor while it is busy.
+    pub max_queues: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { retry: RetryPolicy::default(), max_queues: 10_000 }
+    }
+}
+
+/// A handle on the engine: cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    inbox: inbox::Inbox,
+    reader: Arc<dyn Reader>,
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    worker: WorkerId,
+    held: HeldTasks,
+    watches: watch::Watches,
+    listener: OnceLock<Arc<dyn Listener>>,
+    lost_leases: AtomicU64,
+    processed: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The thread that commits. Ends when the engine is closed and everything in the inbox is done.
+pub struct StageThread(std::thread::JoinHandle<()>);
+
+impl StageThread {
+    /// Waits until all that was asked for before the close is on the disk.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            log::error!("The stage thread panicked; what it had not committed was not acknowledged either");
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the embedded engine: one stage thread for submissions, claims and outcomes, on one connection.
+    pub fn start(
+        mut session: Box<dyn Session>,
+        reader: Arc<dyn Reader>,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        worker: &WorkerInfo,
+    ) -> Result<(Self, StageThread), StoreError> {
+        session.transaction(&mut |tx| tx.register_worker(worker))?;
+        let queues = reader.queues()?.into_iter().map(|queue| Arc::from(queue.name)).collect();
+        let engine = Self(Arc::new(Inner {
+            inbox: inbox::Inbox::default(),
+            reader,
+            broker,
+            clock,
+            settings,
+            worker: worker.id,
+            held: HeldTasks::default(),
+            watches: watch::Watches::default(),
+            listener: OnceLock::new(),
+            lost_leases: AtomicU64::new(0),
+            processed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }));
+        let stage = stage::Stage::new(engine.clone(), session, queues);
+        let thread = std::thread::Builder::new().name("stage".into()).spawn(move || stage.run()).map_err(|error| {
+            let store: Arc<str> = "this process".into();
+            let message = format!("cannot start the stage thread: {error}");
+            StoreError::new(crate::store::StoreErrorKind::Unavailable, &store, message)
+        })?;
+        Ok((engine, StageThread(thread)))
+    }
+
+    /// Who is told of wakes and changes. Set once, by the actors.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        if self.0.listener.set(listener).is_err() {
+            log::warn!("The engine has a listener already; the second one is ignored");
+        }
+    }
+
+    /// Takes nothing more; what was taken is still done.
+    pub fn close(&self) {
+        self.0.inbox.close();
+    }
+
+    pub fn reader(&self) -> &Arc<dyn Reader> {
+        &self.0.reader
+    }
+
+    pub fn broker(&self) -> &Arc<dyn Broker> {
+        &self.0.broker
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub fn worker(&self) -> WorkerId {
+        self.0.worker
+    }
+
+    /// Tasks granted to this node whose outcome is not recorded yet.
+    pub fn held(&self) -> &HeldTasks {
+        &self.0.held
+    }
+
+    /// Outcomes that came after their lease was taken away, since the start.
+    pub fn lost_leases(&self) -> u64 {
+        self.0.lost_leases.load(Ordering::Relaxed)
+    }
+
+    /// Attempts this node has ended since the start, whichever way.
+    pub fn processed(&self) -> u64 {
+        self.0.processed.load(Ordering::Relaxed)
+    }
+
+    /// Attempts of those that failed.
+    pub fn failed(&self) -> u64 {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
+    fn listener(&self) -> Option<&Arc<dyn Listener>> {
+        self.0.listener.get()
+    }
+}

@@ -1,0 +1,84 @@
+//! What the engine tells upwards, after a commit.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::task::{Ready, Status, TaskId};
+
+/// Who is told. Calls come from the stage thread: they must not block.
+pub trait Listener: Send + Sync {
+    /// The queue has something to offer again.
+    fn woken(&self, queue: &Arc<str>);
+    /// Somebody wants to hear of changes; otherwise they are not collected.
+    fn is_interested(&self) -> bool;
+    fn changed(&self, changes: Changes);
+    /// This node is held to be dead by the store: it must stop what it runs.
+    fn fenced(&self);
+}
+
+/// What one commit changed, as hints for those who watch.
+#[derive(Debug, Default, Clone)]
+pub struct Changes {
+    /// Some of the tasks.
+    pub ids: Vec<TaskId>,
+    /// There were more than `ids`.
+    pub more: bool,
+    /// How many tasks came into a status.
+    pub counts: BTreeMap<Status, u32>,
+    pub queues: BTreeSet<Arc<str>>,
+}
+
+impl Changes {
+    pub const MAX_IDS: usize = 100;
+
+    pub(super) fn add(&mut self, id: TaskId, queue: &Arc<str>, status: Status) {
+        *self.counts.entry(status).or_default() += 1;
+        if self.ids.len() < Self::MAX_IDS {
+            self.ids.push(id);
+        } else {
+            self.more = true;
+        }
+        if !self.queues.contains(queue) {
+            self.queues.insert(queue.clone());
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.queues.is_empty()
+    }
+
+    /// Joins what a later commit changed.
+    pub fn merge(&mut self, later: Self) {
+        let room = Self::MAX_IDS.saturating_sub(self.ids.len());
+        self.more |= later.more || later.ids.len() > room;
+        self.ids.extend(later.ids.into_iter().take(room));
+        for (status, n) in later.counts {
+            *self.counts.entry(status).or_default() += n;
+        }
+        self.queues.extend(later.queues);
+    }
+}
+
+/// What is to be done once a commit is confirmed.
+#[derive(Default)]
+pub(super) struct After {
+    /// Hints for the broker.
+    pub(super) ready: Vec<Ready>,
+    /// `None` where nobody wants to know.
+    pub(super) changes: Option<Changes>,
+    /// Tasks that are over.
+    pub(super) ended: Vec<TaskId>,
+}
+
+impl After {
+    pub(super) fn changed(&mut self, id: TaskId, queue: &Arc<str>, status: Status) {
+        if let Some(changes) = &mut self.changes {
+            changes.add(id, queue, status);
+        }
+        if status.is_terminal() {
+            self.ended.push(id);
+        }
+    }
+}

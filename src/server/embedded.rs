@@ -1,0 +1,151 @@
+//! A node without its HTTP side: store, engine, handlers and the tree, started in order and stopped in reverse.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use crate::{
+    actors::{
+        Link, Node, NodeSettings,
+        events::EventHub,
+        supervision::{Directory, Exit, Root, Tree},
+        tree,
+    },
+    broker::InProcess,
+    clock::{Clock as _, SystemClock},
+    engine::{Engine, Settings, StageThread},
+    store::{StoreError, WorkerInfo, sqlite::SqliteStore},
+    task::WorkerId,
+    work::Registry,
+};
+
+/// How long handlers get to notice that the process ends, after their tasks were given back.
+const HANDLERS_END: Duration = Duration::from_secs(1);
+
+/// A running node.
+pub struct Embedded {
+    pub engine: Engine,
+    pub node: Arc<Node>,
+    pub worker: WorkerInfo,
+    root: Root,
+    stage: StageThread,
+    handlers: tokio::runtime::Runtime,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot start the threads that run handlers: {0}")]
+    Handlers(std::io::Error),
+}
+
+impl Embedded {
+    /// Opens the store (bringing its schema up), takes back what an earlier life of this node held, and starts the tree on
+    /// this thread's arbiter.
+    pub async fn start(
+        database: &Path,
+        registry: Registry,
+        settings: NodeSettings,
+        engine_settings: Settings,
+    ) -> Result<Self, StartError> {
+        let store = SqliteStore::open(database)?;
+        for migration in store.migrate_up()? {
+            log::info!("Migration {migration} was applied to {}", store.name());
+        }
+        let handlers = handler_runtime().map_err(StartError::Handlers)?;
+        let clock = Arc::new(SystemClock);
+        let worker = worker_info(clock.now(), settings.slots);
+        let (engine, stage) = Engine::start(
+            store.session()?,
+            store.reader(),
+            Arc::new(InProcess::default()),
+            clock,
+            engine_settings,
+            &worker,
+        )?;
+        reap(&engine).await?;
+        let node = Arc::new(Node {
+            engine: engine.clone(),
+            registry,
+            handlers: handlers.handle().clone(),
+            settings,
+            directory: Directory::new(),
+            tree: Tree::new(),
+            events: EventHub::default(),
+            fenced: AtomicBool::new(false),
+        });
+        let root = tree::start(&node);
+        engine.listen(Arc::new(Link(node.clone())));
+        for queue in engine.reader().queues()? {
+            node.wake(&queue.name.into());
+        }
+        Ok(Self { engine, node, worker, root, stage, handlers })
+    }
+
+    /// Resolves when the tree has ended, by [`Embedded::stop`] or by giving up.
+    pub fn ended(&self) -> impl Future<Output = Exit> + use<> {
+        self.root.exit()
+    }
+
+    /// Starts nothing more and lets running tasks end within the drain; what is left goes back to its queue.
+    pub async fn stop(self) -> Exit {
+        let Self { engine, root, stage, handlers, .. } = self;
+        if let Err(error) = engine.set_worker_state("draining").await {
+            log::warn!("The store could not be told that this node drains: {error}");
+        }
+        let exit = root.stop().await;
+        drop(root);
+        if let Err(error) = engine.set_worker_state("stopped").await {
+            log::warn!("The store could not be told that this node has stopped: {error}");
+        }
+        // Both block: neither is for an arbiter.
+        let ended = tokio::task::spawn_blocking(move || {
+            handlers.shutdown_timeout(HANDLERS_END);
+            engine.close();
+            stage.join();
+        });
+        if ended.await.is_err() {
+            log::error!("The end of the stage could not be waited for");
+        }
+        exit
+    }
+}
+
+/// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live
+/// as long as the process: a child's parent-death signal comes with the end of the *thread* that started it.
+fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("handler")
+        .enable_all()
+        .build()
+}
+
+fn worker_info(now: i64, slots: usize) -> WorkerInfo {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    WorkerInfo {
+        id: WorkerId::new(),
+        host: if host.is_empty() { "localhost".into() } else { host },
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        slots: u32::try_from(slots).unwrap_or(u32::MAX),
+        started_at: now,
+    }
+}
+
+async fn reap(engine: &Engine) -> Result<(), StoreError> {
+    let reaped = engine.reap_predecessors().await?;
+    if reaped.workers > 0 {
+        log::warn!(
+            workers = reaped.workers, requeued = reaped.requeued.len(), poisoned = reaped.poisoned.len(),
+            cancelled = reaped.cancelled.len();
+            "An earlier life of this node ended without stopping; its tasks were taken back"
+        );
+    }
+    Ok(())
+}

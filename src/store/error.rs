@@ -1,0 +1,37 @@
+//! What can go wrong with a store, by what it means for the caller.
+
+/// What a failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// No space left: nothing was changed.
+    Full,
+    /// Cannot be reached or answers too late; try again later.
+    Unavailable,
+    /// Another process holds it.
+    Locked,
+    /// A statement or a value was refused: this request is at fault, or we are.
+    Refused,
+    /// The migrations in the store are not this binary's.
+    Schema,
+}
+
+/// A failure of the store: which one, why, and what kind.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{store}: {message}")]
+pub struct StoreError {
+    pub kind: StoreErrorKind,
+    /// Which store, as an operator knows it: `SQLite at ./data/jobqueue.db`.
+    pub store: std::sync::Arc<str>,
+    pub message: String,
+}
+
+impl StoreError {
+    pub fn new(kind: StoreErrorKind, store: &std::sync::Arc<str>, message: impl Into<String>) -> Self {
+        Self { kind, store: store.clone(), message: message.into() }
+    }
+
+    /// One item may be at fault: worth trying the others without it.
+    pub fn is_refusal(&self) -> bool {
+        self.kind == StoreErrorKind::Refused
+    }
+}

@@ -1,0 +1,61 @@
+//! What is true. Every change of a task's state is one guarded update in here, in a transaction of the engine's.
+//!
+//! [`Session`] writes (the engine's stages own one each), [`Reader`] reads (the API's). Statements only: what they mean
+//! and in which order they are made is the engine's.
+
+mod error;
+mod rows;
+mod session;
+pub mod sqlite;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use rows::{
+    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, Page, QueueRow, TaskFilter, TaskRow, WorkerRow,
+};
+pub use session::{
+    Cancelled, Claim, Claimed, Counted, Finished, Held, IdempotencyKey, Reaped, Recorded, Redriven, RetentionLimits,
+    Session, StoredOutcome, SubmitConflict, Tx, WorkerInfo,
+};
+
+use crate::task::{Mark, Millis, Priority, Status, TaskId, WorkerId};
+
+/// Blocking reads, from a pool. Never call them on an arbiter.
+pub trait Reader: Send + Sync {
+    fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
+    /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
+    fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
+    /// Attempts that were followed by another one, oldest first.
+    fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
+    fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
+    fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
+    fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;
+    /// The earliest moment a claimable task of the queue became (or becomes) ready.
+    fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
+    fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;
+    fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError>;
+    fn dead_letter_count(&self) -> Result<i64, StoreError>;
+    fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// Tasks held by a worker according to its leases, with the lease and the time of the grant.
+    fn held(&self, worker: WorkerId) -> Result<Vec<Held>, StoreError>;
+    /// Claimable tasks of a lane after a place, in order: what the broker's head is filled from.
+    fn ready_after(
+        &self,
+        queue: &str,
+        priority: Priority,
+        after: Option<Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError>;
+    /// Answers within the pool's patience, or says why not.
+    fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// How the last attempt of a task in this status is told.
+pub fn attempt_outcome(status: Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Success => "success",
+        Status::Timeout => "timeout",
+        Status::Cancelled => "cancelled",
+        _ => "failure",
+    }
+}

@@ -1,0 +1,135 @@
+//! What reads return.
+
+use crate::task::{DeadReason, LeaseId, Millis, Priority, RetryPolicy, Status, TaskError, TaskId, WorkerId};
+
+/// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
+#[derive(Debug, Clone)]
+pub struct TaskRow {
+    pub id: TaskId,
+    pub queue: String,
+    pub name: String,
+    pub priority: Priority,
+    pub status: Status,
+    pub ready_at: Option<Millis>,
+    pub created_at: Millis,
+    pub run_at: Option<Millis>,
+    pub started_at: Option<Millis>,
+    pub finished_at: Option<Millis>,
+    pub attempt: u32,
+    pub failures: u32,
+    pub crashes: u32,
+    pub max_retries: u32,
+    pub timeout_ms: Option<Millis>,
+    pub generation: u32,
+    pub cancel_requested: bool,
+    pub worker_id: Option<WorkerId>,
+    pub lease_id: Option<LeaseId>,
+    pub unique_key: Option<String>,
+    pub retry: Option<RetryPolicy>,
+    pub tags: Vec<String>,
+    /// JSON texts.
+    pub meta: Option<String>,
+    pub error: Option<TaskError>,
+    pub args: String,
+    pub kwargs: String,
+    pub result: Option<String>,
+}
+
+/// An attempt that was followed by another one.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    pub generation: u32,
+    pub number: u32,
+    pub worker_id: Option<WorkerId>,
+    pub started_at: Option<Millis>,
+    pub finished_at: Option<Millis>,
+    pub outcome: String,
+    pub error: Option<TaskError>,
+    pub next_delay_ms: Option<Millis>,
+}
+
+#[derive(Debug, Clone)]
+pub struct QueueRow {
+    pub name: String,
+    pub paused: bool,
+    pub weight: u32,
+    pub created_at: Millis,
+}
+
+/// How many tasks of a queue and priority are in a status, or have ever been through something.
+#[derive(Debug, Clone)]
+pub struct CounterRow {
+    pub queue: String,
+    pub priority: Priority,
+    pub kind: super::Counted,
+    pub n: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct DeadRow {
+    pub task_id: TaskId,
+    pub queue: String,
+    pub name: String,
+    pub priority: Priority,
+    pub reason: DeadReason,
+    pub error: Option<TaskError>,
+    pub attempts: u32,
+    pub died_at: Millis,
+}
+
+#[derive(Debug, Clone)]
+pub struct WorkerRow {
+    pub id: WorkerId,
+    pub host: String,
+    pub pid: u32,
+    pub version: String,
+    pub state: String,
+    pub slots: u32,
+    pub started_at: Millis,
+    pub beat_at: Millis,
+}
+
+/// Which tasks a list shows: all conditions together.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    pub statuses: Vec<Status>,
+    pub queue: Option<String>,
+    pub name: Option<String>,
+    pub tag: Option<String>,
+    pub worker: Option<WorkerId>,
+    /// Part of the name, or the whole id.
+    pub text: Option<String>,
+    pub created_after: Option<Millis>,
+    pub created_before: Option<Millis>,
+    /// Bring `args` and `kwargs`, and `result`.
+    pub with_args: bool,
+    pub with_result: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct DeadFilter {
+    pub queue: Option<String>,
+    pub name: Option<String>,
+    pub reason: Option<DeadReason>,
+}
+
+/// A place in a list and how much of it is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub limit: usize,
+    /// Go on after this task, or from the start.
+    pub from: Option<TaskId>,
+    /// Read towards the start of the list (newer tasks) instead of its end.
+    pub backwards: bool,
+    /// Oldest first.
+    pub ascending: bool,
+}
+
+/// Part of a list, in the list's order whichever way it was read.
+#[derive(Debug)]
+pub struct ListedPage<T> {
+    pub rows: Vec<T>,
+    /// Where the list goes on after this page and before it.
+    pub next: Option<TaskId>,
+    pub previous: Option<TaskId>,
+}

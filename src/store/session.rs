@@ -1,0 +1,214 @@
+//! The writing side of a store: a transaction and the statements that change state within one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::task::{Granted, LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, Verdict, WorkerId};
+
+/// One connection that writes.
+pub trait Session: Send {
+    /// Runs `work` in one durable transaction: all of it is kept, or nothing.
+    fn transaction(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
+pub trait Tx {
+    /// Marks a place to which [`Tx::undo`] goes back: a request that wants all or nothing.
+    fn savepoint(&mut self) -> Result<(), StoreError>;
+    /// Takes back everything since the savepoint.
+    fn undo(&mut self) -> Result<(), StoreError>;
+    /// Keeps everything since the savepoint.
+    fn keep(&mut self) -> Result<(), StoreError>;
+
+    fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError>;
+    /// Stores a task; `Some` where its unique key is held by a live one, and then nothing is stored.
+    fn insert(&mut self, task: &NewTask) -> Result<Option<SubmitConflict>, StoreError>;
+    /// The answer once given under an idempotency key.
+    fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError>;
+    fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError>;
+
+    /// Grants those of `ids` that are ready, to a live worker, unless the queue is paused.
+    fn claim(&mut self, claim: &Claim, ids: &[TaskId]) -> Result<Claimed, StoreError>;
+    /// See [`super::Reader::ready_after`]; here within the transaction.
+    fn ready_after(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        after: Option<Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError>;
+    /// Records how attempts ended, each only while its lease is the task's.
+    fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
+
+    fn cancel(&mut self, id: TaskId, now: Millis) -> Result<Cancelled, StoreError>;
+    fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError>;
+    /// False where there is no such queue.
+    fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError>;
+    fn set_weight(&mut self, queue: &str, weight: u32) -> Result<bool, StoreError>;
+
+    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
+    /// Renews a worker; false where it is no longer held to be alive.
+    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
+    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
+    /// Declares every worker but `survivor` dead and takes their tasks back.
+    fn reap_others(&mut self, survivor: Option<WorkerId>, now: Millis) -> Result<Reaped, StoreError>;
+    /// Gives back tasks of a live worker that it does not know of, as by a crash between claim and run.
+    fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError>;
+    /// Deletes at most `limits.rows` rows whose time is over; the place where the next call goes on, if more remain.
+    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError>;
+}
+
+/// Who holds the unique key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubmitConflict(pub TaskId);
+
+/// A key under which a request is answered once, and what the request was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    pub key: String,
+    /// SHA-256 of route and body.
+    pub body_hash: Vec<u8>,
+    pub created_at: Millis,
+}
+
+/// What became of one task of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum StoredOutcome {
+    Created { id: TaskId, at: Millis },
+    Deduplicated { id: TaskId },
+    Rejected { id: TaskId },
+}
+
+/// What a claim is made under.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub queue: Arc<str>,
+    pub worker: WorkerId,
+    pub lease: LeaseId,
+    pub now: Millis,
+    /// Tasks that outlived two workers may be granted: none is aboard this worker now.
+    pub suspect_allowed: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Claimed {
+    pub tasks: Vec<Granted>,
+    /// The queue is paused: nothing was granted, the ids are as ready as before.
+    pub paused: bool,
+    /// This worker is held to be dead: it must not take anything.
+    pub fenced: bool,
+    /// Suspects put off until this moment, because one is aboard.
+    pub put_off: Vec<Ready>,
+}
+
+/// A task held under a lease.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub task: TaskId,
+    pub lease: LeaseId,
+    pub granted_at: Millis,
+}
+
+pub struct Finished<'a> {
+    pub task: &'a Granted,
+    pub worker: WorkerId,
+    pub verdict: &'a Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// The status the task is in now: the verdict's, or `cancelled` where a cancel was asked for meanwhile.
+    Done(Status),
+    /// This lease has reported before.
+    Duplicate,
+    /// The task is no longer held under this lease: the outcome is dropped.
+    LeaseLost,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was waiting and is cancelled.
+    Done,
+    /// It is running: its holder is to be asked. True where a cancel was asked for before.
+    Asked { again: bool },
+    /// It is over.
+    Terminal(Status),
+    NotFound,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redriven {
+    Done(Ready),
+    /// It is not over.
+    Live(Status),
+    /// Another live task has taken its unique key.
+    KeyTaken(TaskId),
+    NotFound,
+}
+
+#[derive(Debug, Clone)]
+pub struct WorkerInfo {
+    pub id: WorkerId,
+    pub host: String,
+    pub pid: u32,
+    pub version: String,
+    pub slots: u32,
+    pub started_at: Millis,
+}
+
+#[derive(Debug, Default)]
+pub struct Reaped {
+    pub workers: usize,
+    pub requeued: Vec<Ready>,
+    pub poisoned: Vec<TaskId>,
+    pub cancelled: Vec<TaskId>,
+}
+
+/// What is too old to keep, and how much may go in one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionLimits {
+    pub success_before: Millis,
+    pub others_before: Millis,
+    pub idempotency_before: Millis,
+    pub workers_before: Millis,
+    pub rows: usize,
+}
+
+/// What is counted: tasks in a status now, or events ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    In(Status),
+    Submitted,
+    Succeeded,
+    FailedAttempts,
+    Dead,
+    CancelledTotal,
+}
+
+impl Counted {
+    const EVENTS: [(Self, i16); 5] = [
+        (Self::Submitted, 100),
+        (Self::Succeeded, 101),
+        (Self::FailedAttempts, 102),
+        (Self::Dead, 103),
+        (Self::CancelledTotal, 104),
+    ];
+
+    pub fn code(self) -> i16 {
+        match self {
+            Self::In(status) => status.code(),
+            event => Self::EVENTS.iter().find(|(kind, _)| *kind == event).map_or(-1, |(_, code)| *code),
+        }
+    }
+
+    pub fn from_code(code: i16) -> Option<Self> {
+        let event = Self::EVENTS.iter().find(|(_, number)| *number == code).map(|(kind, _)| *kind);
+        event.or_else(|| Status::from_code(code).map(Self::In))
+    }
+}

@@ -1,0 +1,169 @@
+//! Granting ready tasks to a worker.
+
+use diesel::{prelude::*, sqlite::Sqlite};
+
+use super::{
+    hot::{InsertLease, MarkRunning},
+    records::{bytes, reading, task_id},
+    schema::{queues, tasks, workers},
+    tx::Writer,
+};
+use crate::{
+    store::{Claim, Claimed},
+    task::{Granted, Mark, Millis, Priority, Ready, Status, TaskId},
+};
+
+/// How long a suspect is put off while another one is aboard.
+const PUT_OFF: Millis = 1_000;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+struct Candidate {
+    seq: i64,
+    name: String,
+    priority: i32,
+    status: i32,
+    ready_at: Option<i64>,
+    attempt: i32,
+    failures: i32,
+    crashes: i32,
+    max_retries: i32,
+    timeout_ms: Option<i64>,
+    generation: i32,
+    retry: Option<String>,
+    meta: Option<String>,
+    args: String,
+    kwargs: String,
+}
+
+pub(super) fn claim(writer: &mut Writer, claim: &Claim, ids: &[TaskId]) -> QueryResult<Claimed> {
+    let mut claimed = Claimed::default();
+    let alive = workers::table.find(bytes(claim.worker.as_bytes())).select(workers::state);
+    let state: Option<String> = alive.first(&mut writer.connection).optional()?;
+    if !matches!(state.as_deref(), Some("alive" | "draining")) {
+        claimed.fenced = true;
+        return Ok(claimed);
+    }
+    let paused = queues::table.find(&*claim.queue).select(queues::paused);
+    if paused.first(&mut writer.connection).optional()?.unwrap_or(false) {
+        claimed.paused = true;
+        return Ok(claimed);
+    }
+    let mut suspect_allowed = claim.suspect_allowed;
+    claimed.tasks.reserve(ids.len());
+    for &id in ids {
+        let Some(found) = candidate(&mut writer.connection, id)? else { continue };
+        if found.ready_at.is_none_or(|at| at > claim.now) {
+            continue; // a stale hint: it runs already, has ended, or its time was moved
+        }
+        if found.is_suspect() && !suspect_allowed {
+            claimed.put_off.push(put_off(writer, claim, id, &found)?);
+            continue;
+        }
+        suspect_allowed &= !found.is_suspect();
+        grant(writer, claim, id, found, &mut claimed.tasks)?;
+    }
+    keep_lease(writer, claim, &claimed.tasks)?;
+    Ok(claimed)
+}
+
+fn candidate(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Candidate>> {
+    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(Candidate::as_select());
+    row.get_result(connection).optional()
+}
+
+fn grant(
+    writer: &mut Writer,
+    claim: &Claim,
+    id: TaskId,
+    found: Candidate,
+    granted: &mut Vec<Granted>,
+) -> QueryResult<()> {
+    MarkRunning {
+        worker: bytes(claim.worker.as_bytes()),
+        lease: bytes(claim.lease.as_bytes()),
+        now: claim.now,
+        seq: found.seq,
+    }
+    .execute(&mut writer.connection)?;
+    let (priority, from) = (reading::priority(found.priority), reading::status(found.status));
+    writer.deltas.step(&claim.queue, priority, from, Status::Running);
+    granted.push(Granted {
+        id,
+        lease: claim.lease,
+        name: found.name,
+        queue: claim.queue.clone(),
+        priority,
+        args: found.args,
+        kwargs: found.kwargs,
+        meta: found.meta,
+        attempt: reading::count(found.attempt) + 1,
+        failures: reading::count(found.failures),
+        crashes: reading::count(found.crashes),
+        max_retries: reading::count(found.max_retries),
+        retry: reading::json(found.retry),
+        timeout_ms: found.timeout_ms,
+        generation: reading::count(found.generation),
+        ready_at: found.ready_at.unwrap_or(claim.now),
+        started_at: claim.now,
+    });
+    Ok(())
+}
+
+impl Candidate {
+    fn is_suspect(&self) -> bool {
+        reading::count(self.crashes) >= crate::task::model::SUSPECT_CRASHES
+    }
+}
+
+/// A moved time instead of a refusal: nobody asks again until then.
+fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, found: &Candidate) -> QueryResult<Ready> {
+    let later = claim.now + PUT_OFF;
+    diesel::update(tasks::table.find(found.seq)).set(tasks::ready_at.eq(later)).execute(&mut writer.connection)?;
+    Ok(Ready { queue: claim.queue.clone(), priority: reading::priority(found.priority), mark: (later, id) })
+}
+
+fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryResult<()> {
+    if granted.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<u8> = granted.iter().flat_map(|task| *task.id.as_bytes()).collect();
+    InsertLease {
+        lease: bytes(claim.lease.as_bytes()),
+        worker: bytes(claim.worker.as_bytes()),
+        now: claim.now,
+        open: i32::try_from(granted.len()).unwrap_or(i32::MAX),
+        ids: &ids,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
+}
+
+/// Written as a row comparison so that the index is entered at the place itself, however deep the lane is.
+pub(super) fn ready_after(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    priority: Priority,
+    after: Option<Mark>,
+    limit: usize,
+) -> QueryResult<Vec<Mark>> {
+    use diesel::sql_types::{BigInt, Binary};
+
+    let (at, id) = after.unwrap_or((i64::MIN, TaskId::from_bytes([0; 16])));
+    let lane = tasks::table
+        .filter(tasks::queue.eq(queue))
+        .filter(tasks::priority.eq(i32::from(priority.level())))
+        .filter(tasks::ready_at.is_not_null())
+        .filter(
+            diesel::dsl::sql::<diesel::sql_types::Bool>("(ready_at, id) > (")
+                .bind::<BigInt, _>(at)
+                .sql(", ")
+                .bind::<Binary, _>(bytes(id.as_bytes()))
+                .sql(")"),
+        )
+        .order((tasks::ready_at, tasks::id))
+        .select((tasks::ready_at.assume_not_null(), tasks::id))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows: Vec<(i64, Vec<u8>)> = lane.load(connection)?;
+    Ok(rows.into_iter().map(|(at, id)| (at, task_id(&id))).collect())
+}

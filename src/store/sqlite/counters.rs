@@ -1,0 +1,46 @@
+//! Counters: a transaction adds up what it changed and writes one delta for each counter it touched.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use diesel::{QueryResult, RunQueryDsl as _, SqliteConnection};
+
+use super::hot::AddToCounter;
+use crate::{
+    store::Counted,
+    task::{Priority, Status},
+};
+
+#[derive(Default, Clone)]
+pub(super) struct Deltas(BTreeMap<(Arc<str>, u8, i16), i64>);
+
+impl Deltas {
+    pub(super) fn add(&mut self, queue: &Arc<str>, priority: Priority, kind: Counted, n: i64) {
+        *self.0.entry((queue.clone(), priority.level(), kind.code())).or_default() += n;
+    }
+
+    /// A task goes from one status to another.
+    pub(super) fn step(&mut self, queue: &Arc<str>, priority: Priority, from: Status, to: Status) {
+        self.add(queue, priority, Counted::In(from), -1);
+        self.add(queue, priority, Counted::In(to), 1);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Writes what is not zero and forgets it.
+    pub(super) fn flush(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        for ((queue, priority, kind), n) in std::mem::take(&mut self.0) {
+            if n != 0 {
+                AddToCounter {
+                    queue: &queue,
+                    priority: priority.into(),
+                    kind: kind.into(),
+                    n,
+                }
+                .execute(connection)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! How attempts end, and cancelling.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::{
+    hot::{EndLease, MarkCancelled, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    records::{StateRecord, bytes, reading},
+    schema::{attempts, dead_letter_queue, tasks},
+    tx::Writer,
+};
+use crate::{
+    store::{Cancelled, Counted, Finished, Recorded},
+    task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict},
+};
+
+pub(super) fn finish(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -> QueryResult<Vec<Recorded>> {
+    let mut recorded = Vec::with_capacity(items.len());
+    let mut ended: HashMap<LeaseId, i32> = HashMap::new();
+    for item in items {
+        let outcome = finish_one(writer, item, now)?;
+        if matches!(outcome, Recorded::Done(_)) {
+            *ended.entry(item.task.lease).or_default() += 1;
+        }
+        recorded.push(outcome);
+    }
+    for (lease, count) in ended {
+        shrink_lease(writer, lease, count)?;
+    }
+    Ok(recorded)
+}
+
+fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
+    if apply(writer, item, now)? {
+        let status = item.verdict.status();
+        count(writer, item, status);
+        return Ok(Recorded::Done(status));
+    }
+    // Either a cancel was asked for meanwhile, or the lease is no longer the task's.
+    if !matches!(item.verdict, Verdict::Success { .. } | Verdict::Cancelled) && apply_cancel(writer, item, now)? {
+        count(writer, item, Status::Cancelled);
+        return Ok(Recorded::Done(Status::Cancelled));
+    }
+    let task = StateRecord::find(&mut writer.connection, item.task.id)?;
+    let reported = task.is_some_and(|task| {
+        task.lease_id.as_deref() == Some(item.task.lease.as_bytes()) && task.status() != Status::Running
+    });
+    Ok(if reported { Recorded::Duplicate } else { Recorded::LeaseLost })
+}
+
+/// The guarded update of the verdict and the rows that go with it; false where the guard did not hold.
+fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
+    let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
+    let changed = match item.verdict {
+        Verdict::Success { result } => {
+            MarkSuccess { result, now, id, lease }.execute(&mut writer.connection)?
+        }
+        Verdict::Cancelled => return apply_cancel(writer, item, now),
+        Verdict::Retry { at, error } => {
+            let text = reading::error_text(error);
+            let changed = MarkRetry { ready_at: *at, error: &text, now, id, lease }
+                .execute(&mut writer.connection)?;
+            if changed > 0 {
+                let outcome = if error.kind == ErrorKind::Timeout { "timeout" } else { "failure" };
+                keep_attempt(writer, item, now, outcome, Some(&text), Some(at - now))?;
+            }
+            changed
+        }
+        Verdict::Dead { status, reason, error } => {
+            let text = reading::error_text(error);
+            let status = i32::from(status.code());
+            let changed = MarkDead { status, error: &text, now, id, lease }
+                .execute(&mut writer.connection)?;
+            if changed > 0 {
+                bury(writer, item, *reason, &text, now)?;
+            }
+            changed
+        }
+        Verdict::Release => {
+            let changed = MarkReleased { ready_at: item.task.ready_at, crashes: 0, id, lease }
+                .execute(&mut writer.connection)?;
+            if changed > 0 {
+                keep_attempt(writer, item, now, "released", None, None)?;
+            }
+            changed
+        }
+    };
+    Ok(changed > 0)
+}
+
+fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
+    let error = reading::error_text(&cancelled_error());
+    let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
+    let mark = MarkCancelled { error: &error, now, id, lease };
+    Ok(mark.execute(&mut writer.connection)? > 0)
+}
+
+pub(super) fn cancelled_error() -> TaskError {
+    TaskError::new(ErrorKind::Cancelled, "cancelled by a caller")
+}
+
+fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
+    let (queue, priority) = (&item.task.queue, item.task.priority);
+    writer.deltas.step(queue, priority, Status::Running, status);
+    let mut event = |kind| writer.deltas.add(queue, priority, kind, 1);
+    match status {
+        Status::Success => event(Counted::Succeeded),
+        Status::Retry => event(Counted::FailedAttempts),
+        Status::Failed | Status::Timeout => {
+            event(Counted::FailedAttempts);
+            event(Counted::Dead);
+        }
+        Status::Cancelled => event(Counted::CancelledTotal),
+        _ => {}
+    }
+}
+
+fn keep_attempt(
+    writer: &mut Writer,
+    item: &Finished<'_>,
+    now: Millis,
+    outcome: &str,
+    error: Option<&str>,
+    next_delay_ms: Option<Millis>,
+) -> QueryResult<()> {
+    let row = (
+        attempts::task_id.eq(bytes(item.task.id.as_bytes())),
+        attempts::generation.eq(reading::signed(item.task.generation)),
+        attempts::number.eq(reading::signed(item.task.attempt)),
+        attempts::worker_id.eq(bytes(item.worker.as_bytes())),
+        attempts::started_at.eq(item.task.started_at),
+        attempts::finished_at.eq(now),
+        attempts::outcome.eq(outcome),
+        attempts::error.eq(error),
+        attempts::next_delay_ms.eq(next_delay_ms),
+    );
+    diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+fn bury(
+    writer: &mut Writer,
+    item: &Finished<'_>,
+    reason: DeadReason,
+    error: &str,
+    now: Millis,
+) -> QueryResult<()> {
+    let row = (
+        dead_letter_queue::task_id.eq(bytes(item.task.id.as_bytes())),
+        dead_letter_queue::queue.eq(&*item.task.queue),
+        dead_letter_queue::name.eq(&item.task.name),
+        dead_letter_queue::priority.eq(i32::from(item.task.priority.level())),
+        dead_letter_queue::reason.eq(reason.as_str()),
+        dead_letter_queue::error.eq(error),
+        dead_letter_queue::attempts.eq(reading::signed(item.task.attempt)),
+        dead_letter_queue::died_at.eq(now),
+    );
+    diesel::replace_into(dead_letter_queue::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+/// Takes ended tasks off a lease; the lease goes with its last.
+pub(super) fn shrink_lease(writer: &mut Writer, lease: LeaseId, ended: i32) -> QueryResult<()> {
+    let lease = bytes(lease.as_bytes());
+    if (EndLease { lease, ended }).execute(&mut writer.connection)? == 0 {
+        ShrinkLease { ended, lease }.execute(&mut writer.connection)?;
+    }
+    Ok(())
+}
+
+/// Waiting: over at once. Running: noted, so that no way of ending but success counts, and its holder is asked.
+pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<Cancelled> {
+    let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Cancelled::NotFound) };
+    let status = task.status();
+    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+    if status == Status::Running {
+        if !task.cancel_requested {
+            diesel::update(row).set(tasks::cancel_requested.eq(true)).execute(&mut writer.connection)?;
+        }
+        return Ok(Cancelled::Asked { again: task.cancel_requested });
+    }
+    if status.is_terminal() {
+        return Ok(Cancelled::Terminal(status));
+    }
+    diesel::update(row)
+        .set((
+            tasks::status.eq(i32::from(Status::Cancelled.code())),
+            tasks::ready_at.eq(None::<i64>),
+            tasks::live_key.eq(None::<String>),
+            tasks::error.eq(reading::error_text(&cancelled_error())),
+            tasks::finished_at.eq(now),
+        ))
+        .execute(&mut writer.connection)?;
+    let (queue, priority) = (task.queue.as_str().into(), task.priority());
+    writer.deltas.step(&queue, priority, status, Status::Cancelled);
+    writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+    Ok(Cancelled::Done)
+}

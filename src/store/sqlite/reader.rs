@@ -1,0 +1,195 @@
+//! Reads, from a pool of connections that cannot write.
+
+use std::sync::Arc;
+
+use diesel::{
+    prelude::*,
+    r2d2::{ConnectionManager, Pool, PooledConnection},
+};
+
+use super::{
+    list,
+    records::{Payload, TaskRecord, bytes, reading, worker_id},
+    schema::{attempts, counters, dead_letter_queue, queues, tasks, workers},
+    translate,
+};
+use crate::{
+    store::{
+        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, ListedPage, Page, QueueRow, Reader, StoreError,
+        StoreErrorKind, TaskFilter, TaskRow, WorkerRow, Held,
+    },
+    task::{Mark, Millis, Priority, TaskId, WorkerId},
+};
+
+pub(super) struct SqliteReader {
+    pool: Pool<ConnectionManager<SqliteConnection>>,
+    name: Arc<str>,
+}
+
+impl SqliteReader {
+    pub(super) fn new(pool: Pool<ConnectionManager<SqliteConnection>>, name: Arc<str>) -> Self {
+        Self { pool, name }
+    }
+
+    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StoreError> {
+        self.pool.get().map_err(|error| {
+            let message = format!("no free connection to read with within 2 s: {error}");
+            StoreError::new(StoreErrorKind::Unavailable, &self.name, message)
+        })
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+        work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
+    }
+}
+
+impl Reader for SqliteReader {
+    fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError> {
+        self.read(|connection| {
+            let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+            let found: Option<(TaskRecord, Payload)> =
+                row.select((TaskRecord::as_select(), Payload::as_select())).first(connection).optional()?;
+            Ok(found.map(|(record, payload)| record.into_row(payload)))
+        })
+    }
+
+    fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError> {
+        self.read(|connection| list::tasks(connection, filter, page))
+    }
+
+    fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError> {
+        type Row =
+            (i32, i32, Option<Vec<u8>>, Option<i64>, Option<i64>, String, Option<String>, Option<i64>);
+        self.read(|connection| {
+            let rows: Vec<Row> = attempts::table
+                .filter(attempts::task_id.eq(bytes(id.as_bytes())))
+                .order((attempts::generation, attempts::number))
+                .select((
+                    attempts::generation,
+                    attempts::number,
+                    attempts::worker_id,
+                    attempts::started_at,
+                    attempts::finished_at,
+                    attempts::outcome,
+                    attempts::error,
+                    attempts::next_delay_ms,
+                ))
+                .load(connection)?;
+            let attempt = |(generation, number, worker, started_at, finished_at, outcome, error, delay): Row| AttemptRow {
+                generation: reading::count(generation),
+                number: reading::count(number),
+                worker_id: worker_id(worker),
+                started_at,
+                finished_at,
+                outcome,
+                error: reading::json(error),
+                next_delay_ms: delay,
+            };
+            Ok(rows.into_iter().map(attempt).collect())
+        })
+    }
+
+    fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
+        self.read(|connection| {
+            let rows: Vec<(String, bool, i32, i64)> = queues::table.order(queues::name).load(connection)?;
+            Ok(rows.into_iter().map(queue_row).collect())
+        })
+    }
+
+    fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError> {
+        self.read(|connection| {
+            let row: Option<(String, bool, i32, i64)> = queues::table.find(name).first(connection).optional()?;
+            Ok(row.map(queue_row))
+        })
+    }
+
+    fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError> {
+        self.read(|connection| {
+            let mut query = counters::table.into_boxed();
+            if let Some(queue) = queue {
+                query = query.filter(counters::queue.eq(queue));
+            }
+            let rows: Vec<(String, i32, i32, i64)> = query.load(connection)?;
+            let counter = |(queue, priority, kind, n): (String, i32, i32, i64)| {
+                let kind = i16::try_from(kind).ok().and_then(Counted::from_code)?;
+                Some(CounterRow { queue, priority: reading::priority(priority), kind, n })
+            };
+            Ok(rows.into_iter().filter_map(counter).collect())
+        })
+    }
+
+    fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError> {
+        self.read(|connection| {
+            let mut oldest = None;
+            // One index seek for each lane; a minimum over the queue would walk all of it.
+            for priority in 0..=i32::from(Priority::MAX) {
+                let first: Option<Option<i64>> = tasks::table
+                    .filter(tasks::queue.eq(queue))
+                    .filter(tasks::priority.eq(priority))
+                    .filter(tasks::ready_at.is_not_null())
+                    .order((tasks::ready_at, tasks::id))
+                    .select(tasks::ready_at)
+                    .first(connection)
+                    .optional()?;
+                oldest = [oldest, first.flatten()].into_iter().flatten().min();
+            }
+            Ok(oldest)
+        })
+    }
+
+    fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError> {
+        self.read(|connection| list::dead_letters(connection, filter, page))
+    }
+
+    fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError> {
+        self.read(|connection| {
+            let row = dead_letter_queue::table.find(bytes(id.as_bytes()));
+            Ok(row.first::<list::DeadRecord>(connection).optional()?.map(list::dead_row))
+        })
+    }
+
+    fn dead_letter_count(&self) -> Result<i64, StoreError> {
+        // From the counters, which change in the transactions that bury and redrive.
+        let dead = |row: &CounterRow| matches!(row.kind, Counted::In(status) if status.is_dead());
+        Ok(self.counters(None)?.iter().filter(|row| dead(row)).map(|row| row.n).sum())
+    }
+
+    fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
+        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64);
+        self.read(|connection| {
+            let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
+            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at): Row| {
+                let (pid, slots) = (reading::count(pid), reading::count(slots));
+                Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
+            };
+            Ok(rows.into_iter().filter_map(worker).collect())
+        })
+    }
+
+    fn held(&self, worker: WorkerId) -> Result<Vec<Held>, StoreError> {
+        self.read(|connection| {
+            let held = super::reap::held_by(connection, worker.as_bytes())?;
+            Ok(held.into_iter().map(|(lease, granted_at, task)| Held { task, lease, granted_at }).collect())
+        })
+    }
+
+    fn ready_after(
+        &self,
+        queue: &str,
+        priority: Priority,
+        after: Option<Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        self.read(|connection| super::claim::ready_after(connection, queue, priority, after, limit))
+    }
+
+    fn ping(&self) -> Result<(), StoreError> {
+        self.read(|connection| diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(connection))
+            .map(|_| ())
+    }
+}
+
+fn queue_row((name, paused, weight, created_at): (String, bool, i32, i64)) -> QueueRow {
+    QueueRow { name, paused, weight: reading::count(weight), created_at }
+}
+

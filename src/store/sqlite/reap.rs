@@ -1,0 +1,220 @@
+//! Taking back what a dead worker held, giving back what a live one lost, and letting go of what is too old.
+
+use diesel::prelude::*;
+
+use super::{
+    finish::{cancelled_error, shrink_lease},
+    hot::{MarkCancelled, MarkDead, MarkReleased},
+    records::{StateRecord, bytes, reading, task_id},
+    schema::{attempts, dead_letter_queue, idempotency_keys, leases, tasks, workers},
+    tx::Writer,
+};
+use crate::{
+    store::{Counted, Reaped, RetentionLimits},
+    task::{
+        DeadReason, ErrorKind, LeaseId, Millis, Ready, Status, TaskError, TaskId, WorkerId,
+        model::{POISON_CRASHES, SUSPECT_CRASHES},
+    },
+};
+
+pub(super) fn reap_others(writer: &mut Writer, survivor: Option<WorkerId>, now: Millis) -> QueryResult<Reaped> {
+    let alive = workers::table.filter(workers::state.eq_any(["alive", "draining"])).select(workers::id);
+    let dead: Vec<Vec<u8>> = alive.load(&mut writer.connection)?;
+    let mut reaped = Reaped::default();
+    for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
+        diesel::update(workers::table.find(worker))
+            .set(workers::state.eq("dead"))
+            .execute(&mut writer.connection)?;
+        reap(writer, worker, now, &mut reaped)?;
+        reaped.workers += 1;
+    }
+    Ok(reaped)
+}
+
+fn reap(writer: &mut Writer, worker: &[u8], now: Millis, reaped: &mut Reaped) -> QueryResult<()> {
+    let held = held_by(&mut writer.connection, worker)?;
+    let mut running = Vec::with_capacity(held.len());
+    for (lease, _, id) in held {
+        let task = StateRecord::find(&mut writer.connection, id)?;
+        let still = |task: &StateRecord| {
+            task.status() == Status::Running && task.lease_id.as_deref() == Some(lease.as_bytes().as_slice())
+        };
+        running.extend(task.filter(still).map(|task| (lease, task)));
+    }
+    // With a suspect aboard the crash is charged to it alone: its neighbours are more likely victims.
+    let suspect = |task: &StateRecord| reading::count(task.crashes) >= SUSPECT_CRASHES;
+    let any_suspect = running.iter().any(|(_, task)| suspect(task));
+    for (lease, task) in &running {
+        let charged = !any_suspect || suspect(task);
+        take_back(writer, *lease, task, charged, now, reaped)?;
+    }
+    diesel::delete(leases::table.filter(leases::worker_id.eq(worker))).execute(&mut writer.connection)?;
+    Ok(())
+}
+
+/// Every (lease, time of grant, task) a worker's leases name, ended tasks among them.
+pub(super) fn held_by(
+    connection: &mut SqliteConnection,
+    worker: &[u8],
+) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
+    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = leases::table
+        .filter(leases::worker_id.eq(worker))
+        .select((leases::lease_id, leases::granted_at, leases::task_ids))
+        .load(connection)?;
+    let mut held = Vec::new();
+    for (lease, granted_at, ids) in rows {
+        let Some(lease) = LeaseId::from_slice(&lease) else { continue };
+        held.extend(ids.chunks_exact(16).map(|id| (lease, granted_at, task_id(id))));
+    }
+    Ok(held)
+}
+
+fn take_back(
+    writer: &mut Writer,
+    lease: LeaseId,
+    task: &StateRecord,
+    charged: bool,
+    now: Millis,
+    reaped: &mut Reaped,
+) -> QueryResult<()> {
+    let (id, lease) = (task.id.as_slice(), bytes(lease.as_bytes()));
+    let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
+    let crashes = reading::count(task.crashes) + u32::from(charged);
+    let to = if task.cancel_requested {
+        let error = reading::error_text(&cancelled_error());
+        MarkCancelled { error: &error, now, id, lease }.execute(&mut writer.connection)?;
+        writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+        reaped.cancelled.push(task_id(id));
+        Status::Cancelled
+    } else if crashes >= POISON_CRASHES {
+        poison(writer, lease, task, crashes, now)?;
+        writer.deltas.add(&queue, priority, Counted::Dead, 1);
+        reaped.poisoned.push(task_id(id));
+        Status::Failed
+    } else {
+        // Its old place is not kept while it runs; the time of its grant still puts it ahead of what came since.
+        let ready_at = task.started_at.unwrap_or(now);
+        let charge = i32::from(charged);
+        MarkReleased { ready_at, crashes: charge, id, lease }.execute(&mut writer.connection)?;
+        let lost = TaskError::new(ErrorKind::Lost, "its worker died");
+        keep_attempt(writer, task, "crashed", Some(&lost), now)?;
+        reaped.requeued.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
+        Status::Queued
+    };
+    writer.deltas.step(&queue, priority, Status::Running, to);
+    Ok(())
+}
+
+fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, now: Millis) -> QueryResult<()> {
+    let error = TaskError::new(
+        ErrorKind::Poison,
+        format!("its worker died {crashes} times while it ran; it is not tried again by itself"),
+    );
+    let text = reading::error_text(&error);
+    let status = i32::from(Status::Failed.code());
+    let id = task.id.as_slice();
+    MarkDead { status, error: &text, now, id, lease }.execute(&mut writer.connection)?;
+    // A crash is no failure of the task's own: the guarded update above counts one.
+    diesel::update(tasks::table.filter(tasks::id.eq(id)))
+        .set((tasks::failures.eq(tasks::failures - 1), tasks::crashes.eq(reading::signed(crashes))))
+        .execute(&mut writer.connection)?;
+    let row = (
+        dead_letter_queue::task_id.eq(id),
+        dead_letter_queue::queue.eq(&task.queue),
+        dead_letter_queue::name.eq(&task.name),
+        dead_letter_queue::priority.eq(task.priority),
+        dead_letter_queue::reason.eq(DeadReason::Poison.as_str()),
+        dead_letter_queue::error.eq(&text),
+        dead_letter_queue::attempts.eq(task.attempt),
+        dead_letter_queue::died_at.eq(now),
+    );
+    diesel::replace_into(dead_letter_queue::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+fn keep_attempt(
+    writer: &mut Writer,
+    task: &StateRecord,
+    outcome: &str,
+    error: Option<&TaskError>,
+    now: Millis,
+) -> QueryResult<()> {
+    let row = (
+        attempts::task_id.eq(&task.id),
+        attempts::generation.eq(task.generation),
+        attempts::number.eq(task.attempt),
+        attempts::worker_id.eq(&task.worker_id),
+        attempts::started_at.eq(task.started_at),
+        attempts::finished_at.eq(now),
+        attempts::outcome.eq(outcome),
+        attempts::error.eq(error.map(reading::error_text)),
+    );
+    diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+/// Each only while it is still held under the lease named.
+pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Millis) -> QueryResult<Vec<Ready>> {
+    let mut released = Vec::new();
+    for (id, lease) in lost {
+        let Some(task) = StateRecord::find(&mut writer.connection, *id)? else { continue };
+        let ready_at = task.started_at.unwrap_or(now);
+        let (id, key) = (bytes(id.as_bytes()), bytes(lease.as_bytes()));
+        let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
+        let back = MarkReleased { ready_at, crashes: 0, id, lease: key };
+        let to = if back.execute(&mut writer.connection)? > 0 {
+            keep_attempt(writer, &task, "released", None, now)?;
+            released.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
+            Status::Queued
+        } else {
+            let error = reading::error_text(&cancelled_error());
+            let over = MarkCancelled { error: &error, now, id, lease: key };
+            if over.execute(&mut writer.connection)? == 0 {
+                continue; // it has ended after all
+            }
+            writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+            Status::Cancelled
+        };
+        writer.deltas.step(&queue, priority, Status::Running, to);
+        shrink_lease(writer, *lease, 1)?;
+    }
+    Ok(released)
+}
+
+/// Walks the tasks in order of age, a bounded number at a time.
+pub(super) fn prune(
+    writer: &mut Writer,
+    limits: &RetentionLimits,
+    after: Option<TaskId>,
+) -> QueryResult<Option<TaskId>> {
+    let connection = &mut writer.connection;
+    let old_keys = idempotency_keys::table
+        .filter(idempotency_keys::created_at.lt(limits.idempotency_before))
+        .select(idempotency_keys::key)
+        .limit(limits.rows as i64);
+    let keys: Vec<String> = old_keys.load(connection)?;
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(&keys))).execute(connection)?;
+    let gone = workers::table
+        .filter(workers::state.eq_any(["dead", "stopped"]))
+        .filter(workers::beat_at.lt(limits.workers_before));
+    diesel::delete(gone).execute(connection)?;
+
+    let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
+    let oldest: Vec<(Vec<u8>, String, i32, i32, Option<i64>)> = tasks::table
+        .filter(tasks::id.gt(bytes(from.as_bytes())))
+        .order(tasks::id)
+        .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
+        .limit(limits.rows as i64)
+        .load(connection)?;
+    let next = (oldest.len() >= limits.rows).then(|| oldest.last().map(|row| task_id(&row.0))).flatten();
+    for (id, queue, priority, status, finished_at) in oldest {
+        let status = reading::status(status);
+        let before = if status == Status::Success { limits.success_before } else { limits.others_before };
+        // Dead letters stay until somebody decides.
+        if !status.is_terminal() || status.is_dead() || finished_at.is_none_or(|at| at >= before) {
+            continue;
+        }
+        diesel::delete(attempts::table.filter(attempts::task_id.eq(&id))).execute(&mut writer.connection)?;
+        diesel::delete(tasks::table.filter(tasks::id.eq(&id))).execute(&mut writer.connection)?;
+        writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
+    }
+    Ok(next)
+}

@@ -1,0 +1,159 @@
+//! Between rows and the domain.
+
+use diesel::{prelude::*, sqlite::Sqlite};
+
+use super::schema::tasks;
+use crate::{
+    store::TaskRow,
+    task::{LeaseId, Priority, Status, TaskId, WorkerId},
+};
+
+/// A key as diesel binds it.
+pub(super) fn bytes(id: &[u8; 16]) -> &[u8] {
+    id
+}
+
+/// Values of the store that this version does not know are read as the nearest it does, never as a panic.
+pub(super) mod reading {
+    use crate::task::{Priority, Status, TaskError};
+
+    pub(in super::super) fn status(code: i32) -> Status {
+        i16::try_from(code).ok().and_then(Status::from_code).unwrap_or(Status::Failed)
+    }
+
+    pub(in super::super) fn priority(level: i32) -> Priority {
+        u8::try_from(level).ok().and_then(Priority::new).unwrap_or_default()
+    }
+
+    pub(in super::super) fn count(n: i32) -> u32 {
+        u32::try_from(n).unwrap_or(0)
+    }
+
+    pub(in super::super) fn signed(n: u32) -> i32 {
+        i32::try_from(n).unwrap_or(i32::MAX)
+    }
+
+    pub(in super::super) fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Option<T> {
+        text.and_then(|text| serde_json::from_str(&text).ok())
+    }
+
+    pub(in super::super) fn error_text(error: &TaskError) -> String {
+        serde_json::to_string(error).unwrap_or_default()
+    }
+}
+
+/// A whole row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+pub(super) struct TaskRecord {
+    id: Vec<u8>,
+    queue: String,
+    name: String,
+    priority: i32,
+    status: i32,
+    ready_at: Option<i64>,
+    created_at: i64,
+    run_at: Option<i64>,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    attempt: i32,
+    failures: i32,
+    crashes: i32,
+    max_retries: i32,
+    timeout_ms: Option<i64>,
+    generation: i32,
+    cancel_requested: bool,
+    worker_id: Option<Vec<u8>>,
+    lease_id: Option<Vec<u8>>,
+    unique_key: Option<String>,
+    retry: Option<String>,
+    tags: Option<String>,
+    meta: Option<String>,
+    error: Option<String>,
+}
+
+/// The texts that can be long, which lists leave out.
+#[derive(Queryable, Selectable, Default)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+pub(super) struct Payload {
+    pub(super) args: String,
+    pub(super) kwargs: String,
+    pub(super) result: Option<String>,
+}
+
+pub(super) fn task_id(bytes: &[u8]) -> TaskId {
+    TaskId::from_slice(bytes).unwrap_or_else(|| TaskId::from_bytes([0; 16]))
+}
+
+pub(super) fn worker_id(bytes: Option<Vec<u8>>) -> Option<WorkerId> {
+    bytes.and_then(|bytes| WorkerId::from_slice(&bytes))
+}
+
+impl TaskRecord {
+    pub(super) fn into_row(self, payload: Payload) -> TaskRow {
+        TaskRow {
+            id: task_id(&self.id),
+            queue: self.queue,
+            name: self.name,
+            priority: reading::priority(self.priority),
+            status: reading::status(self.status),
+            ready_at: self.ready_at,
+            created_at: self.created_at,
+            run_at: self.run_at,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            attempt: reading::count(self.attempt),
+            failures: reading::count(self.failures),
+            crashes: reading::count(self.crashes),
+            max_retries: reading::count(self.max_retries),
+            timeout_ms: self.timeout_ms,
+            generation: reading::count(self.generation),
+            cancel_requested: self.cancel_requested,
+            worker_id: worker_id(self.worker_id),
+            lease_id: self.lease_id.and_then(|lease| LeaseId::from_slice(&lease)),
+            unique_key: self.unique_key,
+            retry: reading::json(self.retry),
+            tags: reading::json(self.tags).unwrap_or_default(),
+            meta: self.meta,
+            error: reading::json(self.error),
+            args: payload.args,
+            kwargs: payload.kwargs,
+            result: payload.result,
+        }
+    }
+}
+
+/// The columns by which the state machine moves a task.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+pub(super) struct StateRecord {
+    pub(super) id: Vec<u8>,
+    pub(super) queue: String,
+    pub(super) name: String,
+    pub(super) priority: i32,
+    pub(super) status: i32,
+    pub(super) started_at: Option<i64>,
+    pub(super) finished_at: Option<i64>,
+    pub(super) attempt: i32,
+    pub(super) crashes: i32,
+    pub(super) generation: i32,
+    pub(super) cancel_requested: bool,
+    pub(super) worker_id: Option<Vec<u8>>,
+    pub(super) lease_id: Option<Vec<u8>>,
+    pub(super) unique_key: Option<String>,
+    pub(super) error: Option<String>,
+}
+
+impl StateRecord {
+    pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Self>> {
+        tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(Self::as_select()).first(connection).optional()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        reading::status(self.status)
+    }
+
+    pub(super) fn priority(&self) -> Priority {
+        reading::priority(self.priority)
+    }
+}

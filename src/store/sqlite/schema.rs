@@ -1,0 +1,115 @@
+//! The tables, as diesel knows them. Written by `diesel print-schema`, except for the integers' widths.
+
+diesel::table! {
+    tasks (seq) {
+        seq -> BigInt,
+        id -> Binary,
+        queue -> Text,
+        name -> Text,
+        priority -> Integer,
+        status -> Integer,
+        ready_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        run_at -> Nullable<BigInt>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        attempt -> Integer,
+        failures -> Integer,
+        crashes -> Integer,
+        max_retries -> Integer,
+        timeout_ms -> Nullable<BigInt>,
+        generation -> Integer,
+        cancel_requested -> Bool,
+        worker_id -> Nullable<Binary>,
+        lease_id -> Nullable<Binary>,
+        unique_key -> Nullable<Text>,
+        live_key -> Nullable<Text>,
+        retry -> Nullable<Text>,
+        tags -> Nullable<Text>,
+        meta -> Nullable<Text>,
+        error -> Nullable<Text>,
+        args -> Text,
+        kwargs -> Text,
+        result -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    leases (lease_id) {
+        lease_id -> Binary,
+        worker_id -> Binary,
+        granted_at -> BigInt,
+        open -> Integer,
+        task_ids -> Binary,
+    }
+}
+
+diesel::table! {
+    attempts (task_id, generation, number) {
+        task_id -> Binary,
+        generation -> Integer,
+        number -> Integer,
+        worker_id -> Nullable<Binary>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        outcome -> Text,
+        error -> Nullable<Text>,
+        next_delay_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    dead_letter_queue (task_id) {
+        task_id -> Binary,
+        queue -> Text,
+        name -> Text,
+        priority -> Integer,
+        reason -> Text,
+        error -> Text,
+        attempts -> Integer,
+        died_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    queues (name) {
+        name -> Text,
+        paused -> Bool,
+        weight -> Integer,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    workers (id) {
+        id -> Binary,
+        host -> Text,
+        pid -> Integer,
+        version -> Text,
+        state -> Text,
+        slots -> Integer,
+        started_at -> BigInt,
+        beat_seq -> BigInt,
+        beat_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (key) {
+        key -> Text,
+        body_hash -> Binary,
+        created_at -> BigInt,
+        response -> Text,
+    }
+}
+
+diesel::table! {
+    counters (queue, priority, kind) {
+        queue -> Text,
+        priority -> Integer,
+        kind -> Integer,
+        n -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue);

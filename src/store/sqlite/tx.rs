@@ -1,0 +1,197 @@
+//! A transaction on the one connection that writes.
+
+use std::sync::Arc;
+
+use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
+
+use super::{
+    counters::Deltas,
+    records::{bytes, reading},
+    schema::{queues, workers},
+    translate,
+};
+use crate::{
+    store::{
+        Cancelled, Claim, Claimed, Finished, IdempotencyKey, Reaped, Recorded, Redriven, RetentionLimits, Session,
+        StoreError, StoredOutcome, SubmitConflict, Tx, WorkerInfo,
+    },
+    task::{LeaseId, Mark, Millis, NewTask, Priority, Ready, TaskId, WorkerId},
+};
+
+pub(super) struct SqliteSession {
+    writer: Writer,
+}
+
+/// The connection and what the present transaction has counted so far.
+pub(super) struct Writer {
+    pub(super) connection: SqliteConnection,
+    pub(super) deltas: Deltas,
+    /// As they were at the savepoint.
+    before: Option<Deltas>,
+    name: Arc<str>,
+}
+
+impl SqliteSession {
+    pub(super) fn new(connection: SqliteConnection, name: Arc<str>) -> Self {
+        Self { writer: Writer { connection, deltas: Deltas::default(), before: None, name } }
+    }
+}
+
+impl Session for SqliteSession {
+    fn transaction(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let writer = &mut self.writer;
+        writer.deltas.clear();
+        writer.run("BEGIN IMMEDIATE")?;
+        let done = work(writer).and_then(|()| writer.commit());
+        if done.is_err() {
+            // SQLite has rolled back by itself after some failures (a full disk): nothing more to do then.
+            let _ = writer.run("ROLLBACK");
+        }
+        done
+    }
+}
+
+impl Writer {
+    fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.connection.batch_execute(sql).map_err(|error| translate(&self.name, &error))
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.deltas.flush(&mut self.connection).map_err(|error| translate(&self.name, &error))?;
+        self.run("COMMIT")
+    }
+
+    fn told<T>(&self, result: QueryResult<T>) -> Result<T, StoreError> {
+        result.map_err(|error| translate(&self.name, &error))
+    }
+}
+
+impl Tx for Writer {
+    fn savepoint(&mut self) -> Result<(), StoreError> {
+        self.before = Some(self.deltas.clone());
+        self.run("SAVEPOINT request")
+    }
+
+    fn undo(&mut self) -> Result<(), StoreError> {
+        if let Some(before) = self.before.take() {
+            self.deltas = before;
+        }
+        self.run("ROLLBACK TO request; RELEASE request")
+    }
+
+    fn keep(&mut self) -> Result<(), StoreError> {
+        self.before = None;
+        self.run("RELEASE request")
+    }
+
+    fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError> {
+        let done = super::submit::ensure_queue(self, name, now);
+        self.told(done)
+    }
+
+    fn insert(&mut self, task: &NewTask) -> Result<Option<SubmitConflict>, StoreError> {
+        let done = super::submit::insert(self, task);
+        self.told(done)
+    }
+
+    fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError> {
+        let done = super::submit::recall(self, key);
+        self.told(done)
+    }
+
+    fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError> {
+        let done = super::submit::remember(self, key, outcomes);
+        self.told(done)
+    }
+
+    fn claim(&mut self, claim: &Claim, ids: &[TaskId]) -> Result<Claimed, StoreError> {
+        let done = super::claim::claim(self, claim, ids);
+        self.told(done)
+    }
+
+    fn ready_after(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        after: Option<Mark>,
+        limit: usize,
+    ) -> Result<Vec<Mark>, StoreError> {
+        let done = super::claim::ready_after(&mut self.connection, queue, priority, after, limit);
+        self.told(done)
+    }
+
+    fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
+        let done = super::finish::finish(self, items, now);
+        self.told(done)
+    }
+
+    fn cancel(&mut self, id: TaskId, now: Millis) -> Result<Cancelled, StoreError> {
+        let done = super::finish::cancel(self, id, now);
+        self.told(done)
+    }
+
+    fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError> {
+        let done = super::submit::redrive(self, id, now);
+        self.told(done)
+    }
+
+    fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
+        let change = diesel::update(queues::table.find(queue)).set(queues::paused.eq(paused));
+        let done = change.execute(&mut self.connection).map(|rows| rows > 0);
+        self.told(done)
+    }
+
+    fn set_weight(&mut self, queue: &str, weight: u32) -> Result<bool, StoreError> {
+        let weight = i32::try_from(weight).unwrap_or(i32::MAX);
+        let change = diesel::update(queues::table.find(queue)).set(queues::weight.eq(weight));
+        let done = change.execute(&mut self.connection).map(|rows| rows > 0);
+        self.told(done)
+    }
+
+    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
+        let row = (
+            workers::id.eq(bytes(worker.id.as_bytes())),
+            workers::host.eq(&worker.host),
+            workers::pid.eq(reading::signed(worker.pid)),
+            workers::version.eq(&worker.version),
+            workers::state.eq("alive"),
+            workers::slots.eq(reading::signed(worker.slots)),
+            workers::started_at.eq(worker.started_at),
+            workers::beat_at.eq(worker.started_at),
+        );
+        let done = diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ());
+        self.told(done)
+    }
+
+    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
+        let alive = workers::state.eq_any(["alive", "draining"]);
+        let renew = diesel::update(workers::table.find(bytes(worker.as_bytes())).filter(alive))
+            .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
+        let done = renew.execute(&mut self.connection).map(|rows| rows > 0);
+        self.told(done)
+    }
+
+    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
+        let change = diesel::update(workers::table.find(bytes(worker.as_bytes()))).set(workers::state.eq(state));
+        let done = change.execute(&mut self.connection).map(|_| ());
+        self.told(done)
+    }
+
+    fn reap_others(&mut self, survivor: Option<WorkerId>, now: Millis) -> Result<Reaped, StoreError> {
+        let done = super::reap::reap_others(self, survivor, now);
+        self.told(done)
+    }
+
+    fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError> {
+        let done = super::reap::release(self, lost, now);
+        self.told(done)
+    }
+
+    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+        let done = super::reap::prune(self, limits, after);
+        self.told(done)
+    }
+}

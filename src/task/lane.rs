@@ -1,0 +1,16 @@
+//! Where a claimable task waits: its queue, its priority, and its place among the others.
+
+use std::sync::Arc;
+
+use super::{Millis, Priority, TaskId};
+
+/// A place in a lane: when the task is ready, then its id. The order in which a lane is served.
+pub type Mark = (Millis, TaskId);
+
+/// A claimable task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    pub queue: Arc<str>,
+    pub priority: Priority,
+    pub mark: Mark,
+}

@@ -1,0 +1,23 @@
+//! The domain: what a task is and which rules it obeys. Pure values, no I/O, no clock of its own.
+
+pub mod duration;
+pub mod id;
+pub mod json;
+pub mod lane;
+pub mod model;
+pub mod name;
+pub mod outcome;
+pub mod priority;
+pub mod retry;
+pub mod status;
+
+pub use id::{LeaseId, LeaseToken, TaskId, WorkerId};
+pub use lane::{Mark, Ready};
+pub use model::{Granted, NewTask, UniqueConflict};
+pub use outcome::{DeadReason, ErrorKind, Outcome, TaskError, Verdict};
+pub use priority::{Priority, PriorityClass};
+pub use retry::{RetryPolicy, Strategy};
+pub use status::Status;
+
+/// A moment: milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;

@@ -1,0 +1,116 @@
+//! A task on its way in and a task in a worker's hand.
+
+use std::sync::Arc;
+
+use super::{LeaseId, LeaseToken, Millis, Priority, RetryPolicy, Status, TaskId};
+
+/// A validated task, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    pub id: TaskId,
+    pub name: String,
+    pub queue: Arc<str>,
+    pub priority: Priority,
+    /// JSON array, as text.
+    pub args: String,
+    /// JSON object, as text.
+    pub kwargs: String,
+    /// Retries after the first attempt: 3 = at most 4 attempts.
+    pub max_retries: u32,
+    /// `None`: the node's default at the time of the failure.
+    pub retry: Option<RetryPolicy>,
+    /// `None`: no limit.
+    pub timeout_ms: Option<Millis>,
+    /// Not before this moment.
+    pub run_at: Option<Millis>,
+    pub unique_key: Option<String>,
+    pub unique_conflict: UniqueConflict,
+    pub tags: Vec<String>,
+    /// JSON object, as text.
+    pub meta: Option<String>,
+    pub created_at: Millis,
+}
+
+impl NewTask {
+    /// A task with nothing but a name: what the library's and the tests' builders start from.
+    pub fn named(name: impl Into<String>, queue: impl Into<Arc<str>>, now: Millis) -> Self {
+        Self {
+            id: TaskId::new(),
+            name: name.into(),
+            queue: queue.into(),
+            priority: Priority::default(),
+            args: "[]".into(),
+            kwargs: "{}".into(),
+            max_retries: 3,
+            retry: None,
+            timeout_ms: Some(300_000),
+            run_at: None,
+            unique_key: None,
+            unique_conflict: UniqueConflict::Return,
+            tags: Vec::new(),
+            meta: None,
+            created_at: now,
+        }
+    }
+
+    /// Where it starts: a time in the future makes it scheduled.
+    pub fn first_status(&self) -> Status {
+        if self.run_at.is_some_and(|at| at > self.created_at) { Status::Scheduled } else { Status::Queued }
+    }
+
+    /// When it may be claimed.
+    pub fn ready_at(&self) -> Millis {
+        self.run_at.map_or(self.created_at, |at| at.max(self.created_at))
+    }
+}
+
+/// What a submission does when its unique key is held by a live task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UniqueConflict {
+    /// Answer with the holder.
+    #[default]
+    Return,
+    /// Refuse.
+    Reject,
+}
+
+/// A task granted to this node: all that is needed to run it and to decide what its outcome means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Granted {
+    pub id: TaskId,
+    pub lease: LeaseId,
+    pub name: String,
+    pub queue: Arc<str>,
+    pub priority: Priority,
+    pub args: String,
+    pub kwargs: String,
+    pub meta: Option<String>,
+    /// Number of this attempt, 1 = the first.
+    pub attempt: u32,
+    /// Failed attempts before this one.
+    pub failures: u32,
+    /// Attempts that ended with the death of their worker.
+    pub crashes: u32,
+    pub max_retries: u32,
+    pub retry: Option<RetryPolicy>,
+    pub timeout_ms: Option<Millis>,
+    pub generation: u32,
+    pub ready_at: Millis,
+    pub started_at: Millis,
+}
+
+impl Granted {
+    pub const fn token(&self) -> LeaseToken {
+        LeaseToken { task: self.id, lease: self.lease }
+    }
+
+    /// Has outlived two workers: it may be what kills them.
+    pub const fn is_suspect(&self) -> bool {
+        self.crashes >= SUSPECT_CRASHES
+    }
+}
+
+/// Crashes that make a task a suspect: it then runs alone among its like on a node.
+pub const SUSPECT_CRASHES: u32 = 2;
+/// Crashes that make it a dead letter with the reason `poison`.
+pub const POISON_CRASHES: u32 = 3;

@@ -1,0 +1,118 @@
+//! What a handler is told about its task.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{StopReason, StopSignal, TaskFailure, arguments};
+use crate::task::{Granted, LeaseToken, TaskId};
+
+/// One attempt of one task, as its handler sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TaskContext {
+    // Shared with whoever decides about the outcome, so that no text of the task is copied.
+    task: Arc<Granted>,
+    stop: StopSignal,
+    deadline: Option<Instant>,
+}
+
+impl TaskContext {
+    /// For an attempt that `stop` can end and that has until `deadline`.
+    pub fn new(task: impl Into<Arc<Granted>>, stop: StopSignal, deadline: Option<Instant>) -> Self {
+        Self { task: task.into(), stop, deadline }
+    }
+
+    /// The task's id: the same in every attempt, so it can serve as an idempotency key towards other systems.
+    pub fn id(&self) -> TaskId {
+        self.task.id
+    }
+
+    /// The task's name.
+    pub fn name(&self) -> &str {
+        &self.task.name
+    }
+
+    /// The queue it was taken from.
+    pub fn queue(&self) -> &str {
+        &self.task.queue
+    }
+
+    /// Number of this attempt, 1 = the first.
+    pub fn attempt(&self) -> u32 {
+        self.task.attempt
+    }
+
+    /// Retries after the first attempt: 3 = at most 4 attempts.
+    pub fn max_retries(&self) -> u32 {
+        self.task.max_retries
+    }
+
+    /// Failed attempts before this one.
+    pub fn failures(&self) -> u32 {
+        self.task.failures
+    }
+
+    /// How often the task was started anew after it had ended.
+    pub fn generation(&self) -> u32 {
+        self.task.generation
+    }
+
+    /// The grant under which it runs; its text is the `lease_id` of the API.
+    pub fn lease(&self) -> LeaseToken {
+        self.task.token()
+    }
+
+    /// The positional arguments: a JSON array, as submitted.
+    pub fn args_json(&self) -> &str {
+        &self.task.args
+    }
+
+    /// The named arguments: a JSON object, as submitted.
+    pub fn kwargs_json(&self) -> &str {
+        &self.task.kwargs
+    }
+
+    /// What the submitter attached: a JSON object, as submitted.
+    pub fn meta_json(&self) -> Option<&str> {
+        self.task.meta.as_deref()
+    }
+
+    /// The positional arguments as a `T`: a tuple, a `Vec`, …
+    pub fn args<T: DeserializeOwned>(&self) -> Result<T, TaskFailure> {
+        arguments::read_json(&self.task.args, "args")
+    }
+
+    /// The named arguments as a `T`: a struct, a map, …
+    pub fn kwargs<T: DeserializeOwned>(&self) -> Result<T, TaskFailure> {
+        arguments::read_json(&self.task.kwargs, "kwargs")
+    }
+
+    /// When the attempt's time is over; `None`: it has no limit.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Time left of the limit, zero once it is over.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Resolves when the handler is to end: cancelled, out of time, or the node stops. The handler then has the grace
+    /// to return; after that it is dropped.
+    pub async fn cancelled(&self) {
+        self.stop.requested().await;
+    }
+
+    /// Whether [`Self::cancelled`] would resolve at once.
+    pub fn is_cancelled(&self) -> bool {
+        self.stop.reason().is_some()
+    }
+
+    /// Why the handler is to end, if it is.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop.reason()
+    }
+}

@@ -1,0 +1,82 @@
+//! The signal that ends a running attempt.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use tokio::sync::Notify;
+
+/// Why an attempt is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The node goes down: the task is given back.
+    Interrupt,
+    /// Its time is over.
+    Timeout,
+    /// A caller does not want it any more.
+    Cancel,
+}
+
+/// Asks one attempt to end. All clones are the same signal; it cannot be taken back.
+///
+/// A later, stronger reason replaces an earlier one (cancel before timeout before interrupt): a task that is cancelled
+/// while its node goes down must not come back.
+#[derive(Debug, Clone, Default)]
+pub struct StopSignal(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    reason: AtomicU8,
+    changed: Notify,
+}
+
+impl StopSignal {
+    /// Nothing requested yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A caller cancelled the task.
+    pub fn cancel(&self) {
+        self.raise(StopReason::Cancel);
+    }
+
+    /// The node goes down.
+    pub fn interrupt(&self) {
+        self.raise(StopReason::Interrupt);
+    }
+
+    /// The time limit is reached: the runner's to say.
+    pub(super) fn time_out(&self) {
+        self.raise(StopReason::Timeout);
+    }
+
+    /// Why it is to end, `None` while it is not.
+    pub fn reason(&self) -> Option<StopReason> {
+        match self.0.reason.load(Ordering::Acquire) {
+            0 => None,
+            code if code == code_of(StopReason::Interrupt) => Some(StopReason::Interrupt),
+            code if code == code_of(StopReason::Timeout) => Some(StopReason::Timeout),
+            _ => Some(StopReason::Cancel),
+        }
+    }
+
+    /// Resolves once a reason was given.
+    pub async fn requested(&self) {
+        // Made before the look at the reason: it hears every signal given from here on, so none falls in between.
+        let change = self.0.changed.notified();
+        if self.reason().is_none() {
+            change.await;
+        }
+    }
+
+    fn raise(&self, reason: StopReason) {
+        self.0.reason.fetch_max(code_of(reason), Ordering::AcqRel);
+        self.0.changed.notify_waiters();
+    }
+}
+
+const fn code_of(reason: StopReason) -> u8 {
+    reason as u8 + 1
+}
