@@ -1,0 +1,49 @@
+// Starts the dashboard and shows the page the address names.
+import { Actors } from "./pages/actors.js";
+import { DeadLetters } from "./pages/dead-letters.js";
+import { NewTask } from "./pages/new.js";
+import { Overview } from "./pages/overview.js";
+import { Queues } from "./pages/queues.js";
+import { TaskPage } from "./pages/task.js";
+import { Tasks } from "./pages/tasks.js";
+import { Workers } from "./pages/workers.js";
+import * as router from "./router.js";
+import * as store from "./store.js";
+import { Empty } from "./ui/bits.js";
+import * as keyboard from "./ui/keyboard.js";
+import { Shell } from "./ui/shell.js";
+import { html, render, useEffect } from "../vendor/preact.js";
+
+/** @type {Record<string, [string, (props: any) => unknown]>} */
+const PAGES = {
+  overview: ["Overview", Overview],
+  tasks: ["Tasks", Tasks],
+  task: ["Task", TaskPage],
+  queues: ["Queues", Queues],
+  "dead-letters": ["Dead letters", DeadLetters],
+  workers: ["Workers", Workers],
+  actors: ["Actors", Actors],
+  new: ["New task", NewTask],
+  "not-found": ["No such page", NotFound],
+};
+
+function App() {
+  const { page, params, path } = router.route.value;
+  const [title, View] = PAGES[page];
+  useEffect(() => {
+    document.title = `${title} · jobqueue`;
+    if (path !== firstPath) document.getElementById("main")?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }, [path]);
+  return html`<${Shell}><${View} key=${path} ...${params} /></${Shell}>`;
+}
+
+function NotFound() {
+  return html`<h1 class="sr">No such page</h1><${Empty} icon="search" title="There is no such page"><p><a href=${router.BASE}>Go to the overview</a></p></${Empty}>`;
+}
+
+router.start();
+const firstPath = router.route.value.path;
+store.start();
+keyboard.start();
+render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

@@ -1,0 +1,86 @@
+// What is happening, what is wrong: counts, throughput, what needs attention, the busiest queues.
+import { attention } from "../attention.js";
+import { online } from "../api.js";
+import { tasksWith } from "../filter.js";
+import * as fmt from "../fmt.js";
+import { STATUSES, MEANING } from "../status.js";
+import { health, stats, useLive } from "../store.js";
+import { Bar, Count, ErrorNote, Pill, Text } from "../ui/bits.js";
+import { Throughput } from "../ui/chart.js";
+import { Icon } from "../ui/icon.js";
+import { FirstTask } from "../ui/first-task.js";
+import { html } from "../../vendor/preact.js";
+
+const BUSIEST = 6;
+/** What makes a queue busy, now or soon. @type {Status[]} */
+const LOAD = ["running", "queued", "retry"];
+
+export function Overview() {
+  const queues = useLive("/queues", { topics: ["queues", "tasks"], every: 10_000 });
+  const workers = useLive("/workers", { topics: ["workers"], every: 5_000 });
+  const actors = useLive("/system/actors", { every: 5_000 });
+  const seen = {
+    online: online.value, stats: stats.value, health: health.value,
+    queues: queues.data?.data ?? [], workers: workers.data?.data ?? [], actors: actors.data?.data ?? [],
+  };
+  if (stats.value?.totals.submitted === 0) return html`<h1 class="sr">Overview</h1><${FirstTask} />`;
+  if (!stats.value && queues.error) return html`<h1 class="sr">Overview</h1><${ErrorNote} error=${queues.error} />`;
+  return html`<h1 class="sr">Overview</h1>
+    <${CountStrip} />
+    <div class="overview">
+      <div><${Throughput} /><${Busiest} queues=${seen.queues} /></div>
+      <div><${Attention} notices=${attention(seen)} known=${Boolean(stats.value)} /><${Slots} workers=${seen.workers} /></div>
+    </div>`;
+}
+
+function CountStrip() {
+  const counts = stats.value?.status_counts;
+  return html`<nav class="strip" aria-label="Tasks by status">
+    ${STATUSES.map((status) => html`<a key=${status} href=${`tasks?status=${status}`} class=${`is-${status} ${counts?.[status] ? "" : "zero"}`} title=${MEANING[status]}>
+      <b>${counts ? html`<${Count} value=${counts[status]} />` : "–"}</b><span><${Icon} name=${status} />${status}</span>
+    </a>`)}
+  </nav>`;
+}
+
+/** @param {{ notices: import("../attention.js").Notice[], known: boolean }} props */
+function Attention({ notices, known }) {
+  return html`<section class="panel first" aria-labelledby="attention">
+    <header><h2 id="attention">Needs attention</h2>${notices.length > 0 && html`<span class="badge">${notices.length}</span>`}</header>
+    ${notices.length === 0 && html`<p class="fine">${known ? html`<${Icon} name="success" />Nothing. Everything this page watches is in order.` : "Loading…"}</p>`}
+    <ul class="notices">${notices.map(({ level, text, hint, href }) => html`<li key=${text} class=${`is-${level}`} data-row>
+      <${Icon} name="warn" /><div>${href ? html`<a href=${href}><${Text} value=${text} /></a>` : html`<strong>${text}</strong>`}<p><${Text} value=${hint} /></p></div>
+    </li>`)}</ul>
+  </section>`;
+}
+
+/** @param {{ queues: Queue[] }} props */
+function Busiest({ queues }) {
+  const load = (/** @type {Queue} */ queue) => LOAD.reduce((sum, status) => sum + queue.status_counts[status], 0);
+  const busiest = [...queues].sort((a, b) => load(b) - load(a)).slice(0, BUSIEST);
+  const most = busiest.length ? load(busiest[0]) : 0;
+  return html`<section class="panel" aria-labelledby="busiest">
+    <header><h2 id="busiest">Busiest queues</h2><a href="queues">All ${queues.length || ""}</a></header>
+    <ul class="lines">${busiest.map((queue) => html`<li key=${queue.name} data-row>
+      <div class="line"><a href=${tasksWith("queue", queue.name)}><${Text} value=${queue.name} /></a>
+        ${queue.paused && html`<${Pill} status="paused" />`}
+        <span class="end"><${Count} value=${queue.total_queued} /> queued · <${Count} value=${queue.status_counts.running} /> running</span></div>
+      <${Bar} parts=${LOAD.map((status) => [`is-${status}`, queue.status_counts[status], status])} total=${most} />
+      <p class="muted">${queue.oldest_ready_s === null ? "Nothing ready waits" : `Oldest ready ${fmt.duration(queue.oldest_ready_s * 1000)}`}</p>
+    </li>`)}</ul>
+  </section>`;
+}
+
+/** @param {{ workers: Worker[] }} props */
+function Slots({ workers }) {
+  const { total, busy } = stats.value?.slots ?? { total: 0, busy: 0 };
+  return html`<section class="panel" aria-labelledby="slots">
+    <header><h2 id="slots">Workers</h2><a href="workers">All ${workers.length || ""}</a></header>
+    <p class="big"><b>${fmt.exact(busy)}</b> of ${fmt.exact(total)} slots busy${total > 0 && html`<span class="muted"> · ${Math.round((100 * busy) / total)} %</span>`}</p>
+    <${Bar} parts=${[["is-running", busy, "busy"]]} total=${total} />
+    <ul class="lines">${workers.map((worker) => {
+      const running = worker.slots.filter((slot) => slot.task_id).length;
+      return html`<li key=${worker.id} class="line"><${Pill} status=${worker.state} /><span class="bdi">${worker.host}</span>
+        <span class="end">${running} of ${worker.slots_total}</span></li>`;
+    })}</ul>
+  </section>`;
+}

@@ -1,0 +1,79 @@
+// What surrounds every page: navigation, connection, theme, help.
+import { Count } from "./bits.js";
+import { Confirm } from "./confirm.js";
+import { Icon } from "./icon.js";
+import { helpShown, KEYS } from "./keyboard.js";
+import { setShortcuts, setTheme, shortcuts, theme, THEMES } from "./settings.js";
+import { Toasts } from "./toast.js";
+import { BASE, route } from "../router.js";
+import { connection, health, paused, stats } from "../store.js";
+import { html, useEffect, useRef } from "../../vendor/preact.js";
+
+/** @type {[string, string, string[]][]} */
+const LINKS = [
+  [BASE, "Overview", ["overview"]], ["tasks", "Tasks", ["tasks", "task"]], ["queues", "Queues", ["queues"]],
+  ["dead-letters", "Dead letters", ["dead-letters"]], ["workers", "Workers", ["workers"]], ["actors", "Actors", ["actors"]],
+];
+
+/** @type {Record<string, [string, string]>} */
+const CONNECTION = {
+  live: ["Live", "Changes show within a second. Click to pause."],
+  polling: ["Polling", "The event stream isn't available, so the page asks every few seconds. Click to pause."],
+  connecting: ["Connecting", "Opening the event stream. Click to pause."],
+  paused: ["Paused", "Nothing is re-fetched. Click to go on."],
+  offline: ["Offline", "The server doesn't answer. Trying again every few seconds."],
+};
+
+/** @param {{ children: unknown }} props */
+export function Shell({ children }) {
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
+    <header class="bar-top">
+      <a class="brand" href=${BASE}><${Icon} name="logo" />jobqueue</a>
+      <nav aria-label="Main">${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(route.value.page) ? "page" : undefined}>
+        ${label}${href === "dead-letters" && stats.value?.dead_letters ? html`<span class="badge"><${Count} value=${stats.value.dead_letters} /></span>` : ""}</a>`)}</nav>
+      <div class="tools">
+        <a class="button primary" href="new" aria-label="New task" aria-current=${route.value.page === "new" ? "page" : undefined}><${Icon} name="plus" /><span>New task</span></a>
+        <${Connection} /><${ThemeSwitch} />
+        <button class="ghost" aria-label="Keyboard and help" title="Keyboard and help (?)" onClick=${() => { helpShown.value = true; }}><${Icon} name="help" /></button>
+      </div>
+    </header>
+    ${connection.value === "offline" && html`<div class="offline" role="status"><${Icon} name="warn" />The server doesn't answer. What you see is what was last loaded; trying again.</div>`}
+    <main id="main" tabindex="-1">${children}</main>
+    <${Toasts} /><${Confirm} /><${Help} />`;
+}
+
+function Connection() {
+  const [word, title] = CONNECTION[connection.value];
+  return html`<button class=${`connection is-${connection.value}`} title=${title} aria-pressed=${paused.value} onClick=${() => { paused.value = !paused.value; }}>
+    <i></i><span>${word}</span>
+  </button>`;
+}
+
+function ThemeSwitch() {
+  const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
+  const label = `Theme: ${theme.value}. Switch to ${next}.`;
+  return html`<button class="ghost" aria-label=${label} title=${label} onClick=${() => setTheme(next)}><${Icon} name=${theme.value} /></button>`;
+}
+
+function Help() {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => { if (helpShown.value) dialog.current?.showModal(); }, [helpShown.value]);
+  return html`<dialog ref=${dialog} aria-labelledby="help-title" onClose=${() => { helpShown.value = false; }}>
+    <h2 id="help-title">Keyboard</h2>
+    <dl class="keys">${KEYS.map(([key, what]) => html`<div><dt>${keys(key)}</dt><dd>${what}</dd></div>`)}</dl>
+    <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${(/** @type {any} */ event) => setShortcuts(event.target.checked)} />Single-key shortcuts are on</label>
+    <p class="muted">jobqueue ${health.value?.version ?? ""} · <a href="/docs" target="_blank" rel="noreferrer">API reference</a></p>
+    <div class="actions"><button class="primary" onClick=${() => dialog.current?.close()}>Close</button></div>
+  </dialog>`;
+}
+
+/** "g then o" with its keys as keys. @param {string} text */
+function keys(text) {
+  return text.split(" ").filter(Boolean).map((each) => (each === "then" ? " then " : html`<kbd>${each}</kbd>`));
+}
+
+/** A fragment link would be resolved against <base>. @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
