@@ -1,5 +1,7 @@
-fn main() {
-    let options = jobqueue::bench::Options { tasks: 50_000, slots: 512, steady_s: 5, latency_s: 5, folder: Some("/work/scratch".into()) };
-    env_logger::init();
-    println!("{}", jobqueue::bench::run(&options).unwrap());
+//! The binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jobqueue::cli::run(&jobqueue::server::hooks())
 }

@@ -13,11 +13,7 @@ use super::{
     ticket::Ticket,
     tree,
 };
-use crate::{
-    engine::ClaimReply,
-    store::StoreError,
-    task::Millis,
-};
+use crate::{engine::ClaimReply, store::StoreError, task::Millis};
 
 /// How long a queue without work keeps its actor.
 const IDLE: Duration = Duration::from_secs(60);

@@ -41,7 +41,9 @@ impl DependencyResolver {
         let work = async move {
             match node.engine.release_lost(LOST_AFTER).await {
                 Ok(0) => {}
-                Ok(n) => log::warn!(tasks = n; "Tasks granted to this node were held by nobody in it; they are queued again"),
+                Ok(n) => {
+                    log::warn!(tasks = n; "Tasks granted to this node were held by nobody in it; they are queued again")
+                }
                 Err(error) => log::debug!("Lost leases could not be looked for: {error}"),
             }
         };

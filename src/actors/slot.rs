@@ -73,8 +73,7 @@ impl Slot {
         let (number, stop) = (self.runs, grant.stop().clone());
         let (node, own, signal) = (self.node.clone(), self.own_address(), stop.clone());
         let attempt = async move {
-            let outcome =
-                work::perform(&node.registry, grant.task().clone(), &signal, node.settings.grace).await;
+            let outcome = work::perform(&node.registry, grant.task().clone(), &signal, node.settings.grace).await;
             // The next task may start while this outcome commits.
             grant.finish(outcome);
             if let Some(slot) = own {

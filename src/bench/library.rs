@@ -90,7 +90,8 @@ const OK: &str = "done";
 fn task(now: i64) -> NewTask {
     // About 200 bytes of JSON.
     static ARGS: OnceLock<String> = OnceLock::new();
-    let args = ARGS.get_or_init(|| format!("[{:?}, 12345, {{\"customer\": \"c-000017\", \"dry_run\": false}}]", "x".repeat(140)));
+    let args = ARGS
+        .get_or_init(|| format!("[{:?}, 12345, {{\"customer\": \"c-000017\", \"dry_run\": false}}]", "x".repeat(140)));
     NewTask { args: args.clone(), ..NewTask::named("bench.noop", QUEUE, now) }
 }
 

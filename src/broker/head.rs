@@ -155,7 +155,13 @@ mod tests {
     }
 
     /// Pops as the engine does: a starved lane is refilled from the store before the next try.
-    fn pop_all(head: &mut Head, store: &BTreeSet<(Priority, Mark)>, n: usize, now: Millis, page: usize) -> Vec<(Priority, Mark)> {
+    fn pop_all(
+        head: &mut Head,
+        store: &BTreeSet<(Priority, Mark)>,
+        n: usize,
+        now: Millis,
+        page: usize,
+    ) -> Vec<(Priority, Mark)> {
         let mut got = Vec::new();
         loop {
             let popped = head.pop(n - got.len(), now);

@@ -98,7 +98,7 @@ fn dispatch(cli: Cli, sources: Sources, hooks: &Hooks, terminal: &mut Terminal<'
         Command::Dev(args) => serve::dev(args, sources, hooks),
         Command::Migrate(args) => serve::migrate(args, sources, hooks, terminal),
         Command::Openapi => terminal.line(&(hooks.openapi)()?),
-        Command::Bench(args) => bench::run(&args, &client_config(&globals, sources)?, &globals, hooks, terminal),
+        Command::Bench(args) => bench::run(&args, &globals, hooks, terminal),
         Command::Submit(args) => Remote::open(&globals, sources, terminal)?.run(async |s| submit::run(s, args).await),
         Command::Status(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::status(s, args).await),
         Command::List(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::list(s, args).await),

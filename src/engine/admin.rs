@@ -65,13 +65,13 @@ impl Engine {
     }
 
     /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
-    pub async fn cancel(&self, id: TaskId) -> Result<Cancelled, StoreError> {
+    pub async fn cancel(&self, id: TaskId, reason: Option<String>) -> Result<Cancelled, StoreError> {
         let tell = move |done: &Cancelled, after: &mut After| {
             if *done == Cancelled::Done {
                 after.changed(id, &Arc::from(""), Status::Cancelled);
             }
         };
-        let done = self.admin(move |tx, now| tx.cancel(id, now), tell).await?;
+        let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), tell).await?;
         if matches!(done, Cancelled::Asked { .. }) {
             self.0.held.cancel(id);
         }
@@ -106,9 +106,14 @@ impl Engine {
         Ok(done)
     }
 
+    /// Sets a queue's share of the slots; makes the queue where there is none yet.
     pub async fn set_weight(&self, queue: &str, weight: u32) -> Result<bool, StoreError> {
         let queue = queue.to_owned();
-        self.admin(move |tx, _| tx.set_weight(&queue, weight), |_, _| {}).await
+        let set = move |tx: &mut dyn Tx, now| {
+            tx.ensure_queue(&queue, now)?;
+            tx.set_weight(&queue, weight)
+        };
+        self.admin(set, |_, _| {}).await
     }
 
     /// Renews this node; false where the store holds it to be dead.
@@ -150,13 +155,14 @@ impl Engine {
 
     /// Repairs lost hints of a queue: whatever the store has ready at the front of a lane is told to the broker again.
     pub async fn sweep_queue(&self, queue: &Arc<str>, rows: usize) -> Result<(), StoreError> {
-        let (engine, name) = (self.clone(), queue.clone());
+        let (engine, name, now) = (self.clone(), queue.clone(), self.clock().now());
         let woken = blocking(move || {
             let mut ready = Vec::new();
             for level in 0..=Priority::MAX {
                 let Some(priority) = Priority::new(level) else { continue };
                 let marks = engine.reader().ready_after(&name, priority, None, rows)?;
-                ready.extend(marks.into_iter().map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
+                let due = marks.into_iter().filter(|mark| mark.0 <= now);
+                ready.extend(due.map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
             }
             Ok(engine.broker().hint(&ready))
         })

@@ -55,12 +55,7 @@ impl Engine {
     }
 }
 
-pub(super) fn run(
-    engine: &Engine,
-    ops: &mut [FinishOp],
-    tx: &mut dyn Tx,
-    now: Millis,
-) -> Result<(), StoreError> {
+pub(super) fn run(engine: &Engine, ops: &mut [FinishOp], tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
     if ops.is_empty() {
         return Ok(());
     }
@@ -84,8 +79,7 @@ pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) {
         }
         let message = format!("the store refused the outcome: {}", error.message);
         let failure = TaskError::new(ErrorKind::Output, message);
-        let verdict =
-            Verdict::Dead { status: Status::Failed, reason: DeadReason::NotRetryable, error: failure };
+        let verdict = Verdict::Dead { status: Status::Failed, reason: DeadReason::NotRetryable, error: failure };
         engine.0.inbox.put_back(vec![FinishOp { verdict, recorded: None, ..op }]);
     }
 }

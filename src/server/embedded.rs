@@ -119,11 +119,7 @@ impl Embedded {
 /// as long as the process: a child's parent-death signal comes with the end of the *thread* that started it.
 fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("handler")
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
 }
 
 fn worker_info(now: i64, slots: usize) -> WorkerInfo {

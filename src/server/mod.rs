@@ -1,5 +1,10 @@
 //! Wiring: configuration → store, engine, tree, HTTP; signals; the order of start and stop.
 
+mod app;
 mod embedded;
+mod hooks;
+mod signals;
 
+pub use app::{App, RunError};
 pub use embedded::{Embedded, StartError};
+pub use hooks::hooks;

@@ -10,10 +10,7 @@ use crate::task::{Granted, LeaseId, Mark, Millis, NewTask, Priority, Ready, Stat
 /// One connection that writes.
 pub trait Session: Send {
     /// Runs `work` in one durable transaction: all of it is kept, or nothing.
-    fn transaction(
-        &mut self,
-        work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
 }
 
 /// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
@@ -45,7 +42,7 @@ pub trait Tx {
     /// Records how attempts ended, each only while its lease is the task's.
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
-    fn cancel(&mut self, id: TaskId, now: Millis) -> Result<Cancelled, StoreError>;
+    fn cancel(&mut self, id: TaskId, reason: Option<&str>, now: Millis) -> Result<Cancelled, StoreError>;
     fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError>;
     /// False where there is no such queue.
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError>;
@@ -136,7 +133,9 @@ pub enum Cancelled {
     /// It was waiting and is cancelled.
     Done,
     /// It is running: its holder is to be asked. True where a cancel was asked for before.
-    Asked { again: bool },
+    Asked {
+        again: bool,
+    },
     /// It is over.
     Terminal(Status),
     NotFound,

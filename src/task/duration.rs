@@ -45,7 +45,10 @@ pub fn to_text(millis: Millis) -> String {
 
 /// A duration field: text or a number of seconds.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a duration such as \"250ms\", \"30s\", \"5m\", \"1h\" or \"7d\", or a number of seconds")]
+#[serde(
+    untagged,
+    expecting = "a duration such as \"250ms\", \"30s\", \"5m\", \"1h\" or \"7d\", or a number of seconds"
+)]
 enum Written {
     Seconds(f64),
     Text(String),

@@ -129,9 +129,18 @@ impl DeadReason {
 /// What the store is to record. Applied only while the task is still held under the same lease.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    Success { result: String },
-    Retry { at: Millis, error: TaskError },
-    Dead { status: Status, reason: DeadReason, error: TaskError },
+    Success {
+        result: String,
+    },
+    Retry {
+        at: Millis,
+        error: TaskError,
+    },
+    Dead {
+        status: Status,
+        reason: DeadReason,
+        error: TaskError,
+    },
     Cancelled,
     /// Back to its queue; neither a failure nor a crash.
     Release,

@@ -48,9 +48,8 @@ pub enum Status {
 use Status::{Cancelled, Expired, Failed, Pending, Queued, Retry, Running, Scheduled, Skipped, Success, Timeout};
 
 impl Status {
-    pub const ALL: [Self; 11] = [
-        Pending, Scheduled, Queued, Running, Retry, Success, Failed, Timeout, Cancelled, Expired, Skipped,
-    ];
+    pub const ALL: [Self; 11] =
+        [Pending, Scheduled, Queued, Running, Retry, Success, Failed, Timeout, Cancelled, Expired, Skipped];
 
     /// Statuses from which a task can be granted, once its time has come.
     pub const CLAIMABLE: [Self; 3] = [Scheduled, Queued, Retry];

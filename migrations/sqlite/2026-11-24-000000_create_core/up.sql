@@ -21,6 +21,7 @@ CREATE TABLE tasks (
     timeout_ms       BIGINT,
     generation       INTEGER NOT NULL DEFAULT 1,
     cancel_requested BOOLEAN NOT NULL DEFAULT 0,
+    cancel_reason    TEXT,
     worker_id        BLOB,
     -- Kept when the task ends, so that its holder's second report is known for a duplicate; cleared when it is taken away.
     lease_id         BLOB,

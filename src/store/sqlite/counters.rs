@@ -32,13 +32,7 @@ impl Deltas {
     pub(super) fn flush(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
         for ((queue, priority, kind), n) in std::mem::take(&mut self.0) {
             if n != 0 {
-                AddToCounter {
-                    queue: &queue,
-                    priority: priority.into(),
-                    kind: kind.into(),
-                    n,
-                }
-                .execute(connection)?;
+                AddToCounter { queue: &queue, priority: priority.into(), kind: kind.into(), n }.execute(connection)?;
             }
         }
         Ok(())

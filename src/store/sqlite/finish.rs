@@ -53,14 +53,11 @@ fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryRes
 fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
     let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
     let changed = match item.verdict {
-        Verdict::Success { result } => {
-            MarkSuccess { result, now, id, lease }.execute(&mut writer.connection)?
-        }
+        Verdict::Success { result } => MarkSuccess { result, now, id, lease }.execute(&mut writer.connection)?,
         Verdict::Cancelled => return apply_cancel(writer, item, now),
         Verdict::Retry { at, error } => {
             let text = reading::error_text(error);
-            let changed = MarkRetry { ready_at: *at, error: &text, now, id, lease }
-                .execute(&mut writer.connection)?;
+            let changed = MarkRetry { ready_at: *at, error: &text, now, id, lease }.execute(&mut writer.connection)?;
             if changed > 0 {
                 let outcome = if error.kind == ErrorKind::Timeout { "timeout" } else { "failure" };
                 keep_attempt(writer, item, now, outcome, Some(&text), Some(at - now))?;
@@ -70,16 +67,15 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<b
         Verdict::Dead { status, reason, error } => {
             let text = reading::error_text(error);
             let status = i32::from(status.code());
-            let changed = MarkDead { status, error: &text, now, id, lease }
-                .execute(&mut writer.connection)?;
+            let changed = MarkDead { status, error: &text, now, id, lease }.execute(&mut writer.connection)?;
             if changed > 0 {
                 bury(writer, item, *reason, &text, now)?;
             }
             changed
         }
         Verdict::Release => {
-            let changed = MarkReleased { ready_at: item.task.ready_at, crashes: 0, id, lease }
-                .execute(&mut writer.connection)?;
+            let changed =
+                MarkReleased { ready_at: item.task.ready_at, crashes: 0, id, lease }.execute(&mut writer.connection)?;
             if changed > 0 {
                 keep_attempt(writer, item, now, "released", None, None)?;
             }
@@ -90,14 +86,9 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<b
 }
 
 fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
-    let error = reading::error_text(&cancelled_error());
     let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
-    let mark = MarkCancelled { error: &error, now, id, lease };
+    let mark = MarkCancelled { now, id, lease };
     Ok(mark.execute(&mut writer.connection)? > 0)
-}
-
-pub(super) fn cancelled_error() -> TaskError {
-    TaskError::new(ErrorKind::Cancelled, "cancelled by a caller")
 }
 
 fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
@@ -138,13 +129,7 @@ fn keep_attempt(
     diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
 }
 
-fn bury(
-    writer: &mut Writer,
-    item: &Finished<'_>,
-    reason: DeadReason,
-    error: &str,
-    now: Millis,
-) -> QueryResult<()> {
+fn bury(writer: &mut Writer, item: &Finished<'_>, reason: DeadReason, error: &str, now: Millis) -> QueryResult<()> {
     let row = (
         dead_letter_queue::task_id.eq(bytes(item.task.id.as_bytes())),
         dead_letter_queue::queue.eq(&*item.task.queue),
@@ -167,14 +152,21 @@ pub(super) fn shrink_lease(writer: &mut Writer, lease: LeaseId, ended: i32) -> Q
     Ok(())
 }
 
+fn cancelled_error(reason: Option<&str>) -> TaskError {
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    TaskError::new(ErrorKind::Cancelled, format!("cancelled by a caller{reason}"))
+}
+
 /// Waiting: over at once. Running: noted, so that no way of ending but success counts, and its holder is asked.
-pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<Cancelled> {
+pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now: Millis) -> QueryResult<Cancelled> {
     let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Cancelled::NotFound) };
     let status = task.status();
     let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
     if status == Status::Running {
         if !task.cancel_requested {
-            diesel::update(row).set(tasks::cancel_requested.eq(true)).execute(&mut writer.connection)?;
+            diesel::update(row)
+                .set((tasks::cancel_requested.eq(true), tasks::cancel_reason.eq(reason)))
+                .execute(&mut writer.connection)?;
         }
         return Ok(Cancelled::Asked { again: task.cancel_requested });
     }
@@ -186,7 +178,8 @@ pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResul
             tasks::status.eq(i32::from(Status::Cancelled.code())),
             tasks::ready_at.eq(None::<i64>),
             tasks::live_key.eq(None::<String>),
-            tasks::error.eq(reading::error_text(&cancelled_error())),
+            tasks::error.eq(reading::error_text(&cancelled_error(reason))),
+            tasks::cancel_reason.eq(reason),
             tasks::finished_at.eq(now),
         ))
         .execute(&mut writer.connection)?;

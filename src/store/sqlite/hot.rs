@@ -99,9 +99,10 @@ statement! {
 }
 
 statement! {
+    /// The error names the reason that was given with the request to cancel, if any was.
     MarkCancelled {
-        "UPDATE tasks SET status = 8, live_key = NULL, error = " error: &'a str => Text;
-        ", finished_at = " now: i64 => BigInt;
+        "UPDATE tasks SET status = 8, live_key = NULL, ready_at = NULL, error = json_object('kind', 'cancelled', 'message', \
+         'cancelled by a caller' || coalesce(': ' || cancel_reason, '')), finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Binary;
         " AND lease_id = " lease: &'a [u8] => Binary;
     } " AND status = 3"

@@ -24,7 +24,11 @@ const FEW: i64 = 20_000;
 
 type Found = QueryResult<Vec<TaskRow>>;
 
-pub(super) fn tasks(connection: &mut SqliteConnection, filter: &TaskFilter, page: &Page) -> QueryResult<ListedPage<TaskRow>> {
+pub(super) fn tasks(
+    connection: &mut SqliteConnection,
+    filter: &TaskFilter,
+    page: &Page,
+) -> QueryResult<ListedPage<TaskRow>> {
     let wanted = counted(connection, filter)?;
     if wanted == Some(0) {
         return Ok(ListedPage { rows: Vec::new(), next: None, previous: page.from });
@@ -196,7 +200,11 @@ impl<'a> Walk<'a> {
         Ok(rows.into_iter().map(|row| row.into_row(Payload::default())).collect())
     }
 
-    fn windows(&mut self, connection: &mut SqliteConnection, mut from: Option<TaskId>) -> QueryResult<(Vec<TaskRow>, Option<TaskId>)> {
+    fn windows(
+        &mut self,
+        connection: &mut SqliteConnection,
+        mut from: Option<TaskId>,
+    ) -> QueryResult<(Vec<TaskRow>, Option<TaskId>)> {
         let began = Instant::now();
         let mut rows = Vec::new();
         loop {
@@ -243,7 +251,11 @@ pub(super) fn dead_row((id, queue, name, priority, reason, error, attempts, died
     }
 }
 
-pub(super) fn dead_letters(connection: &mut SqliteConnection, filter: &DeadFilter, page: &Page) -> QueryResult<ListedPage<DeadRow>> {
+pub(super) fn dead_letters(
+    connection: &mut SqliteConnection,
+    filter: &DeadFilter,
+    page: &Page,
+) -> QueryResult<ListedPage<DeadRow>> {
     let newest_first = page.ascending == page.backwards;
     let mut query = dead_letter_queue::table.into_boxed::<Sqlite>();
     if let Some(queue) = &filter.queue {

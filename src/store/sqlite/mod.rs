@@ -127,13 +127,8 @@ fn lock(path: &Path, name: &Arc<str>) -> Result<Flock<File>, StoreError> {
         let message = format!("cannot open the lock file {}: {error}", beside.display());
         StoreError::new(StoreErrorKind::Unavailable, name, message)
     };
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .open(&beside)
-        .map_err(unavailable)?;
+    let file =
+        OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&beside).map_err(unavailable)?;
     let mut held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(held) => held,
         Err((mut file, _)) => {

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     store::{
-        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, ListedPage, Page, QueueRow, Reader, StoreError,
-        StoreErrorKind, TaskFilter, TaskRow, WorkerRow, Held,
+        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, Held, ListedPage, Page, QueueRow, Reader, StoreError,
+        StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
     task::{Mark, Millis, Priority, TaskId, WorkerId},
 };
@@ -58,8 +58,7 @@ impl Reader for SqliteReader {
     }
 
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError> {
-        type Row =
-            (i32, i32, Option<Vec<u8>>, Option<i64>, Option<i64>, String, Option<String>, Option<i64>);
+        type Row = (i32, i32, Option<Vec<u8>>, Option<i64>, Option<i64>, String, Option<String>, Option<i64>);
         self.read(|connection| {
             let rows: Vec<Row> = attempts::table
                 .filter(attempts::task_id.eq(bytes(id.as_bytes())))
@@ -75,16 +74,17 @@ impl Reader for SqliteReader {
                     attempts::next_delay_ms,
                 ))
                 .load(connection)?;
-            let attempt = |(generation, number, worker, started_at, finished_at, outcome, error, delay): Row| AttemptRow {
-                generation: reading::count(generation),
-                number: reading::count(number),
-                worker_id: worker_id(worker),
-                started_at,
-                finished_at,
-                outcome,
-                error: reading::json(error),
-                next_delay_ms: delay,
-            };
+            let attempt =
+                |(generation, number, worker, started_at, finished_at, outcome, error, delay): Row| AttemptRow {
+                    generation: reading::count(generation),
+                    number: reading::count(number),
+                    worker_id: worker_id(worker),
+                    started_at,
+                    finished_at,
+                    outcome,
+                    error: reading::json(error),
+                    next_delay_ms: delay,
+                };
             Ok(rows.into_iter().map(attempt).collect())
         })
     }
@@ -192,4 +192,3 @@ impl Reader for SqliteReader {
 fn queue_row((name, paused, weight, created_at): (String, bool, i32, i64)) -> QueueRow {
     QueueRow { name, paused, weight: reading::count(weight), created_at }
 }
-

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    finish::{cancelled_error, shrink_lease},
+    finish::shrink_lease,
     hot::{MarkCancelled, MarkDead, MarkReleased},
     records::{StateRecord, bytes, reading, task_id},
     schema::{attempts, dead_letter_queue, idempotency_keys, leases, tasks, workers},
@@ -22,9 +22,7 @@ pub(super) fn reap_others(writer: &mut Writer, survivor: Option<WorkerId>, now: 
     let dead: Vec<Vec<u8>> = alive.load(&mut writer.connection)?;
     let mut reaped = Reaped::default();
     for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
-        diesel::update(workers::table.find(worker))
-            .set(workers::state.eq("dead"))
-            .execute(&mut writer.connection)?;
+        diesel::update(workers::table.find(worker)).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
         reap(writer, worker, now, &mut reaped)?;
         reaped.workers += 1;
     }
@@ -53,10 +51,7 @@ fn reap(writer: &mut Writer, worker: &[u8], now: Millis, reaped: &mut Reaped) ->
 }
 
 /// Every (lease, time of grant, task) a worker's leases name, ended tasks among them.
-pub(super) fn held_by(
-    connection: &mut SqliteConnection,
-    worker: &[u8],
-) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
+pub(super) fn held_by(connection: &mut SqliteConnection, worker: &[u8]) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
     let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = leases::table
         .filter(leases::worker_id.eq(worker))
         .select((leases::lease_id, leases::granted_at, leases::task_ids))
@@ -81,8 +76,7 @@ fn take_back(
     let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
     let crashes = reading::count(task.crashes) + u32::from(charged);
     let to = if task.cancel_requested {
-        let error = reading::error_text(&cancelled_error());
-        MarkCancelled { error: &error, now, id, lease }.execute(&mut writer.connection)?;
+        MarkCancelled { now, id, lease }.execute(&mut writer.connection)?;
         writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
         reaped.cancelled.push(task_id(id));
         Status::Cancelled
@@ -165,8 +159,7 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
             released.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
             Status::Queued
         } else {
-            let error = reading::error_text(&cancelled_error());
-            let over = MarkCancelled { error: &error, now, id, lease: key };
+            let over = MarkCancelled { now, id, lease: key };
             if over.execute(&mut writer.connection)? == 0 {
                 continue; // it has ended after all
             }

@@ -20,6 +20,7 @@ diesel::table! {
         timeout_ms -> Nullable<BigInt>,
         generation -> Integer,
         cancel_requested -> Bool,
+        cancel_reason -> Nullable<Text>,
         worker_id -> Nullable<Binary>,
         lease_id -> Nullable<Binary>,
         unique_key -> Nullable<Text>,

@@ -56,10 +56,7 @@ fn holder(writer: &mut Writer, queue: &str, key: &str) -> QueryResult<SubmitConf
     held.first::<Vec<u8>>(&mut writer.connection).map(|id| SubmitConflict(task_id(&id)))
 }
 
-pub(super) fn recall(
-    writer: &mut Writer,
-    key: &str,
-) -> QueryResult<Option<(IdempotencyKey, Vec<StoredOutcome>)>> {
+pub(super) fn recall(writer: &mut Writer, key: &str) -> QueryResult<Option<(IdempotencyKey, Vec<StoredOutcome>)>> {
     let columns = (idempotency_keys::body_hash, idempotency_keys::created_at, idempotency_keys::response);
     let row = idempotency_keys::table.find(key).select(columns);
     let found: Option<(Vec<u8>, i64, String)> = row.first(&mut writer.connection).optional()?;
@@ -95,7 +92,7 @@ pub(super) fn redrive(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResu
         (tasks::attempt.eq(0), tasks::failures.eq(0), tasks::crashes.eq(0), tasks::cancel_requested.eq(false)),
         (tasks::started_at.eq(None::<i64>), tasks::finished_at.eq(None::<i64>), tasks::run_at.eq(None::<i64>)),
         (tasks::worker_id.eq(None::<Vec<u8>>), tasks::lease_id.eq(None::<Vec<u8>>)),
-        (tasks::result.eq(None::<String>), tasks::error.eq(None::<String>)),
+        (tasks::result.eq(None::<String>), tasks::error.eq(None::<String>), tasks::cancel_reason.eq(None::<String>)),
     ));
     match again.execute(&mut writer.connection) {
         Ok(_) => {}

@@ -38,10 +38,7 @@ impl SqliteSession {
 }
 
 impl Session for SqliteSession {
-    fn transaction(
-        &mut self,
-        work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let writer = &mut self.writer;
         writer.deltas.clear();
         writer.run("BEGIN IMMEDIATE")?;
@@ -128,8 +125,8 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn cancel(&mut self, id: TaskId, now: Millis) -> Result<Cancelled, StoreError> {
-        let done = super::finish::cancel(self, id, now);
+    fn cancel(&mut self, id: TaskId, reason: Option<&str>, now: Millis) -> Result<Cancelled, StoreError> {
+        let done = super::finish::cancel(self, id, reason, now);
         self.told(done)
     }
 

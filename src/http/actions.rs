@@ -1,0 +1,116 @@
+//! What can be done to a task: cancel, retry.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    body::Body,
+    problem::{Fault, Problem},
+    query::{Nothing, Query},
+    reply, shape,
+    tasks::{Id, no_task},
+    view::{Shown, TaskView},
+};
+use crate::{
+    store::{Cancelled, Redriven},
+    task::{Status, TaskId, name},
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[schema(as = Cancel)]
+pub(super) struct CancelBody {
+    /// Why; becomes part of the task's error.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
+    #[serde(default)]
+    #[schema(ignore)]
+    force: Option<bool>,
+}
+
+/// No field at all: `{}`, or nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object without fields, or no body")]
+pub(super) struct Empty {}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = CancelReply)]
+pub(super) struct CancelReply {
+    #[schema(value_type = String, format = Uuid)]
+    id: TaskId,
+    /// `cancelled`, or `running` where its handler has been asked to stop.
+    status: Status,
+    cancel_requested: bool,
+}
+
+/// Cancels a task
+///
+/// One that waits is cancelled at once, one that runs is asked to stop.
+#[utoipa::path(
+    post, path = "/api/v1/tasks/{id}/cancel", operation_id = "cancel_task", tag = "tasks",
+    params(("id" = String, Path, format = Uuid)),
+    request_body = Option<CancelBody>,
+    responses((status = 200, body = CancelReply))
+)]
+pub(super) async fn cancel(
+    state: Data<ApiState>,
+    id: Id,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let id = id.0;
+    let CancelBody { reason, force } = shape::parse_or_empty(&body.0)?;
+    if force == Some(true) {
+        let fault = Fault::at("/force", "`force` is not supported by this version");
+        return Err(Problem::invalid("not_built_yet", vec![fault]));
+    }
+    if let Some(reason) = &reason {
+        let invalid = |error: name::InvalidName| vec![Fault::at("/reason", error.to_string())];
+        name::free(reason, 500, "a reason").map_err(|error| Problem::invalid("invalid_field", invalid(error)))?;
+    }
+    let status = match state.engine.cancel(id, reason.clone()).await? {
+        Cancelled::Done => Status::Cancelled,
+        Cancelled::Asked { .. } => Status::Running,
+        Cancelled::Terminal(status) => {
+            return Err(Problem::conflict("task_finished", format!("The task is over: its status is {status}")));
+        }
+        Cancelled::NotFound => return Err(no_task(id)),
+    };
+    log::info!(task = id.to_string().as_str(), reason = reason.as_deref().unwrap_or(""); "A task is cancelled by request");
+    reply::ok(&CancelReply { id, status, cancel_requested: true })
+}
+
+/// Runs a task that is over again
+#[utoipa::path(
+    post, path = "/api/v1/tasks/{id}/retry", operation_id = "retry_task", tag = "tasks",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = TaskView))
+)]
+pub(super) async fn retry(
+    state: Data<ApiState>,
+    id: Id,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    shape::parse_or_empty::<Empty>(&body.0)?;
+    redriven(&state, id.0).await
+}
+
+pub(super) async fn redriven(state: &ApiState, id: TaskId) -> Result<HttpResponse, Problem> {
+    match state.engine.redrive(id).await? {
+        Redriven::Done(_) => {}
+        Redriven::Live(status) => {
+            return Err(Problem::conflict(
+                "task_not_finished",
+                format!("The task is not over: its status is {status}"),
+            ));
+        }
+        Redriven::KeyTaken(holder) => return Err(super::submit::key_held(holder)),
+        Redriven::NotFound => return Err(no_task(id)),
+    }
+    let row = state.task(id).await?;
+    reply::ok(&TaskView::of(&row, Shown::ALL))
+}

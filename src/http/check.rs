@@ -1,0 +1,197 @@
+//! From what a client wrote to a task that can be stored: every fault is found, not only the first.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{
+    TaskDefaults,
+    draft::Draft,
+    problem::{Fault, Problem},
+    view::{Raw, TaskView},
+};
+use crate::task::{Millis, NewTask, TaskId, UniqueConflict, json, name};
+
+const MAX_RETRIES: i64 = 1_000;
+const MAX_TIMEOUT: Millis = 30 * 24 * 3_600_000;
+const MAX_AHEAD: Millis = 5 * 366 * 24 * 3_600_000;
+const MAX_UNIQUE_KEY: usize = 256;
+const MAX_TAGS: usize = 20;
+const MAX_TAG: usize = 64;
+
+/// The JSON parts of a task as they stand in the request.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    args: Option<&'a RawValue>,
+    kwargs: Option<&'a RawValue>,
+    meta: Option<&'a RawValue>,
+    delay: Option<Millis>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn view(&self, task: &'a NewTask) -> TaskView<'a> {
+        TaskView::new(
+            task,
+            self.args.map_or(Raw::EmptyArray, Raw::Text),
+            self.kwargs.map_or(Raw::EmptyObject, Raw::Text),
+            self.meta.map_or(Raw::Null, Raw::Text),
+        )
+    }
+
+    /// Makes of `task` what it was when the same request was first answered.
+    pub(super) fn as_of(&self, task: &mut NewTask, id: TaskId, at: Millis) {
+        task.id = id;
+        task.created_at = at;
+        if let Some(delay) = self.delay {
+            task.run_at = Some(at + delay);
+        }
+    }
+}
+
+/// Faults with the code of their kind; the first kind found names the problem.
+#[derive(Default)]
+struct Faults {
+    code: Option<&'static str>,
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    fn add(&mut self, code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.code.get_or_insert(code);
+        self.list.push(Fault::at(pointer, detail));
+    }
+
+    fn invalid(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.add("invalid_field", pointer, detail);
+    }
+
+    fn named<E: ToString>(&mut self, pointer: &str, result: Result<(), E>) {
+        if let Err(error) = result {
+            self.invalid(pointer, error.to_string());
+        }
+    }
+}
+
+/// Checks a draft. `now` is the moment of its submission.
+pub(super) fn check<'a>(
+    draft: Draft<'a>,
+    defaults: &TaskDefaults,
+    now: Millis,
+) -> Result<(NewTask, Parts<'a>), Problem> {
+    let mut faults = Faults::default();
+    for field in draft.not_built() {
+        faults.add("not_built_yet", format!("/{field}"), format!("`{field}` is not supported by this version"));
+    }
+    let queue = draft.queue.unwrap_or(Cow::Borrowed("default"));
+    faults.named("/name", name::task(&draft.name));
+    faults.named("/queue", name::queue(&queue));
+    part(&mut faults, "/args", draft.args, '[', "a JSON array");
+    part(&mut faults, "/kwargs", draft.kwargs, '{', "a JSON object");
+    part(&mut faults, "/meta", draft.meta, '{', "a JSON object");
+    if let Some((field, detail)) = draft.retry.and_then(|retry| retry.fault()) {
+        faults.invalid(format!("/retry/{field}"), detail);
+    }
+    let tags = draft.tags.unwrap_or_default();
+    check_tags(&mut faults, &tags);
+    if let Some(key) = &draft.unique_key {
+        faults.named("/unique_key", name::free(key, MAX_UNIQUE_KEY, "a unique key"));
+    }
+    let (default_retries, default_timeout) = defaults.of(&draft.name);
+    let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
+    let timeout_ms = draft.timeout.unwrap_or(default_timeout);
+    if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
+        faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
+    }
+    let run_at = run_at(&mut faults, draft.run_at.as_deref(), draft.delay, now);
+    let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
+    if let Some(code) = faults.code {
+        return Err(Problem::invalid(code, faults.list));
+    }
+    let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay: draft.delay };
+    let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
+    let task = NewTask {
+        id: TaskId::new(),
+        name: draft.name,
+        queue: queue.into(),
+        priority: draft.priority,
+        args: text(draft.args, "[]"),
+        kwargs: text(draft.kwargs, "{}"),
+        max_retries,
+        retry: draft.retry,
+        timeout_ms,
+        run_at,
+        unique_key: draft.unique_key,
+        unique_conflict,
+        tags,
+        meta: draft.meta.map(|meta| meta.get().to_owned()),
+        created_at: now,
+    };
+    Ok((task, parts))
+}
+
+fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, opening: char, expected: &str) {
+    let Some(text) = part.map(RawValue::get) else { return };
+    if !text.starts_with(opening) {
+        faults.invalid(pointer, format!("must be {expected}"));
+    } else if let Err(fault) = json::check(text) {
+        faults.invalid(pointer, fault.to_string());
+    }
+}
+
+fn check_tags(faults: &mut Faults, tags: &[String]) {
+    if tags.len() > MAX_TAGS {
+        faults.invalid("/tags", format!("a task has at most {MAX_TAGS} tags, not {}", tags.len()));
+        return;
+    }
+    for (index, tag) in tags.iter().enumerate() {
+        faults.named(&format!("/tags/{index}"), name::free(tag, MAX_TAG, "a tag"));
+    }
+}
+
+fn max_retries(faults: &mut Faults, given: Option<i64>, default: u32) -> u32 {
+    match given.map(u32::try_from) {
+        None => default,
+        Some(Ok(retries)) if i64::from(retries) <= MAX_RETRIES => retries,
+        Some(_) => {
+            faults.invalid("/max_retries", format!("must be a number from 0 to {MAX_RETRIES}"));
+            0
+        }
+    }
+}
+
+fn run_at(faults: &mut Faults, text: Option<&str>, delay: Option<Millis>, now: Millis) -> Option<Millis> {
+    let (pointer, at) = match (text, delay) {
+        (None, None) => return None,
+        (Some(_), Some(_)) => {
+            faults.invalid("/delay", "give either `run_at` or `delay`, not both");
+            return None;
+        }
+        (None, Some(delay)) => ("/delay", now + delay),
+        (Some(text), None) => match text.parse::<jiff::Timestamp>() {
+            Ok(moment) => ("/run_at", moment.as_millisecond()),
+            Err(_) => {
+                faults.invalid("/run_at", "must be a time such as 2026-01-31T12:00:00Z, with its offset from UTC");
+                return None;
+            }
+        },
+    };
+    if at > now + MAX_AHEAD {
+        faults.invalid(pointer, "must be at most 5 years from now");
+    }
+    Some(at)
+}
+
+fn unique_conflict(faults: &mut Faults, text: Option<&str>) -> UniqueConflict {
+    match text {
+        None | Some("return") => UniqueConflict::Return,
+        Some("reject") => UniqueConflict::Reject,
+        Some("replace") => {
+            faults.add("not_built_yet", "/unique_conflict", "`replace` is not supported by this version");
+            UniqueConflict::Return
+        }
+        Some(_) => {
+            faults.invalid("/unique_conflict", "must be \"return\" or \"reject\"");
+            UniqueConflict::Return
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Dead letters: tasks that are out of retries.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    ApiState,
+    actions::{self, Empty},
+    body::Body,
+    cursor::Binding,
+    list,
+    problem::Problem,
+    query::{self, Nothing, Query},
+    reply::{self, Listed},
+    shape,
+    tasks::Id,
+    time::Time,
+    view::TaskView,
+};
+use crate::{
+    store::{DeadFilter, DeadRow},
+    task::{DeadReason, Priority, TaskError, TaskId, name},
+};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeadQuery {
+    queue: Option<String>,
+    /// The whole name.
+    name: Option<String>,
+    /// exhausted, timeout, not_retryable or poison.
+    reason: Option<String>,
+    /// 1 to 200; 50 if not given.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub(super) struct DeadView {
+    #[schema(value_type = String, format = Uuid)]
+    task_id: TaskId,
+    name: String,
+    queue: String,
+    #[schema(value_type = u8)]
+    priority: Priority,
+    reason: DeadReason,
+    error: Option<TaskError>,
+    attempts: u32,
+    died_at: Time,
+}
+
+impl From<DeadRow> for DeadView {
+    fn from(row: DeadRow) -> Self {
+        let DeadRow { task_id, queue, name, priority, reason, error, attempts, died_at } = row;
+        Self { task_id, name, queue, priority, reason, error, attempts, died_at: Time(died_at) }
+    }
+}
+
+/// Lists dead letters, the newest task first
+#[utoipa::path(
+    get, path = "/api/v1/dlq", operation_id = "list_dead_letters", tag = "dead letters",
+    params(DeadQuery),
+    responses((status = 200, body = Listed<DeadView>))
+)]
+pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>) -> Result<HttpResponse, Problem> {
+    let DeadQuery { queue, name, reason, limit, cursor } = query.0;
+    list::checked("queue", queue.as_deref(), name::queue)?;
+    list::checked("name", name.as_deref(), name::task)?;
+    let reason = match reason.as_deref().map(DeadReason::parse) {
+        None => None,
+        Some(Some(reason)) => Some(reason),
+        Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
+    };
+    let filter = DeadFilter { queue, name, reason };
+    let binding = Binding::new(&("dlq", &filter));
+    let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
+    let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
+    let (next_cursor, prev_cursor) = binding.neighbours(&listed);
+    let data: Vec<_> = listed.rows.into_iter().map(DeadView::from).collect();
+    reply::ok(&Listed { data, next_cursor, prev_cursor })
+}
+
+impl ApiState {
+    async fn dead_letter(&self, id: TaskId) -> Result<DeadRow, Problem> {
+        let found = self.read(move |reader| reader.dead_letter(id)).await?;
+        found.ok_or_else(|| Problem::not_found("dead_letter_not_found", format!("No dead letter is task {id}")))
+    }
+}
+
+/// Reads a dead letter
+#[utoipa::path(
+    get, path = "/api/v1/dlq/{id}", operation_id = "get_dead_letter", tag = "dead letters",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = DeadView))
+)]
+pub(super) async fn dead_letter(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    reply::ok(&DeadView::from(state.dead_letter(id.0).await?))
+}
+
+/// Runs a dead letter's task again
+#[utoipa::path(
+    post, path = "/api/v1/dlq/{id}/retry", operation_id = "retry_dead_letter", tag = "dead letters",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = TaskView))
+)]
+pub(super) async fn retry(
+    state: Data<ApiState>,
+    id: Id,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    shape::parse_or_empty::<Empty>(&body.0)?;
+    state.dead_letter(id.0).await?;
+    actions::redriven(&state, id.0).await
+}

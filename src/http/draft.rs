@@ -1,0 +1,213 @@
+//! A task as a client writes it.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, Visitor},
+};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::task::{Millis, Priority, RetryPolicy, Strategy, duration};
+
+/// Fields of the contract that this version does not act on: refused by name, never ignored.
+pub(super) const NOT_BUILT: [&str; 9] = [
+    "depends_on",
+    "expires_at",
+    "expires_in",
+    "rate_key",
+    "concurrency_key",
+    "result_ttl",
+    "requires",
+    "fair_key",
+    "cost",
+];
+
+/// The body of a submission.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "a task: an object with at least a name")]
+#[schema(as = NewTask)]
+pub(super) struct Draft<'a> {
+    /// Which handler runs it: 1 to 128 of `A-Z a-z 0-9 . _ - : /`. `task_name` is another name for this field.
+    #[serde(alias = "task_name")]
+    #[schema(min_length = 1, max_length = 128, examples("process_data"))]
+    pub(super) name: String,
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Vec<Value>>)]
+    pub(super) args: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    pub(super) kwargs: Option<&'a RawValue>,
+    /// 1 to 64 of `A-Z a-z 0-9 . _ -`; `default` if not given. `queue_name` is another name for this field.
+    #[serde(borrow, default, alias = "queue_name")]
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) queue: Option<Cow<'a, str>>,
+    /// `high` (8), `medium` (5), `low` (2) or 0 to 9; 5 if not given.
+    #[serde(default, deserialize_with = "priority")]
+    #[schema(value_type = Option<PriorityWritten>)]
+    pub(super) priority: Priority,
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, maximum = 1000)]
+    pub(super) max_retries: Option<i64>,
+    #[serde(default)]
+    #[schema(value_type = Option<RetryWritten>)]
+    pub(super) retry: Option<RetryPolicy>,
+    /// Longest run time of an attempt; null: no limit; the server's default if not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<DurationWritten>)]
+    pub(super) timeout: Option<Option<Millis>>,
+    /// Not before this moment. `eta` is another name for this field.
+    #[serde(borrow, default, alias = "eta")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) run_at: Option<Cow<'a, str>>,
+    /// Not before this time has passed. `countdown` is another name for this field.
+    #[serde(default, alias = "countdown", deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    pub(super) delay: Option<Millis>,
+    /// At most one live task of a queue has this key.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    pub(super) unique_key: Option<String>,
+    /// What to do where a live task holds the key: `return` it, or `reject` the submission.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<ConflictWritten>)]
+    pub(super) unique_conflict: Option<Cow<'a, str>>,
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub(super) tags: Option<Vec<String>>,
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    pub(super) meta: Option<&'a RawValue>,
+    #[serde(default)]
+    #[schema(ignore)]
+    depends_on: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    expires_at: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    expires_in: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    rate_key: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    concurrency_key: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    result_ttl: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    requires: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    fair_key: Option<IgnoredAny>,
+    #[serde(default)]
+    #[schema(ignore)]
+    cost: Option<IgnoredAny>,
+}
+
+impl Draft<'_> {
+    /// The fields given that this version does not act on.
+    pub(super) fn not_built(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            self.depends_on,
+            self.expires_at,
+            self.expires_in,
+            self.rate_key,
+            self.concurrency_key,
+            self.result_ttl,
+            self.requires,
+            self.fair_key,
+            self.cost,
+        ];
+        NOT_BUILT.into_iter().zip(given).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
+    }
+}
+
+/// How a priority is written.
+#[expect(dead_code, reason = "only its schema is used")]
+#[derive(ToSchema)]
+#[schema(as = Priority)]
+#[serde(untagged)]
+enum PriorityWritten {
+    Word(PriorityWord),
+    Level(u8),
+}
+
+#[expect(dead_code, reason = "only its schema is used")]
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PriorityWord {
+    High,
+    Medium,
+    Low,
+}
+
+#[expect(dead_code, reason = "only its schema is used")]
+#[derive(ToSchema)]
+#[schema(as = UniqueConflict)]
+#[serde(rename_all = "snake_case")]
+enum ConflictWritten {
+    Return,
+    Reject,
+}
+
+/// `"250ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`, or a number of seconds.
+#[expect(dead_code, reason = "only its schema is used")]
+#[derive(ToSchema)]
+#[schema(as = Duration)]
+#[serde(untagged)]
+enum DurationWritten {
+    Text(String),
+    Seconds(f64),
+}
+
+#[expect(dead_code, reason = "only its schema is used")]
+#[derive(ToSchema)]
+#[schema(as = RetryPolicy)]
+struct RetryWritten {
+    strategy: Option<Strategy>,
+    /// Growth factor of the exponential strategy.
+    #[schema(minimum = 1, maximum = 100)]
+    base: Option<f64>,
+    initial: Option<DurationWritten>,
+    max: Option<DurationWritten>,
+    jitter: Option<bool>,
+}
+
+/// A field whose null means something other than its absence.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Millis>>, D::Error> {
+    duration::deserialize_option(deserializer).map(Some)
+}
+
+fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {
+    struct Written;
+
+    impl Visitor<'_> for Written {
+        type Value = Priority;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("\"high\", \"medium\", \"low\" or a number from 0 to 9")
+        }
+
+        fn visit_str<E: Error>(self, word: &str) -> Result<Priority, E> {
+            Priority::parse_word(word).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(word), &self))
+        }
+
+        fn visit_u64<E: Error>(self, level: u64) -> Result<Priority, E> {
+            let priority = u8::try_from(level).ok().and_then(Priority::new);
+            priority.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(level), &self))
+        }
+
+        fn visit_i64<E: Error>(self, level: i64) -> Result<Priority, E> {
+            Err(E::invalid_value(serde::de::Unexpected::Signed(level), &self))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Priority, E> {
+            Ok(Priority::default())
+        }
+    }
+    deserializer.deserialize_any(Written)
+}

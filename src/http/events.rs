@@ -1,0 +1,131 @@
+//! `GET /events`: server-sent events. They are hints: who misses some is told to read again.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web::{Bytes, Data},
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use tokio::time::{Interval, MissedTickBehavior};
+use utoipa::IntoParams;
+
+use super::{
+    ApiState,
+    problem::Problem,
+    query::{self, Query},
+};
+use crate::actors::events::{Event, Subscription, Topic};
+
+/// A comment so often keeps proxies from closing the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventsQuery {
+    /// tasks, queues and workers, separated by commas; all of them if not given.
+    topics: Option<String>,
+}
+
+/// Follows events
+///
+/// `event: reset` says that some were missed: read again what is shown.
+#[utoipa::path(
+    get, path = "/api/v1/events", operation_id = "follow_events", tag = "system",
+    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen")),
+    responses((status = 200, body = String, content_type = "text/event-stream"))
+)]
+pub(super) async fn events(
+    request: HttpRequest,
+    state: Data<ApiState>,
+    query: Query<EventsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let topics = topics(query.0.topics.as_deref())?;
+    if state.is_draining() {
+        return Err(Problem::later("draining", "The server is shutting down", 5));
+    }
+    if state.events.subscribers() >= state.edge.max_subscribers {
+        let detail = format!("{} clients follow events, the most there may be", state.edge.max_subscribers);
+        return Err(Problem::later("too_many_subscribers", detail, 5));
+    }
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        // Neither a compressor of ours nor a proxy's buffer may hold an event back.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"));
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    // An id that is no number is not of ours: the subscriber has missed everything.
+    let last_seen = request
+        .headers()
+        .get("last-event-id")
+        .map(|id| id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(u64::MAX));
+    let subscription = state.events.subscribe(last_seen);
+    Ok(response.streaming(feed(state, subscription, topics)))
+}
+
+fn topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {
+    let Some(text) = text else { return Ok(Topic::ALL.to_vec()) };
+    let topic = |name: &str| Topic::ALL.into_iter().find(|topic| topic.as_str() == name.trim());
+    let topics: Option<Vec<_>> = text.split(',').map(topic).collect();
+    topics.ok_or_else(|| query::invalid("topics", "is a list of tasks, queues and workers"))
+}
+
+struct Feed {
+    state: Data<ApiState>,
+    subscription: Subscription,
+    topics: Vec<Topic>,
+    /// What is sent before anything new.
+    opening: VecDeque<Bytes>,
+    keep_alive: Interval,
+}
+
+fn feed(
+    state: Data<ApiState>,
+    mut subscription: Subscription,
+    topics: Vec<Topic>,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let mut opening = VecDeque::from([Bytes::from_static(b"retry: 2000\n\n")]);
+    match subscription.missed.take() {
+        None => opening.push_back(Bytes::from_static(b"event: reset\ndata: {}\n\n")),
+        Some(missed) => opening.extend(missed.iter().filter(|event| topics.contains(&event.topic)).map(write)),
+    }
+    let mut keep_alive = tokio::time::interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let feed = Feed { state, subscription, topics, opening, keep_alive };
+    stream::unfold(feed, |mut feed| async move {
+        let next = feed.next().await?;
+        Some((Ok(next), feed))
+    })
+}
+
+impl Feed {
+    /// The next piece; `None` when the server drains, or when this client was too slow and is to come back.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(piece) = self.opening.pop_front() {
+            return Some(piece);
+        }
+        loop {
+            tokio::select! {
+                event = self.subscription.events.recv() => {
+                    let event = event?;
+                    if self.topics.contains(&event.topic) {
+                        return Some(write(&event));
+                    }
+                }
+                _ = self.keep_alive.tick() => return Some(Bytes::from_static(b":\n\n")),
+                () = self.state.drained() => return None,
+            }
+        }
+    }
+}
+
+/// Data is JSON on one line, so that it needs no splitting.
+fn write(event: &Event) -> Bytes {
+    format!("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.topic.as_str(), event.data).into()
+}

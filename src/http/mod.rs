@@ -1,0 +1,86 @@
+//! The REST API, the dashboard's files and the probes: requests in, verbs of the engine and reads of the store out.
+
+mod actions;
+mod actors;
+mod attempts;
+mod batch;
+mod body;
+mod check;
+mod counts;
+mod cursor;
+mod dlq;
+mod draft;
+mod edge;
+mod events;
+mod health;
+mod list;
+mod openapi;
+mod problem;
+mod query;
+mod queues;
+mod refusals;
+mod reply;
+mod route;
+mod server;
+mod shape;
+mod state;
+mod stats;
+mod submit;
+mod tasks;
+mod time;
+mod total;
+mod ui;
+mod view;
+mod wait;
+mod workers;
+
+pub use openapi::openapi;
+pub use server::serve;
+pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
+
+use actix_web::{
+    guard,
+    web::{self, Data, ServiceConfig},
+};
+use route::{act, both, no_route, read};
+
+/// The whole route table.
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("/api/v1")
+            .service(both("/tasks", list::list, submit::submit))
+            .service(act("/tasks/batch", batch::submit_batch))
+            .service(read("/tasks/{id}", tasks::get))
+            .service(read("/tasks/{id}/result", tasks::result))
+            .service(read("/tasks/{id}/attempts", attempts::attempts))
+            .service(act("/tasks/{id}/cancel", actions::cancel))
+            .service(act("/tasks/{id}/retry", actions::retry))
+            .service(read("/queues", queues::list))
+            .service(read("/queues/{queue}", queues::get))
+            .service(read("/queues/{queue}/stats", queues::stats))
+            .service(act("/queues/{queue}/pause", queues::pause))
+            .service(act("/queues/{queue}/resume", queues::resume))
+            .service(read("/dlq", dlq::dead_letters))
+            .service(read("/dlq/{id}", dlq::dead_letter))
+            .service(act("/dlq/{id}/retry", dlq::retry))
+            .service(read("/workers", workers::list))
+            .service(read("/workers/{id}", workers::get))
+            .service(read("/stats", stats::stats))
+            .service(read("/events", events::events))
+            .service(read("/system/actors", actors::list))
+            .service(act("/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed))),
+    );
+    config
+        .service(read("/health", health::health))
+        .service(read("/healthz", health::alive))
+        .service(read("/readyz", health::ready))
+        .service(read("/openapi.json", openapi::document))
+        .service(read("/", ui::root))
+        .service(
+            web::scope("/ui").wrap(actix_web::middleware::Compress::default()).service(read("{path:.*}", ui::file)),
+        );
+}
+
+fn faults_allowed(context: &guard::GuardContext<'_>) -> bool {
+    context.app_data::<Data<ApiState>>().is_some_and(|state| state.allow_faults)
+}

@@ -1,0 +1,201 @@
+//! Queues: what waits in them, and pausing.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    actions::Empty,
+    body::Body,
+    counts::{ByPriority, StatusCounts},
+    problem::Problem,
+    query::{Nothing, Query},
+    reply::{self, Listed},
+    shape,
+    time::seconds,
+};
+use crate::{
+    store::{CounterRow, QueueRow, Reader, StoreError},
+    task::Millis,
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+pub(super) struct QueueView {
+    name: String,
+    paused: bool,
+    /// Its share of the slots, against that of other queues.
+    weight: u32,
+    /// Tasks that wait for a worker or for their time.
+    total_queued: i64,
+    queued_by_priority: ByPriority,
+    status_counts: StatusCounts,
+    /// How long the first task that could run has waited; null where none could.
+    oldest_ready_s: Option<f64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueStats)]
+pub(super) struct QueueStats {
+    queue: String,
+    total_queued: i64,
+    queued_by_priority: ByPriority,
+    status_counts: StatusCounts,
+    oldest_ready_s: Option<f64>,
+    /// Null: none.
+    #[schema(value_type = Option<Object>)]
+    rate_limit: Option<()>,
+}
+
+impl QueueView {
+    fn read(reader: &dyn Reader, row: QueueRow, counters: &[CounterRow], now: Millis) -> Result<Self, StoreError> {
+        let queued_by_priority = ByPriority::of(counters);
+        let total_queued = queued_by_priority.total();
+        let oldest_ready_s = if total_queued > 0 { oldest_ready(reader, &row.name, now)? } else { None };
+        Ok(Self {
+            paused: row.paused,
+            weight: row.weight,
+            total_queued,
+            queued_by_priority,
+            status_counts: StatusCounts::of(counters),
+            oldest_ready_s,
+            name: row.name,
+        })
+    }
+
+    fn find(reader: &dyn Reader, name: &str, now: Millis) -> Result<Option<Self>, StoreError> {
+        let Some(row) = reader.queue(name)? else { return Ok(None) };
+        let counters = reader.counters(Some(name))?;
+        Self::read(reader, row, &counters, now).map(Some)
+    }
+}
+
+/// Seconds since the queue's first claimable task became ready; `None` where that is still to come.
+pub(super) fn oldest_ready(reader: &dyn Reader, queue: &str, now: Millis) -> Result<Option<f64>, StoreError> {
+    Ok(reader.oldest_ready(queue)?.filter(|at| *at <= now).map(|at| seconds(at, now)))
+}
+
+async fn view(state: &ApiState, request: &HttpRequest) -> Result<QueueView, Problem> {
+    let (name, now) = (name(request), state.now());
+    let wanted = name.clone();
+    state.read(move |reader| QueueView::find(reader, &wanted, now)).await?.ok_or_else(|| no_queue(&name))
+}
+
+fn name(request: &HttpRequest) -> String {
+    request.match_info().get("queue").unwrap_or_default().to_owned()
+}
+
+fn no_queue(name: &str) -> Problem {
+    Problem::not_found(
+        "queue_not_found",
+        format!("There is no queue {name:?}: it comes into being with its first task"),
+    )
+}
+
+/// Lists the queues
+#[utoipa::path(
+    get, path = "/api/v1/queues", operation_id = "list_queues", tag = "queues",
+    responses((status = 200, body = Listed<QueueView>))
+)]
+pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let queues = state
+        .read(move |reader| {
+            let mut counters: HashMap<String, Vec<CounterRow>> = HashMap::new();
+            for row in reader.counters(None)? {
+                counters.entry(row.queue.clone()).or_default().push(row);
+            }
+            let view = |row: QueueRow| {
+                let counters = counters.get(&row.name).map_or(&[][..], Vec::as_slice);
+                QueueView::read(reader, row, counters, now)
+            };
+            reader.queues()?.into_iter().map(view).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    reply::ok(&Listed::whole(queues))
+}
+
+/// Reads a queue
+#[utoipa::path(
+    get, path = "/api/v1/queues/{queue}", operation_id = "get_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 200, body = QueueView))
+)]
+pub(super) async fn get(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    reply::ok(&view(&state, &request).await?)
+}
+
+/// Reads a queue's figures
+#[utoipa::path(
+    get, path = "/api/v1/queues/{queue}/stats", operation_id = "get_queue_stats", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 200, body = QueueStats))
+)]
+pub(super) async fn stats(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let view = view(&state, &request).await?;
+    reply::ok(&QueueStats {
+        queue: view.name,
+        total_queued: view.total_queued,
+        queued_by_priority: view.queued_by_priority,
+        status_counts: view.status_counts,
+        oldest_ready_s: view.oldest_ready_s,
+        rate_limit: None,
+    })
+}
+
+/// Pauses a queue
+///
+/// Nothing in it starts until it is resumed; what runs goes on.
+#[utoipa::path(
+    post, path = "/api/v1/queues/{queue}/pause", operation_id = "pause_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 200, body = QueueView))
+)]
+pub(super) async fn pause(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    set_paused(&state, &request, &body, true).await
+}
+
+/// Resumes a queue
+#[utoipa::path(
+    post, path = "/api/v1/queues/{queue}/resume", operation_id = "resume_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 200, body = QueueView))
+)]
+pub(super) async fn resume(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    set_paused(&state, &request, &body, false).await
+}
+
+async fn set_paused(
+    state: &ApiState,
+    request: &HttpRequest,
+    body: &Body,
+    paused: bool,
+) -> Result<HttpResponse, Problem> {
+    shape::parse_or_empty::<Empty>(&body.0)?;
+    let name = name(request);
+    if !state.engine.set_paused(&name, paused).await? {
+        return Err(no_queue(&name));
+    }
+    reply::ok(&view(state, request).await?)
+}

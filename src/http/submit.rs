@@ -1,0 +1,138 @@
+//! `POST /tasks`.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue, LOCATION},
+    },
+    web::Data,
+};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
+
+use super::{
+    ApiState,
+    body::Body,
+    check,
+    draft::Draft,
+    problem::{Fault, Problem},
+    query::{self, Query},
+    reply, shape,
+    view::{Shown, TaskView},
+};
+use crate::{
+    engine::Submission,
+    store::{IdempotencyKey, StoredOutcome},
+    task::{Millis, TaskId},
+};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SubmitQuery {
+    /// Answer only when the task is over, or after this time: at most 300s.
+    #[param(example = "30s")]
+    wait: Option<String>,
+}
+
+/// Submits a task
+///
+/// With `wait` the answer is 200 and the finished task, or 202 if it is not finished by then.
+#[utoipa::path(
+    post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
+    params(SubmitQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    request_body = Draft,
+    responses(
+        (status = 201, body = TaskView, description = "Stored"),
+        (status = 200, body = TaskView, description = "Finished, or the task that holds the unique key"),
+        (status = 202, body = TaskView, description = "Stored, not finished yet"),
+    )
+)]
+pub(super) async fn submit(
+    request: HttpRequest,
+    state: Data<ApiState>,
+    query: Query<SubmitQuery>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let wait = query::wait(query.0.wait.as_deref())?;
+    let now = state.now();
+    let idempotency = idempotency_key(&request, "POST /tasks", &body.0, now)?;
+    let (task, parts) = check::check(shape::parse::<Draft<'_>>(&body.0)?, &state.defaults, now)?;
+    let submission = Submission { tasks: vec![task], atomic: false, idempotency };
+    let mut done = state.engine.submit(submission).await?;
+    let (Some(mut task), Some(outcome)) = (done.tasks.pop(), done.outcomes.pop()) else {
+        return Err(Problem::internal());
+    };
+    let response = match outcome {
+        StoredOutcome::Rejected { id } => return Err(key_held(id)),
+        StoredOutcome::Deduplicated { id } => deduplicated(&state, id, wait).await?,
+        StoredOutcome::Created { id, at } => {
+            if done.replayed {
+                parts.as_of(&mut task, id, at);
+            }
+            match wait {
+                None => created(&parts.view(&task), StatusCode::CREATED)?,
+                Some(patience) => waited(&state, id, patience).await?,
+            }
+        }
+    };
+    Ok(if done.replayed { replayed(response) } else { response })
+}
+
+async fn deduplicated(state: &ApiState, id: TaskId, wait: Option<Duration>) -> Result<HttpResponse, Problem> {
+    let row = state.wait_for(id, wait.unwrap_or_default()).await?;
+    let Some(row) = row else {
+        let detail = "The task that held the unique key has just been deleted: submit again";
+        return Err(Problem::conflict("unique_key_released", detail).about(id));
+    };
+    let mut view = TaskView::of(&row, Shown::ALL);
+    view.deduplicated = true;
+    let unfinished = wait.is_some() && !row.status.is_terminal();
+    reply::json(if unfinished { StatusCode::ACCEPTED } else { StatusCode::OK }, &view)
+}
+
+async fn waited(state: &ApiState, id: TaskId, patience: Duration) -> Result<HttpResponse, Problem> {
+    let row = state.wait_for(id, patience).await?.ok_or_else(|| super::tasks::no_task(id))?;
+    let status = if row.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    created(&TaskView::of(&row, Shown::ALL), status)
+}
+
+fn created(view: &TaskView<'_>, status: StatusCode) -> Result<HttpResponse, Problem> {
+    let mut response = reply::json(status, view)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/tasks/{}", view.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+pub(super) fn replayed(mut response: HttpResponse) -> HttpResponse {
+    let name = HeaderName::from_static("idempotent-replayed");
+    response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    response
+}
+
+pub(super) fn key_held(holder: TaskId) -> Problem {
+    Problem::conflict("unique_key_held", format!("The unique key is held by task {holder}")).about(holder)
+}
+
+/// The header, with what the request was: a repeat is one of the same route and body.
+pub(super) fn idempotency_key(
+    request: &HttpRequest,
+    route: &str,
+    body: &[u8],
+    now: Millis,
+) -> Result<Option<IdempotencyKey>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let Some(value) = request.headers().get(NAME) else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
+    let Some(key) = key else {
+        let fault = Fault::header(NAME, "must be 1 to 255 printable ASCII characters");
+        return Err(Problem::invalid("invalid_header", vec![fault]));
+    };
+    let hash = Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize();
+    Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash.to_vec(), created_at: now }))
+}

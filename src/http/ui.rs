@@ -1,0 +1,51 @@
+//! The dashboard's files. Debug builds read them from `static/`, release builds have them inside.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION},
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::problem::Problem;
+
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Assets;
+
+/// `/` → the dashboard.
+pub(super) async fn root() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, "/ui/")).finish()
+}
+
+/// A file, or for the addresses of the dashboard's own pages the one page there is.
+pub(super) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let path = request.match_info().get("path").unwrap_or_default();
+    if let Some(found) = Assets::get(path) {
+        return Ok(send(&request, found));
+    }
+    // A name with an extension is a file's: a page in its place would be read as a script.
+    let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
+    match Assets::get("index.html").filter(|_| is_page) {
+        Some(index) => Ok(send(&request, index)),
+        None => Err(Problem::not_found("file_not_found", format!("The dashboard has no file {path:?}"))),
+    }
+}
+
+/// With a tag of its content, so that a browser asks each time and is seldom sent anything.
+fn send(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
+    let hash = &file.metadata.sha256_hash()[..8];
+    let tag: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    // Weak: the same file is sent compressed and plain.
+    let tag = format!("W/\"{tag}\"");
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let unchanged = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache"))).insert_header((ETAG, tag));
+    if unchanged {
+        return response.finish();
+    }
+    let mime = file.metadata.mimetype();
+    let charset = mime.starts_with("text/") && !mime.contains("charset");
+    let mime = if charset { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
+    response.content_type(mime).body(file.data.into_owned())
+}

@@ -1,0 +1,199 @@
+//! A task as the API shows it.
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::time::Time;
+use crate::{
+    store::TaskRow,
+    task::{Millis, NewTask, Priority, RetryPolicy, Status, Strategy, TaskError, TaskId, WorkerId, duration},
+};
+
+/// JSON that is passed on byte for byte, so that a number of any size stays exact.
+#[derive(Clone, Copy)]
+pub(super) enum Raw<'a> {
+    Text(&'a RawValue),
+    EmptyArray,
+    EmptyObject,
+    Null,
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Null, Self::Text)
+    }
+
+    pub(super) fn or_null(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::of)
+    }
+}
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::EmptyArray => [(); 0].serialize(serializer),
+            Self::EmptyObject => serializer.serialize_map(Some(0))?.end(),
+            Self::Null => serializer.serialize_none(),
+        }
+    }
+}
+
+/// When a failed attempt is tried again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Retry {
+    strategy: Strategy,
+    base: f64,
+    initial: String,
+    max: String,
+    jitter: bool,
+}
+
+impl From<&RetryPolicy> for Retry {
+    fn from(policy: &RetryPolicy) -> Self {
+        let RetryPolicy { strategy, base, initial, max, jitter } = *policy;
+        Self { strategy, base, initial: duration::to_text(initial), max: duration::to_text(max), jitter }
+    }
+}
+
+/// A task. Lists leave out `args`, `kwargs` and `result` unless they are asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Task)]
+pub(super) struct TaskView<'a> {
+    #[schema(value_type = String, format = Uuid)]
+    pub(super) id: TaskId,
+    name: &'a str,
+    queue: &'a str,
+    #[schema(value_type = u8, minimum = 0, maximum = 9)]
+    priority: Priority,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Value>>)]
+    args: Option<Raw<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    kwargs: Option<Raw<'a>>,
+    /// Number of the present or last attempt; 0 before the first.
+    attempt: u32,
+    failures: u32,
+    crashes: u32,
+    max_retries: u32,
+    /// Null: the server's default at the time of the failure.
+    retry: Option<Retry>,
+    /// Null: no limit.
+    timeout_ms: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    result: Option<Raw<'a>>,
+    error: Option<&'a TaskError>,
+    created_at: Time,
+    run_at: Option<Time>,
+    /// When it may be claimed; null unless it waits for a worker.
+    ready_at: Option<Time>,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+    duration_ms: Option<Millis>,
+    #[schema(value_type = Option<String>, format = Uuid)]
+    worker_id: Option<WorkerId>,
+    cancel_requested: bool,
+    unique_key: Option<&'a str>,
+    tags: &'a [String],
+    #[schema(value_type = Option<Object>)]
+    meta: Raw<'a>,
+    /// Raised by each retry on request.
+    generation: u32,
+    /// Present and true where a submission was answered with the task that holds its unique key.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) deduplicated: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Which of the long parts are shown.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) args: bool,
+    pub(super) result: bool,
+}
+
+impl Shown {
+    pub(super) const ALL: Self = Self { args: true, result: true };
+}
+
+impl<'a> TaskView<'a> {
+    pub(super) fn of(row: &'a TaskRow, shown: Shown) -> Self {
+        Self {
+            id: row.id,
+            name: &row.name,
+            queue: &row.queue,
+            priority: row.priority,
+            status: row.status,
+            args: shown.args.then(|| Raw::of(&row.args)),
+            kwargs: shown.args.then(|| Raw::of(&row.kwargs)),
+            attempt: row.attempt,
+            failures: row.failures,
+            crashes: row.crashes,
+            max_retries: row.max_retries,
+            retry: row.retry.as_ref().map(Retry::from),
+            timeout_ms: row.timeout_ms,
+            result: shown.result.then(|| Raw::or_null(row.result.as_deref())),
+            error: row.error.as_ref(),
+            created_at: Time(row.created_at),
+            run_at: row.run_at.map(Time),
+            ready_at: row.ready_at.map(Time),
+            started_at: row.started_at.map(Time),
+            finished_at: row.finished_at.map(Time),
+            duration_ms: took(row),
+            worker_id: row.worker_id,
+            cancel_requested: row.cancel_requested,
+            unique_key: row.unique_key.as_deref(),
+            tags: &row.tags,
+            meta: Raw::or_null(row.meta.as_deref()),
+            generation: row.generation,
+            deduplicated: false,
+        }
+    }
+
+    /// A task just stored; its JSON parts as they stand in the request, so that they are not parsed again.
+    pub(super) fn new(task: &'a NewTask, args: Raw<'a>, kwargs: Raw<'a>, meta: Raw<'a>) -> Self {
+        Self {
+            id: task.id,
+            name: &task.name,
+            queue: &task.queue,
+            priority: task.priority,
+            status: task.first_status(),
+            args: Some(args),
+            kwargs: Some(kwargs),
+            attempt: 0,
+            failures: 0,
+            crashes: 0,
+            max_retries: task.max_retries,
+            retry: task.retry.as_ref().map(Retry::from),
+            timeout_ms: task.timeout_ms,
+            result: Some(Raw::Null),
+            error: None,
+            created_at: Time(task.created_at),
+            run_at: task.run_at.map(Time),
+            ready_at: Some(Time(task.ready_at())),
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            worker_id: None,
+            cancel_requested: false,
+            unique_key: task.unique_key.as_deref(),
+            tags: &task.tags,
+            meta,
+            generation: 1,
+            deduplicated: false,
+        }
+    }
+}
+
+/// Milliseconds from the last start to the end, once there is one.
+pub(super) fn took(row: &TaskRow) -> Option<Millis> {
+    Some((row.finished_at? - row.started_at?).max(0))
+}

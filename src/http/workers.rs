@@ -1,0 +1,106 @@
+//! Workers: the nodes and what their slots run.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    problem::Problem,
+    query::{Nothing, Query},
+    reply::{self, Listed},
+    tasks::Id,
+    time::{Time, seconds},
+};
+use crate::{
+    store::WorkerRow,
+    task::{TaskId, WorkerId},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Worker)]
+pub(super) struct WorkerView {
+    #[schema(value_type = String, format = Uuid)]
+    id: WorkerId,
+    host: String,
+    pid: u32,
+    version: String,
+    /// alive, draining, stopped or dead.
+    state: String,
+    started_at: Time,
+    heartbeat_age_s: f64,
+    slots_total: u32,
+    /// What each slot runs; empty for other nodes than the one asked.
+    slots: Vec<SlotView>,
+    /// Attempts ended since the start; null for other nodes than the one asked.
+    processed: Option<u64>,
+    failed: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkerSlot)]
+pub(super) struct SlotView {
+    slot: usize,
+    /// Null: idle.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    task_id: Option<TaskId>,
+    name: Option<String>,
+    started_at: Option<Time>,
+}
+
+impl WorkerView {
+    fn of(row: WorkerRow, state: &ApiState) -> Self {
+        let own = row.id == state.engine.worker();
+        Self {
+            id: row.id,
+            host: row.host,
+            pid: row.pid,
+            version: row.version,
+            state: row.state,
+            started_at: Time(row.started_at),
+            heartbeat_age_s: seconds(row.beat_at, state.now()),
+            slots_total: row.slots,
+            slots: if own { slots(state) } else { Vec::new() },
+            processed: own.then(|| state.engine.processed()),
+            failed: own.then(|| state.engine.failed()),
+        }
+    }
+}
+
+/// This node's slots, the idle ones too.
+fn slots(state: &ApiState) -> Vec<SlotView> {
+    let idle = |slot| SlotView { slot, task_id: None, name: None, started_at: None };
+    let mut slots: Vec<_> = (0..state.node.slots).map(idle).collect();
+    for held in state.engine.held().list() {
+        if let Some(view) = held.slot.and_then(|slot| slots.get_mut(slot)) {
+            view.task_id = Some(held.task.id);
+            view.name = Some(held.task.name.clone());
+            view.started_at = Some(Time(held.task.started_at));
+        }
+    }
+    slots
+}
+
+/// Lists the workers, the latest first
+#[utoipa::path(
+    get, path = "/api/v1/workers", operation_id = "list_workers", tag = "workers",
+    responses((status = 200, body = Listed<WorkerView>))
+)]
+pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    let rows = state.read(|reader| reader.workers()).await?;
+    let data = rows.into_iter().map(|row| WorkerView::of(row, &state)).collect();
+    reply::ok(&Listed::whole(data))
+}
+
+/// Reads a worker
+#[utoipa::path(
+    get, path = "/api/v1/workers/{id}", operation_id = "get_worker", tag = "workers",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = WorkerView))
+)]
+pub(super) async fn get(state: Data<ApiState>, id: Id<WorkerId>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    let rows = state.read(|reader| reader.workers()).await?;
+    let found = rows.into_iter().find(|row| row.id == id.0);
+    let row = found.ok_or_else(|| Problem::not_found("worker_not_found", format!("There is no worker {}", id.0)))?;
+    reply::ok(&WorkerView::of(row, &state))
+}

@@ -1,0 +1,247 @@
+//! The program: a configuration and handlers in, a server until it is told to stop.
+
+use std::{
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use super::{Embedded, StartError, signals};
+use crate::{
+    actors::{NodeSettings, supervision::Exit},
+    config::{CommandConfig, Config, Timeout},
+    engine::{Engine, Settings},
+    http::{self, ApiState, NodeInfo, TaskDefaults},
+    task::{Millis, RetryPolicy},
+    work::{CommandHandler, CommandSpec, Guard, RegisterError, Registry},
+};
+
+/// Threads that serve HTTP. Two keep up with what one store can commit.
+const HTTP_THREADS: usize = 2;
+
+/// A server in the making.
+///
+/// ```no_run
+/// use jobqueue::{App, config::Config, work::{TaskContext, TaskFailure}};
+///
+/// let mut app = App::new(Config::default());
+/// app.task("add", |_: TaskContext, (a, b): (i64, i64)| async move { Ok::<_, TaskFailure>(a + b) })?;
+/// app.run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct App {
+    config: Config,
+    registry: Registry,
+    guard: Option<Guard>,
+    announce: Option<fn(SocketAddr)>,
+    faults: bool,
+}
+
+/// Why a server did not start or has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("cannot listen on {address}: {error}{fix}")]
+    Listen { address: String, error: std::io::Error, fix: &'static str },
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("[tasks.{name}] cannot be used: {message}")]
+    Command { name: String, message: String },
+    #[error("the supervision tree has ended: {0}")]
+    Tree(Exit),
+    #[error("the HTTP server failed: {0}")]
+    Http(std::io::Error),
+}
+
+impl App {
+    pub fn new(config: Config) -> Self {
+        Self { config, registry: Registry::new(), guard: None, announce: None, faults: false }
+    }
+
+    /// The handlers, to add to.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// Registers a Rust function; see [`Registry::task`].
+    pub fn task<F, Args, Running, Value, Fault, Via>(
+        &mut self,
+        name: &str,
+        function: F,
+    ) -> Result<&mut Self, RegisterError>
+    where
+        F: Fn(crate::work::TaskContext, Args) -> Running + Send + Sync + 'static,
+        Args: serde::de::DeserializeOwned + Send + 'static,
+        Running: Future<Output = Result<Value, Fault>> + Send + 'static,
+        Value: serde::Serialize + 'static,
+        Fault: crate::work::IntoFailure<Via> + 'static,
+        Via: 'static,
+    {
+        self.registry.task(name, function)?;
+        Ok(self)
+    }
+
+    /// The process that ends what commands have started when this one is killed. Only for a program that hands
+    /// `__guard` on to [`crate::work::guard::guard_main`].
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
+    /// Called once the API listens.
+    #[must_use]
+    pub fn on_listening(mut self, announce: fn(SocketAddr)) -> Self {
+        self.announce = Some(announce);
+        self
+    }
+
+    /// Lets tests inject panics into actors over the API.
+    #[must_use]
+    pub fn allow_faults(mut self) -> Self {
+        self.faults = true;
+        self
+    }
+
+    /// Runs until a signal or until the tree gives up.
+    pub fn run(mut self) -> Result<(), RunError> {
+        // First what fails for reasons of the machine: a port that is in use must not have touched the store.
+        let listener = listen(&self.config.api.host, self.config.api.port)?;
+        self.add_commands()?;
+        actix::System::new().block_on(self.serve(listener))
+    }
+
+    fn add_commands(&mut self) -> Result<(), RunError> {
+        for (name, command) in std::mem::take(&mut self.config.tasks) {
+            let fail = |message: String| RunError::Command { name: name.clone(), message };
+            let handler = CommandHandler::new(spec(&command), self.guard.clone()).map_err(|e| fail(e.to_string()))?;
+            self.registry.add(name.clone(), handler).map_err(|error| fail(error.to_string()))?;
+            self.config.tasks.insert(name, command);
+        }
+        Ok(())
+    }
+
+    async fn serve(self, listener: TcpListener) -> Result<(), RunError> {
+        let Self { config, registry, announce, faults, .. } = self;
+        let node = start(&config, registry).await?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let state = api_state(&config, &node, draining.clone(), faults);
+        let address = listener.local_addr().map_err(RunError::Http)?;
+        let server = http::serve(listener, state, HTTP_THREADS).map_err(RunError::Http)?;
+        let handle = server.handle();
+        let mut serving = actix::spawn(server);
+        log::info!(address = address.to_string().as_str(), slots = config.worker.concurrency; "jobqueue is up");
+        if let Some(announce) = announce {
+            announce(address);
+        }
+        let ended = tokio::select! {
+            () = signals::stop_requested() => None,
+            exit = node.ended() => Some(exit),
+            served = &mut serving => {
+                log::error!("The HTTP server has ended by itself: {served:?}");
+                None
+            }
+        };
+        draining.store(true, std::sync::atomic::Ordering::SeqCst);
+        log::info!(running = node.engine.held().len(); "Stopping: nothing new is started, running tasks may end");
+        let stopped = async {
+            // The API answers while slots drain: their progress can be watched, and submissions are still stored.
+            let exit = node.stop().await;
+            handle.stop(false).await;
+            exit
+        };
+        let exit = tokio::select! {
+            exit = stopped => exit,
+            () = signals::stop_requested() => {
+                log::warn!("Told to stop a second time: ending at once; what runs is run again after the next start");
+                Exit::Normal
+            }
+        };
+        match ended.unwrap_or(exit) {
+            Exit::Normal => Ok(()),
+            other => Err(RunError::Tree(other)),
+        }
+    }
+}
+
+fn listen(host: &str, port: u16) -> Result<TcpListener, RunError> {
+    let fail = |error: std::io::Error| {
+        let fix = match error.kind() {
+            std::io::ErrorKind::AddrInUse => ". Stop the program that uses it, or choose another port with --port",
+            std::io::ErrorKind::PermissionDenied => ". Ports below 1024 need privileges; choose another with --port",
+            _ => "",
+        };
+        RunError::Listen { address: format!("{host}:{port}"), error, fix }
+    };
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(fail)?.collect();
+    let listener = TcpListener::bind(addresses.as_slice()).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}
+
+fn spec(command: &CommandConfig) -> CommandSpec {
+    let mut spec = CommandSpec::new(command.argv.iter().cloned());
+    spec.env = command.env.clone();
+    spec.cwd = command.cwd.clone();
+    if let Some(limit) = command.output_limit {
+        spec.output_limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    }
+    spec
+}
+
+fn millis(value: Millis) -> Duration {
+    Duration::from_millis(value.unsigned_abs())
+}
+
+async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartError> {
+    let settings = NodeSettings {
+        slots: config.worker.concurrency,
+        heartbeat: millis(config.worker.heartbeat_interval_ms),
+        drain: millis(config.worker.drain_timeout_ms),
+        grace: millis(config.worker.cancel_grace_ms),
+    };
+    let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
+    let engine_settings = Settings { retry, ..Settings::default() };
+    let node = Embedded::start(Path::new(&config.database), registry, settings, engine_settings).await?;
+    set_weights(&node.engine, config).await?;
+    Ok(node)
+}
+
+/// A weight in the file is in force from the start, whether the queue has been used yet or not.
+async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError> {
+    for (name, queue) in &config.queues {
+        engine.set_weight(name, queue.weight).await?;
+    }
+    Ok(())
+}
+
+fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_faults: bool) -> ApiState {
+    let per_name = config.tasks.iter().map(|(name, task)| {
+        let timeout = match task.timeout {
+            Timeout::Inherit => config.defaults.timeout_ms,
+            Timeout::Never => None,
+            Timeout::After(limit) => Some(limit),
+        };
+        (name.clone(), (task.max_retries.unwrap_or(config.defaults.max_retries), timeout))
+    });
+    ApiState {
+        engine: node.engine.clone(),
+        tree: node.node.tree.clone(),
+        events: node.node.events.clone(),
+        defaults: TaskDefaults {
+            max_retries: config.defaults.max_retries,
+            timeout_ms: config.defaults.timeout_ms,
+            per_name: per_name.collect(),
+        },
+        node: NodeInfo {
+            host: node.worker.host.clone(),
+            pid: node.worker.pid,
+            version: env!("CARGO_PKG_VERSION"),
+            slots: config.worker.concurrency,
+            started_at: node.worker.started_at,
+        },
+        draining,
+        allow_faults,
+        edge: http::EdgeSettings { hosts: vec![config.api.host.clone()], ..http::EdgeSettings::default() },
+    }
+}

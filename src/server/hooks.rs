@@ -1,0 +1,83 @@
+//! What the command line does within this process.
+
+use std::{ffi::OsString, path::Path};
+
+use super::App;
+use crate::{
+    bench,
+    cli::{BenchOptions, Failure, Hooks, Migrate, ServeOptions},
+    config::Config,
+    logging,
+    store::sqlite::SqliteStore,
+    work::{Guard, demo},
+};
+
+/// With this in the environment a server registers `fault.*` tasks and lets panics be injected: for tests of its own.
+const FAULTS: &str = "JOBQUEUE_FAULTS";
+
+/// The commands of the `jobqueue` binary.
+pub fn hooks() -> Hooks {
+    Hooks { serve, migrate, bench, openapi, guard }
+}
+
+fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+    logging::init(&config.log).map_err(|error| failed(&error))?;
+    logging::install_panic_hook();
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    let mut app = App::new(config).with_guard(Guard::of_this_program()).on_listening(options.announce);
+    if options.demo {
+        demo::register(app.registry()).map_err(|error| failed(&error))?;
+    }
+    if std::env::var_os(FAULTS).is_some() {
+        demo::register_faults(app.registry()).map_err(|error| failed(&error))?;
+        app = app.allow_faults();
+    }
+    app.run().map_err(|error| failed(&error))
+}
+
+fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
+    let failed = |error: crate::store::StoreError| Failure::failed(error.to_string());
+    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    Ok(match action {
+        Migrate::Up => match store.migrate_up().map_err(failed)?.as_slice() {
+            [] => "nothing to do: every migration is applied".into(),
+            run => format!("applied {}", run.join(", ")),
+        },
+        Migrate::Down => match store.migrate_down().map_err(failed)? {
+            Some(name) => format!("undone {name}"),
+            None => "nothing to undo: no migration is applied".into(),
+        },
+        Migrate::Status => {
+            let (applied, pending) = store.migrations().map_err(failed)?;
+            let line = |state: &str, name: &String| format!("{state:<8} {name}");
+            let lines = applied.iter().map(|name| line("applied", name));
+            lines.chain(pending.iter().map(|name| line("pending", name))).collect::<Vec<_>>().join("\n")
+        }
+    })
+}
+
+fn bench(options: BenchOptions) -> Result<String, Failure> {
+    let measured = bench::run(&bench::Options {
+        tasks: options.tasks,
+        slots: options.concurrency,
+        steady_s: options.steady_s,
+        latency_s: options.latency_s,
+        folder: options.folder,
+    });
+    let report = measured.map_err(|error| Failure::failed(error.to_string()))?;
+    if options.json {
+        return serde_json::to_string(&report).map_err(|error| Failure::failed(error.to_string()));
+    }
+    Ok(report.to_string())
+}
+
+fn openapi() -> Result<String, Failure> {
+    crate::http::openapi().to_pretty_json().map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn guard(_: Vec<OsString>) -> u8 {
+    crate::work::guard::guard_main()
+}
