@@ -2,6 +2,11 @@
 //!
 //! No timer makes batches: what arrives while a commit is under way is the next one.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "the error is the operation itself, handed back when the engine is closed"
+)]
+
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},

@@ -191,7 +191,8 @@ pub(super) fn prune(
     diesel::delete(gone).execute(connection)?;
 
     let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
-    let oldest: Vec<(Vec<u8>, String, i32, i32, Option<i64>)> = tasks::table
+    type Old = (Vec<u8>, String, i32, i32, Option<i64>);
+    let oldest: Vec<Old> = tasks::table
         .filter(tasks::id.gt(bytes(from.as_bytes())))
         .order(tasks::id)
         .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
