@@ -153,10 +153,11 @@ impl Engine {
         Ok(released.len())
     }
 
-    /// Repairs lost hints of a queue: whatever the store has ready at the front of a lane is told to the broker again.
+    /// Repairs lost hints of a queue: what the store has ready at the front of each lane is told to the broker again. The
+    /// queue is then woken whether the broker thinks it asleep or not: its actor may have died in the midst of a claim.
     pub async fn sweep_queue(&self, queue: &Arc<str>, rows: usize) -> Result<(), StoreError> {
         let (engine, name, now) = (self.clone(), queue.clone(), self.clock().now());
-        let woken = blocking(move || {
+        let found = blocking(move || {
             let mut ready = Vec::new();
             for level in 0..=Priority::MAX {
                 let Some(priority) = Priority::new(level) else { continue };
@@ -164,10 +165,13 @@ impl Engine {
                 let due = marks.into_iter().filter(|mark| mark.0 <= now);
                 ready.extend(due.map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
             }
-            Ok(engine.broker().hint(&ready))
+            engine.broker().hint(&ready);
+            Ok(!ready.is_empty())
         })
         .await?;
-        woken.iter().for_each(|queue| self.wake(queue));
+        if found {
+            self.wake(queue);
+        }
         Ok(())
     }
 

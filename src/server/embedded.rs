@@ -10,7 +10,7 @@ use crate::{
     actors::{
         Link, Node, NodeSettings,
         events::EventHub,
-        supervision::{Directory, Exit, Root, Tree},
+        supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
     broker::InProcess,
@@ -79,6 +79,10 @@ impl Embedded {
             fenced: AtomicBool::new(false),
         });
         let root = tree::start(&node);
+        // Supervisors start their children in turns of their own: a wake needs the one of the queues.
+        while node.directory.get::<Supervisor>(tree::QUEUES).is_none() {
+            tokio::task::yield_now().await;
+        }
         engine.listen(Arc::new(Link(node.clone())));
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());

@@ -1,14 +1,8 @@
 //! The supervision tree. Time is tokio's paused clock unless a thread is involved.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by a panic; the measurement prints"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod chaos;
-mod cost;
 mod dynamic;
 mod escalation;
 mod shutdown;

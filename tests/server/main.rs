@@ -1,0 +1,8 @@
+//! The real server, seen from outside: HTTP, signals, kill -9.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod crash;
+mod input;
+mod life;
+mod support;

@@ -1,0 +1,155 @@
+//! The real server as a process of its own, and a client that speaks HTTP over a socket.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server on a free port with its data in a folder; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
+            .args(["dev", "--port", "0", "--log-format", "json"])
+            .args(arguments)
+            .current_dir(folder)
+            .env("JOBQUEUE_FAULTS", "1")
+            .env("LOG_DIR", "")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, told) = mpsc::channel();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            let mut all = String::new();
+            for line in log.lines().map_while(Result::ok) {
+                let record: Value = serde_json::from_str(&line).unwrap_or_default();
+                if record["msg"] == "jobqueue is up" {
+                    let _ = tell.send(Ok(record["address"].as_str().unwrap().to_owned()));
+                }
+                all.push_str(&line);
+                all.push('\n');
+            }
+            let _ = tell.send(Err(all));
+        });
+        let address = told.recv_timeout(DEADLINE).unwrap().unwrap_or_else(|log| panic!("no start:\n{log}"));
+        Self { child, address }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// kill -9, and waits until the process is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the process to end by itself; its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        let mut status = None;
+        eventually("the server ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// One request; status and body (null where it is not JSON). `None`: the connection failed.
+    pub(crate) fn try_call(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, Value, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        // A refusal may come before the whole body is taken.
+        let _ = stream.write_all(body.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(body).unwrap_or_default(), head.to_owned()))
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let headers = "Content-Type: application/json\r\n";
+        let (status, body, _) = self.try_call(method, path, headers, body).expect("an answer");
+        (status, body)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// Submits a task; its id.
+    pub(crate) fn submit(&self, task: &str) -> String {
+        let (status, body) = self.call("POST", "/api/v1/tasks", task);
+        assert_eq!(status, 201, "{task}: {body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn task(&self, id: &str) -> Value {
+        self.get(&format!("/api/v1/tasks/{id}"))
+    }
+
+    /// Waits until the task is over.
+    pub(crate) fn finished(&self, id: &str) -> Value {
+        self.until(id, |task| {
+            ["success", "failed", "timeout", "cancelled"].contains(&task["status"].as_str().unwrap_or_default())
+        })
+    }
+
+    pub(crate) fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut task = Value::Null;
+        eventually("the task gets there", || {
+            task = self.task(id);
+            is_so(&task)
+        });
+        task
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Tries again until it is so, or the deadline is over.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
