@@ -79,7 +79,7 @@ pub(super) fn welcome(address: SocketAddr) -> String {
     let flag = if url == "http://127.0.0.1:8000" { String::new() } else { format!(" --url {url}") };
     format!(
         "jobqueue {}, with demo tasks; stop it with Ctrl-C\n  dashboard  {url}/ui\n  API        {url}/api/v1 \
-         (reference: {url}/docs)\n  try        jobqueue{flag} submit demo.add --args '[1, 2]' --wait\n",
+         (document: {url}/openapi.json)\n  try        jobqueue{flag} submit demo.add --args '[1, 2]' --wait\n",
         env!("CARGO_PKG_VERSION")
     )
 }
