@@ -63,7 +63,11 @@ pub struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.0.subscribers.fetch_sub(1, Ordering::SeqCst);
+        // Under the lock that a new subscriber takes: it then either finds somebody listening or hears that it missed some.
+        let mut state = self.hub.state();
+        if self.hub.0.subscribers.fetch_sub(1, Ordering::SeqCst) == 1 {
+            state.slept();
+        }
     }
 }
 
@@ -152,6 +156,14 @@ impl EventHub {
 }
 
 impl State {
+    /// Nobody listens, so changes are no longer collected: whoever had the events up to now will have missed some.
+    fn slept(&mut self) {
+        self.last_id += 1;
+        self.kept.clear();
+        self.pending = Changes::default();
+        self.others.clear();
+    }
+
     fn send(&mut self, topic: Topic, data: Arc<str>) {
         self.last_id += 1;
         let event = Event { id: self.last_id, topic, data };

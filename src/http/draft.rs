@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, Visitor},
+    de::{Error, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -50,7 +50,7 @@ pub(super) struct Draft<'a> {
     #[serde(default)]
     #[schema(value_type = Option<u32>, maximum = 1000)]
     pub(super) max_retries: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "retry")]
     #[schema(value_type = Option<RetryWritten>)]
     pub(super) retry: Option<RetryPolicy>,
     /// Longest run time of an attempt; null: no limit; the server's default if not given.
@@ -180,6 +180,28 @@ struct RetryWritten {
 /// A field whose null means something other than its absence.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Millis>>, D::Error> {
     duration::deserialize_option(deserializer).map(Some)
+}
+
+/// Objects only: serde would take a list of the fields' values, in order, for one.
+fn retry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RetryPolicy>, D::Error> {
+    struct Written;
+
+    impl<'de> Visitor<'de> for Written {
+        type Value = Option<RetryPolicy>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object or null")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            RetryPolicy::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+    deserializer.deserialize_any(Written)
 }
 
 fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {

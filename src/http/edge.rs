@@ -7,7 +7,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, StatusCode, Version,
+        Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -15,7 +15,7 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 
-use super::{ApiState, problem::Problem};
+use super::{ApiState, problem::Problem, unread::Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; form-action 'self'; \
@@ -26,10 +26,11 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none
 pub(super) struct AllowedHosts(pub(super) Option<Vec<String>>);
 
 pub(super) async fn guard(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request_id(request.headers());
+    let unread = Shared::of(&mut request);
     let mut response = match refusal(&request) {
         Some(problem) => {
             let rendered = problem.render(request.path(), &id);
@@ -38,7 +39,10 @@ pub(super) async fn guard(
         None => answered(request, next, &id).await?,
     };
     dress(response.headers_mut(), &id);
-    Ok(response)
+    Ok(match unread {
+        Some(unread) => response.map_body(|_, body| unread.held_by(body)),
+        None => response,
+    })
 }
 
 /// The headers of every answer.
@@ -103,11 +107,6 @@ fn generic(status: StatusCode) -> Problem {
 fn refusal(request: &ServiceRequest) -> Option<Problem> {
     let headers = request.headers();
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
-    if host.is_none() && request.version() >= Version::HTTP_11 {
-        return Some(
-            Problem::new(StatusCode::BAD_REQUEST, "missing_host", "An HTTP/1.1 request has a Host header").closing(),
-        );
-    }
     let allowed = request.app_data::<AllowedHosts>().and_then(|hosts| hosts.0.as_ref());
     if let (Some(host), Some(allowed)) = (host, allowed)
         && !allowed.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))

@@ -30,6 +30,7 @@ mod tasks;
 mod time;
 mod total;
 mod ui;
+mod unread;
 mod view;
 mod wait;
 mod workers;
@@ -40,6 +41,7 @@ pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
 
 use actix_web::{
     guard,
+    middleware::Compress,
     web::{self, Data, ServiceConfig},
 };
 use route::{act, both, no_route, read};
@@ -77,7 +79,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read("/openapi.json", openapi::document))
         .service(read("/", ui::root))
         .service(
-            web::scope("/ui").wrap(actix_web::middleware::Compress::default()).service(read("{path:.*}", ui::file)),
+            web::scope("/ui")
+                .wrap(Compress::default())
+                .service(read("", ui::file))
+                .service(read("/{path:.*}", ui::file)),
         );
 }
 

@@ -21,17 +21,28 @@ pub(super) fn parse_or_empty<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T
 }
 
 pub(super) fn parse_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
+    // Serde would take a list of the fields' values, in order, for an object.
+    if text.trim_start().starts_with('[') {
+        syntax(text)?;
+        return Err(misfit("", "expected a JSON object, not a list"));
+    }
     serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
+}
+
+fn syntax(text: &str) -> Result<(), Problem> {
+    if text.is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_json", "The body is empty; expected a JSON object"));
+    }
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("The body is not JSON: {error}"))
+    })
 }
 
 /// Reads the text again, slowly: what is right never pays for the explanation.
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Problem {
-    if text.is_empty() {
-        return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", "The body is empty; expected a JSON object");
-    }
-    if let Err(syntax) = serde_json::from_str::<IgnoredAny>(text) {
-        return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("The body is not JSON: {syntax}"));
+    if let Err(problem) = syntax(text) {
+        return problem;
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {

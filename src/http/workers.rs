@@ -72,7 +72,7 @@ fn slots(state: &ApiState) -> Vec<SlotView> {
     let idle = |slot| SlotView { slot, task_id: None, name: None, started_at: None };
     let mut slots: Vec<_> = (1..=state.node.slots).map(idle).collect();
     for held in state.engine.held().list() {
-        if let Some(view) = held.slot.and_then(|slot| slots.get_mut(slot - 1)) {
+        if let Some(view) = held.slot.and_then(|slot| slots.get_mut(slot.checked_sub(1)?)) {
             view.task_id = Some(held.task.id);
             view.name = Some(held.task.name.clone());
             view.started_at = Some(Time(held.task.started_at));

@@ -152,7 +152,10 @@ impl<'a> Walk<'a> {
     fn load(&self, connection: &mut SqliteConnection, query: Boxed<'a>, limit: usize) -> Found {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let query = if self.newest_first { query.order(tasks::id.desc()) } else { query.order(tasks::id.asc()) };
-        let query = query.limit(limit);
+        self.fetch(connection, query.limit(limit))
+    }
+
+    fn fetch(&self, connection: &mut SqliteConnection, query: Boxed<'a>) -> Found {
         if !self.filter.with_args && !self.filter.with_result {
             let rows: Vec<TaskRecord> = query.select(TaskRecord::as_select()).load(connection)?;
             return Ok(rows.into_iter().map(|row| row.into_row(Payload::default())).collect());
@@ -186,18 +189,13 @@ impl<'a> Walk<'a> {
     fn ready(&self, connection: &mut SqliteConnection, from: Option<TaskId>) -> Found {
         // The unary plus keeps the planner off the key, along which it would have to read everything.
         let query = self.query(from, None).filter(sql::<Bool>("+ready_at IS NOT NULL AND ready_at IS NOT NULL"));
-        let mut rows = self.load_unordered(connection, query)?;
+        let mut rows = self.fetch(connection, query)?;
         rows.sort_by_key(|row| row.id);
         if self.newest_first {
             rows.reverse();
         }
         rows.truncate(self.limit);
         Ok(rows)
-    }
-
-    fn load_unordered(&self, connection: &mut SqliteConnection, query: Boxed<'a>) -> Found {
-        let rows: Vec<TaskRecord> = query.select(TaskRecord::as_select()).load(connection)?;
-        Ok(rows.into_iter().map(|row| row.into_row(Payload::default())).collect())
     }
 
     fn windows(

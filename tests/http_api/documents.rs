@@ -1,0 +1,126 @@
+//! The OpenAPI document against the server: the same routes, the same parameters.
+
+use serde_json::Value;
+
+use crate::support::Server;
+
+const ID: &str = "0198f2d4-7a3c-7c11-9a34-5b8e4d1f0c2a";
+
+/// Every route and method there is, so that a new one cannot be left undocumented.
+const ROUTES: [&str; 24] = [
+    "get /api/v1/dlq",
+    "get /api/v1/dlq/{id}",
+    "get /api/v1/events",
+    "get /api/v1/queues",
+    "get /api/v1/queues/{queue}",
+    "get /api/v1/queues/{queue}/stats",
+    "get /api/v1/stats",
+    "get /api/v1/system/actors",
+    "get /api/v1/tasks",
+    "get /api/v1/tasks/{id}",
+    "get /api/v1/tasks/{id}/attempts",
+    "get /api/v1/tasks/{id}/result",
+    "get /api/v1/workers",
+    "get /api/v1/workers/{id}",
+    "get /health",
+    "get /healthz",
+    "get /openapi.json",
+    "get /readyz",
+    "post /api/v1/dlq/{id}/retry",
+    "post /api/v1/queues/{queue}/pause",
+    "post /api/v1/queues/{queue}/resume",
+    "post /api/v1/tasks",
+    "post /api/v1/tasks/batch",
+    "post /api/v1/tasks/{id}/cancel",
+];
+
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let each = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().unwrap().clone();
+        let path = path.clone();
+        methods.into_iter().map(move |(method, operation)| (method, path.clone(), operation)).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(each).collect()
+}
+
+#[actix::test]
+async fn the_document_and_the_routes_are_the_same() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await.json();
+    assert_eq!(document, serde_json::to_value(jobqueue::http::openapi()).unwrap());
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let operations = operations(&document);
+    let mut documented: Vec<_> = operations.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    documented.sort_unstable();
+    let mut expected: Vec<_> = ROUTES.iter().map(|route| (*route).to_owned()).collect();
+    expected.push("post /api/v1/tasks/{id}/retry".into());
+    expected.sort_unstable();
+    assert_eq!(documented, expected);
+    let mut ids: Vec<_> = operations.iter().map(|(_, _, op)| op["operationId"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), operations.len());
+    for (method, path, operation) in &operations {
+        assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{path}");
+        if path == "/api/v1/events" {
+            continue;
+        }
+        let url = path.replace("{id}", ID).replace("{queue}", "none");
+        let response = server.call(&method.to_uppercase(), &url, &[], b"").await;
+        let routed = response.status != 405 && (response.status != 404 || response.json()["code"] != "route_not_found");
+        assert!(routed, "{method} {path}: {}", response.text());
+    }
+}
+
+#[actix::test]
+async fn every_documented_parameter_is_known_and_no_other() {
+    let server = Server::start().await;
+    for (method, path, operation) in operations(&server.get("/openapi.json").await.json()) {
+        let url = path.replace("{id}", ID).replace("{queue}", "none");
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            let response = server.call(&method.to_uppercase(), &format!("{url}?{name}=%00"), &[], b"").await;
+            assert_ne!(response.json()["code"], "unknown_parameter", "{path}?{name}");
+        }
+        let response = server.call(&method.to_uppercase(), &format!("{url}?no_such=1"), &[], b"").await;
+        response.assert_problem(422, "unknown_parameter");
+    }
+}
+
+#[actix::test]
+async fn a_task_has_the_fields_that_are_documented() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    for reference in references {
+        let name = reference.strip_prefix("#/components/schemas/").unwrap();
+        assert!(schemas[name].is_object(), "{reference} leads nowhere");
+    }
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let task = server.post("/api/v1/tasks", r#"{"name":"a"}"#).await.json();
+    let mut documented = keys(&schemas["Task"]["properties"]);
+    documented.retain(|field| field != "deduplicated");
+    assert_eq!(keys(&task), documented);
+    let problem = server.get("/nothing").await.json();
+    for field in keys(&problem) {
+        assert!(schemas["Problem"]["properties"][&field].is_object(), "{field}");
+    }
+    let submission = &schemas["NewTask"];
+    assert_eq!(submission["required"], serde_json::json!(["name"]));
+    assert!(submission["properties"].get("depends_on").is_none(), "{submission}");
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}

@@ -1,0 +1,55 @@
+//! `Idempotency-Key`: the first answer again, whatever happened since.
+
+use crate::support::{Response, Server};
+
+async fn send(server: &Server, path: &str, key: &str, body: &str) -> Response {
+    server.call("POST", path, &[("Idempotency-Key", key)], body.as_bytes()).await
+}
+
+#[actix::test]
+async fn a_repeat_is_given_the_first_answer() {
+    let server = Server::start().await;
+    let body = r#"{"name":"a","delay":"1h","args":[1]}"#;
+    let first = send(&server, "/api/v1/tasks", "k1", body).await;
+    assert_eq!((first.status, first.header("idempotent-replayed")), (201, None));
+    for _ in 0..3 {
+        let again = send(&server, "/api/v1/tasks", "k1", body).await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+        assert_eq!(again.text(), first.text());
+        assert_eq!(again.header("location"), first.header("location"));
+    }
+    assert_eq!(server.stored(), 1);
+    send(&server, "/api/v1/tasks", "k1", r#"{"name":"b"}"#).await.assert_problem(422, "idempotency_key_reused");
+    send(&server, "/api/v1/tasks/batch", "k1", r#"{"tasks":[{"name":"a"}]}"#)
+        .await
+        .assert_problem(422, "idempotency_key_reused");
+    assert_eq!(send(&server, "/api/v1/tasks", "k2", body).await.status, 201);
+    assert_eq!(server.stored(), 2);
+}
+
+#[actix::test]
+async fn a_batch_is_repeated_whole_and_a_refusal_stays_one() {
+    let server = Server::start().await;
+    let body = r#"{"tasks":[{"name":"a"},{"name":""},{"name":"b","unique_key":"u"},{"name":"c","unique_key":"u"}]}"#;
+    let first = send(&server, "/api/v1/tasks/batch", "k", body).await;
+    let again = send(&server, "/api/v1/tasks/batch", "k", body).await;
+    assert_eq!((again.status, again.text()), (first.status, first.text()));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(server.stored(), 2);
+    let holder = first.json()["results"][2]["id"].as_str().unwrap().to_owned();
+    let reject = r#"{"name":"d","unique_key":"u","unique_conflict":"reject"}"#;
+    send(&server, "/api/v1/tasks", "r", reject).await.assert_problem(409, "unique_key_held");
+    assert_eq!(server.post(&format!("/api/v1/tasks/{holder}/cancel"), "").await.status, 200);
+    send(&server, "/api/v1/tasks", "r", reject).await.assert_problem(409, "unique_key_held");
+    assert_eq!(server.stored(), 2);
+}
+
+#[actix::test]
+async fn a_key_has_a_form() {
+    let server = Server::start().await;
+    for key in ["", &"k".repeat(256), "a\tb", "ä"] {
+        send(&server, "/api/v1/tasks", key, r#"{"name":"a"}"#).await.assert_problem(422, "invalid_header");
+    }
+    assert_eq!(send(&server, "/api/v1/tasks", &"k".repeat(255), r#"{"name":"a"}"#).await.status, 201);
+    assert_eq!(server.stored(), 1);
+}

@@ -1,0 +1,16 @@
+//! The REST API over real connections: an engine on a temporary SQLite file, the server on a free port.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod bad_bodies;
+mod bad_connections;
+mod bad_requests;
+mod documents;
+mod edge;
+mod idempotency;
+mod lists;
+mod live;
+mod operate;
+mod property;
+mod submit;
+mod support;
