@@ -30,7 +30,7 @@ impl Heartbeat {
             }
             match node.engine.beat().await {
                 Ok(true) => {}
-                Ok(false) => log::error!("The store no longer holds this node to be alive"),
+                Ok(false) => node.fence(),
                 Err(error) => log::warn!("The heartbeat could not be recorded: {error}"),
             }
         };

@@ -1,12 +1,8 @@
 //! What the actors of a node share, and the engine's way to them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
 
 use super::{
     events::EventHub,
@@ -42,11 +38,20 @@ pub struct Node {
     pub directory: Directory,
     pub tree: Tree,
     pub events: EventHub,
-    /// The store holds this node to be dead.
-    pub fenced: AtomicBool,
+    /// Cancelled when the store holds this node to be dead: its process is then to end.
+    pub fenced: CancellationToken,
 }
 
 impl Node {
+    /// The store holds this node to be dead: its tasks were taken away and may run elsewhere.
+    pub fn fence(&self) {
+        if !self.fenced.is_cancelled() {
+            log::error!("The store holds this node to be dead: nothing is started any more, what runs is given up");
+            self.fenced.cancel();
+            self.engine.held().interrupt_all();
+        }
+    }
+
     /// Wakes a queue, and first its actor where it has none.
     pub fn wake(self: &Arc<Self>, queue: &Arc<str>) {
         if let Some(actor) = self.directory.get::<QueueActor>(queue) {
@@ -80,9 +85,6 @@ impl Listener for Link {
     }
 
     fn fenced(&self) {
-        if !self.0.fenced.swap(true, Ordering::SeqCst) {
-            log::error!("The store holds this node to be dead: nothing is started any more, what runs is given back");
-            self.0.engine.held().interrupt_all();
-        }
+        self.0.fence();
     }
 }

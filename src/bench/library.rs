@@ -46,18 +46,18 @@ pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Rep
     let cpu = cpu_us();
     report.drain_per_s = drain(&node, 2 * options.tasks).await?;
     report.per_task.cpu_us = (cpu_us() - cpu) / (2 * options.tasks) as f64;
-    node.stop().await;
+    node.stop(std::future::pending()).await;
 
     let node = start(folder, "four", 4, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true).await?;
     submit_bulk(&node.engine, options.tasks).await?;
     report.drain_4_slots_per_s = drain(&node, options.tasks).await?;
-    node.stop().await;
+    node.stop(std::future::pending()).await;
 
     let node = start(folder, "steady", options.slots, None).await?;
     report.steady_per_s = steady(&node.engine, Duration::from_secs(options.steady_s)).await?;
-    node.stop().await;
+    node.stop(std::future::pending()).await;
 
     report.latency_ms = latency(options, folder).await?;
     Ok(())
@@ -209,6 +209,6 @@ async fn latency(options: &Options, folder: &Folder) -> Result<Latency, BenchErr
         start.saturating_sub(*called).as_secs_f64() * 1_000.0
     });
     let latency = Latency::of(waited.collect());
-    node.stop().await;
+    node.stop(std::future::pending()).await;
     Ok(latency)
 }

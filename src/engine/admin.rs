@@ -67,8 +67,8 @@ impl Engine {
     /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
     pub async fn cancel(&self, id: TaskId, reason: Option<String>) -> Result<Cancelled, StoreError> {
         let tell = move |done: &Cancelled, after: &mut After| {
-            if *done == Cancelled::Done {
-                after.changed(id, &Arc::from(""), Status::Cancelled);
+            if let Cancelled::Done(queue) = done {
+                after.changed(id, queue, Status::Cancelled);
             }
         };
         let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), tell).await?;

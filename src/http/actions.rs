@@ -72,7 +72,7 @@ pub(super) async fn cancel(
         name::free(reason, 500, "a reason").map_err(|error| Problem::invalid("invalid_field", invalid(error)))?;
     }
     let status = match state.engine.cancel(id, reason.clone()).await? {
-        Cancelled::Done => Status::Cancelled,
+        Cancelled::Done(_) => Status::Cancelled,
         Cancelled::Asked { .. } => Status::Running,
         Cancelled::Terminal(status) => {
             return Err(Problem::conflict("task_finished", format!("The task is over: its status is {status}")));

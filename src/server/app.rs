@@ -23,9 +23,9 @@ const HTTP_THREADS: usize = 2;
 /// A server in the making.
 ///
 /// ```no_run
-/// use jobqueue::{App, config::Config, work::{TaskContext, TaskFailure}};
+/// use jobqueue::{App, config::{Config, Sources}, work::{TaskContext, TaskFailure}};
 ///
-/// let mut app = App::new(Config::default());
+/// let mut app = App::new(Config::load(&Sources::process(Vec::new(), None))?);
 /// app.task("add", |_: TaskContext, (a, b): (i64, i64)| async move { Ok::<_, TaskFailure>(a + b) })?;
 /// app.run()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -130,6 +130,7 @@ impl App {
         let server = http::serve(listener, state, HTTP_THREADS).map_err(RunError::Http)?;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
+        let fenced = node.node.fenced.clone();
         log::info!(address = address.to_string().as_str(), slots = config.worker.concurrency; "jobqueue is up");
         if let Some(announce) = announce {
             announce(address);
@@ -137,6 +138,7 @@ impl App {
         let ended = tokio::select! {
             () = signals::stop_requested() => None,
             exit = node.ended() => Some(exit),
+            () = fenced.cancelled() => Some(Exit::GaveUp("the store holds this node to be dead".into())),
             served = &mut serving => {
                 log::error!("The HTTP server has ended by itself: {served:?}");
                 None
@@ -144,23 +146,21 @@ impl App {
         };
         draining.store(true, std::sync::atomic::Ordering::SeqCst);
         log::info!(running = node.engine.held().len(); "Stopping: nothing new is started, running tasks may end");
-        let stopped = async {
-            // The API answers while slots drain: their progress can be watched, and submissions are still stored.
-            let exit = node.stop().await;
-            handle.stop(false).await;
-            exit
-        };
-        let exit = tokio::select! {
-            exit = stopped => exit,
-            () = signals::stop_requested() => {
-                log::warn!("Told to stop a second time: ending at once; what runs is run again after the next start");
-                Exit::Normal
-            }
-        };
+        // The API answers reads while slots drain, so that their progress can be watched.
+        let exit = node.stop(told_again(ended.is_some())).await;
+        handle.stop(false).await;
         match ended.unwrap_or(exit) {
             Exit::Normal => Ok(()),
             other => Err(RunError::Tree(other)),
         }
+    }
+}
+
+/// Resolves when the stop is to be cut short: at a second signal, or at once where there is nothing to wait for.
+async fn told_again(failed: bool) {
+    if !failed {
+        signals::stop_requested().await;
+        log::warn!("Told to stop a second time: what still runs is ended and goes back to its queue");
     }
 }
 

@@ -1,10 +1,8 @@
 //! A node without its HTTP side: store, engine, handlers and the tree, started in order and stopped in reverse.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     actors::{
@@ -31,7 +29,27 @@ pub struct Embedded {
     pub worker: WorkerInfo,
     root: Root,
     stage: StageThread,
-    handlers: tokio::runtime::Runtime,
+    handlers: Handlers,
+}
+
+/// The runtime of the handlers. Dropped as it is on an arbiter, a runtime would panic: it waits for its threads.
+struct Handlers(Option<tokio::runtime::Runtime>);
+
+impl Handlers {
+    /// Ends the handlers' tasks, and with each the grant it holds. Blocks.
+    fn end(mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(HANDLERS_END);
+        }
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Why a node did not start.
@@ -56,7 +74,8 @@ impl Embedded {
         for migration in store.migrate_up()? {
             log::info!("Migration {migration} was applied to {}", store.name());
         }
-        let handlers = handler_runtime().map_err(StartError::Handlers)?;
+        let runtime = handler_runtime().map_err(StartError::Handlers)?;
+        let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), settings.slots);
         let (engine, stage) = Engine::start(
@@ -71,12 +90,12 @@ impl Embedded {
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
-            handlers: handlers.handle().clone(),
+            handlers: handle,
             settings,
             directory: Directory::new(),
             tree: Tree::new(),
             events: EventHub::default(),
-            fenced: AtomicBool::new(false),
+            fenced: CancellationToken::new(),
         });
         let root = tree::start(&node);
         // Supervisors start their children in turns of their own: a wake needs the one of the queues.
@@ -95,20 +114,24 @@ impl Embedded {
         self.root.exit()
     }
 
-    /// Starts nothing more and lets running tasks end within the drain; what is left goes back to its queue.
-    pub async fn stop(self) -> Exit {
+    /// Starts nothing more and lets running tasks end within the drain, or until `at_once` resolves; what is left goes back
+    /// to its queue.
+    pub async fn stop(self, at_once: impl Future<Output = ()>) -> Exit {
         let Self { engine, root, stage, handlers, .. } = self;
         if let Err(error) = engine.set_worker_state("draining").await {
             log::warn!("The store could not be told that this node drains: {error}");
         }
-        let exit = root.stop().await;
-        drop(root);
+        let exit = tokio::select! {
+            exit = root.stop() => exit,
+            () = at_once => Exit::Normal,
+        };
+        drop(root); // with its slots, if some still run
         if let Err(error) = engine.set_worker_state("stopped").await {
             log::warn!("The store could not be told that this node has stopped: {error}");
         }
         // Both block: neither is for an arbiter.
         let ended = tokio::task::spawn_blocking(move || {
-            handlers.shutdown_timeout(HANDLERS_END);
+            handlers.end();
             engine.close();
             stage.join();
         });

@@ -130,8 +130,8 @@ pub enum Recorded {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It was waiting and is cancelled.
-    Done,
+    /// It was waiting in this queue and is cancelled.
+    Done(Arc<str>),
     /// It is running: its holder is to be asked. True where a cancel was asked for before.
     Asked {
         again: bool,

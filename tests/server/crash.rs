@@ -1,5 +1,7 @@
 //! What must hold when things die.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::support::{Server, eventually};
@@ -102,4 +104,40 @@ fn a_stop_lets_running_tasks_end_and_burns_no_attempt() {
     }
     let task = server.finished(&waiting);
     assert_eq!((&task["attempt"], &task["failures"], &task["crashes"]), (&json!(1), &json!(0), &json!(0)));
+}
+
+#[test]
+fn a_second_server_on_the_same_folder_is_refused_and_harms_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let running = server.submit(r#"{"name": "demo.sleep", "args": [2]}"#);
+    server.until(&running, |task| task["status"] == "running");
+    let second = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
+        .args(["dev", "--port", "0"])
+        .current_dir(folder.path())
+        .env("LOG_DIR", "")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("in use by another jobqueue process"), "{said}");
+    let task = server.finished(&running);
+    assert_eq!((&task["status"], &task["attempt"], &task["crashes"]), (&json!("success"), &json!(1), &json!(0)));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_burns_no_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let id = server.submit(r#"{"name": "demo.sleep", "args": [3600]}"#);
+    server.until(&id, |task| task["status"] == "running");
+    server.signal("-INT");
+    // It drains: what runs is still shown as running, and no new work is taken.
+    eventually("it drains", || server.call("POST", "/api/v1/tasks", r#"{"name": "demo.echo"}"#).0 == 503);
+    assert_eq!(server.task(&id)["status"], "running");
+    server.signal("-INT");
+    assert_eq!(server.wait(), Some(0));
+    let server = Server::start(folder.path());
+    let task = server.until(&id, |task| task["status"] == "running");
+    assert_eq!((&task["attempt"], &task["failures"], &task["crashes"]), (&json!(2), &json!(0), &json!(0)));
 }

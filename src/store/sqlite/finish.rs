@@ -183,8 +183,8 @@ pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now:
             tasks::finished_at.eq(now),
         ))
         .execute(&mut writer.connection)?;
-    let (queue, priority) = (task.queue.as_str().into(), task.priority());
+    let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
     writer.deltas.step(&queue, priority, status, Status::Cancelled);
     writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
-    Ok(Cancelled::Done)
+    Ok(Cancelled::Done(queue))
 }

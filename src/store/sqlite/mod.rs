@@ -44,9 +44,12 @@ pub struct SqliteStore {
     path: Arc<Path>,
     name: Arc<str>,
     pool: Pool<ConnectionManager<SqliteConnection>>,
-    /// Its lock ends with the process: a successor that holds it knows that we are gone.
-    _lock: Arc<Flock<File>>,
+    lock: Lock,
 }
+
+/// Held by every session and reader, so that it is free only when nothing of this process can touch the file any more: a
+/// successor that has it knows that we are gone, and takes our tasks back.
+type Lock = Arc<Flock<File>>;
 
 impl SqliteStore {
     /// Opens (or creates) the file and takes its lock; refuses where another process has it.
@@ -69,7 +72,7 @@ impl SqliteStore {
             .test_on_check_out(false)
             .connection_customizer(Box::new(ReadOnly))
             .build_unchecked(manager);
-        Ok(Self { path: path.into(), name, pool, _lock: Arc::new(lock) })
+        Ok(Self { path: path.into(), name, pool, lock: Arc::new(lock) })
     }
 
     /// What an operator calls it.
@@ -79,11 +82,12 @@ impl SqliteStore {
 
     /// A connection that writes. The embedded deployment has one.
     pub fn session(&self) -> Result<Box<dyn Session>, StoreError> {
-        Ok(Box::new(tx::SqliteSession::new(connect(&self.path, &self.name)?, self.name.clone())))
+        let connection = connect(&self.path, &self.name)?;
+        Ok(Box::new(tx::SqliteSession::new(connection, self.name.clone(), self.lock.clone())))
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(reader::SqliteReader::new(self.pool.clone(), self.name.clone()))
+        Arc::new(reader::SqliteReader::new(self.pool.clone(), self.name.clone(), self.lock.clone()))
     }
 
     /// Brings the schema up to this binary's; the names of the migrations that were run.

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    list,
+    Lock, list,
     records::{Payload, TaskRecord, bytes, reading, worker_id},
     schema::{attempts, counters, dead_letter_queue, queues, tasks, workers},
     translate,
@@ -24,11 +24,12 @@ use crate::{
 pub(super) struct SqliteReader {
     pool: Pool<ConnectionManager<SqliteConnection>>,
     name: Arc<str>,
+    _lock: Lock,
 }
 
 impl SqliteReader {
-    pub(super) fn new(pool: Pool<ConnectionManager<SqliteConnection>>, name: Arc<str>) -> Self {
-        Self { pool, name }
+    pub(super) fn new(pool: Pool<ConnectionManager<SqliteConnection>>, name: Arc<str>, lock: Lock) -> Self {
+        Self { pool, name, _lock: lock }
     }
 
     fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StoreError> {

@@ -190,10 +190,12 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
 
+    // Ids tell the time of submission: what is younger than either limit cannot have ended before it.
     let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
+    let to = TaskId::first_at(limits.success_before.max(limits.others_before));
     type Old = (Vec<u8>, String, i32, i32, Option<i64>);
     let oldest: Vec<Old> = tasks::table
-        .filter(tasks::id.gt(bytes(from.as_bytes())))
+        .filter(tasks::id.gt(bytes(from.as_bytes())).and(tasks::id.lt(bytes(to.as_bytes()))))
         .order(tasks::id)
         .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
         .limit(limits.rows as i64)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
 
 use super::{
+    Lock,
     counters::Deltas,
     records::{bytes, reading},
     schema::{queues, workers},
@@ -20,6 +21,7 @@ use crate::{
 
 pub(super) struct SqliteSession {
     writer: Writer,
+    _lock: Lock,
 }
 
 /// The connection and what the present transaction has counted so far.
@@ -32,8 +34,8 @@ pub(super) struct Writer {
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: SqliteConnection, name: Arc<str>) -> Self {
-        Self { writer: Writer { connection, deltas: Deltas::default(), before: None, name } }
+    pub(super) fn new(connection: SqliteConnection, name: Arc<str>, lock: Lock) -> Self {
+        Self { writer: Writer { connection, deltas: Deltas::default(), before: None, name }, _lock: lock }
     }
 }
 
