@@ -1,6 +1,9 @@
 //! A slot runs one task at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio_util::task::AbortOnDropHandle;
@@ -9,15 +12,15 @@ use super::{
     dispatcher::{Dispatcher, Idle},
     node::Node,
     supervision::{Ref, Shutdown, tree_actor},
-    ticket::Ticket,
+    ticket::{Ticket, Validity},
     tree,
 };
 use crate::{engine::Grant, work};
 
-/// A task to run.
+/// A task to run, with the validity of the ticket it was got by.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Run(pub Grant);
+pub struct Run(pub Grant, pub Validity);
 
 /// Say so if you have nothing to do.
 #[derive(Message)]
@@ -42,20 +45,27 @@ pub struct Slot {
     number: usize,
     name: Arc<str>,
     runs: u64,
+    /// The ticket that was handed out last, if it is still on its way.
+    ticket: Weak<()>,
     running: Option<Running>,
     draining: bool,
 }
 
 impl Slot {
     pub fn new(node: Arc<Node>, number: usize, name: Arc<str>) -> Self {
-        Self { node, number, name, runs: 0, running: None, draining: false }
+        Self { node, number, name, runs: 0, ticket: Weak::new(), running: None, draining: false }
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
+        if self.ticket.strong_count() > 0 {
+            return; // it comes back, used or unused
+        }
         let (dispatcher, own) = (self.node.directory.get::<Dispatcher>(tree::DISPATCHER), self.own_address());
         // Without a dispatcher nothing is lost: the next one asks.
         if let (Some(dispatcher), Some(own)) = (dispatcher, own) {
-            dispatcher.do_send(Idle(Ticket::new(self.number, own, self.node.directory.clone())));
+            let validity = Validity::default();
+            self.ticket = validity.watch();
+            dispatcher.do_send(Idle(Ticket::new(self.number, own, self.node.directory.clone(), validity)));
         }
     }
 
@@ -101,7 +111,8 @@ impl Actor for Slot {
 impl Handler<Run> for Slot {
     type Result = ();
 
-    fn handle(&mut self, Run(grant): Run, _: &mut Self::Context) {
+    fn handle(&mut self, Run(grant, validity): Run, _: &mut Self::Context) {
+        drop(validity);
         if self.is_idle() {
             self.run(grant);
         } // otherwise the grant is dropped here, and its task goes back to the queue

@@ -1,6 +1,9 @@
 //! What must hold when things die.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -140,4 +143,32 @@ fn a_second_signal_ends_at_once_and_burns_no_attempt() {
     let server = Server::start(folder.path());
     let task = server.until(&id, |task| task["status"] == "running");
     assert_eq!((&task["attempt"], &task["failures"], &task["crashes"]), (&json!(2), &json!(0), &json!(0)));
+}
+
+/// The dispatcher asks all slots every five seconds whether they are idle, and most of them are being filled then.
+#[test]
+fn a_busy_slot_is_never_given_two_tasks() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--concurrency", "64"]);
+    let tasks: Vec<_> = (0..500).map(|n| json!({"name": "demo.add", "args": [n, 1]})).collect();
+    let batch = json!({ "tasks": tasks }).to_string();
+    let (began, mut submitted) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(11) {
+        assert_eq!(server.call("POST", "/api/v1/tasks/batch", &batch).0, 200);
+        submitted += 500;
+        // Not so many that they wait long, not so few that slots do.
+        eventually("most have run", || {
+            submitted - server.get("/api/v1/stats")["totals"]["succeeded"].as_u64().unwrap() < 2_000
+        });
+    }
+    eventually("all have run", || server.get("/api/v1/stats")["totals"]["succeeded"] == submitted);
+    let mut cursor = String::new();
+    loop {
+        let page = server.get(&format!("/api/v1/tasks?limit=200{cursor}"));
+        for task in page["data"].as_array().unwrap() {
+            assert_eq!(task["attempt"], 1, "{task}");
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
 }
