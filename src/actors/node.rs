@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     events::EventHub,
     queue::{QueueActor, Wake},
+    reconcilers::{DependencyResolver, Poke},
     supervision::{AddChild, Directory, Phase, Supervisor, Tree},
     tree,
 };
@@ -82,6 +83,12 @@ impl Listener for Link {
 
     fn changed(&self, changes: Changes) {
         self.0.events.changed(changes);
+    }
+
+    fn unresolved(&self) {
+        if let Some(resolver) = self.0.directory.get::<DependencyResolver>(tree::DEPENDENCY_RESOLVER) {
+            resolver.do_send(Poke);
+        }
     }
 
     fn fenced(&self) {

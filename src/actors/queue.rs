@@ -47,6 +47,7 @@ struct Claimed {
 struct Left {
     more: bool,
     next_due: Option<Millis>,
+    blocked_until: Option<Millis>,
 }
 
 /// Holds no tasks: what waits is in the store, its head in the broker.
@@ -102,8 +103,11 @@ impl QueueActor {
 
     fn after_claim(&mut self, outcome: Result<Left, StoreError>) -> bool {
         match outcome {
-            Ok(Left { more, next_due }) => {
-                self.due = next_due.is_some();
+            Ok(Left { more, next_due, blocked_until }) => {
+                self.due = next_due.is_some() || blocked_until.is_some();
+                if let Some(until) = blocked_until {
+                    self.block(until);
+                }
                 if let (Some(at), Some(scheduler)) = (next_due, self.node.directory.get::<Scheduler>(tree::SCHEDULER)) {
                     scheduler.do_send(Due { queue: self.name.clone(), at });
                 }
@@ -111,12 +115,16 @@ impl QueueActor {
             }
             Err(error) => {
                 log::warn!(queue = &*self.name; "A claim failed, the queue waits a moment: {error}");
-                let until = self.node.engine.clock().now() + AFTER_FAILURE;
-                if let Some(limiter) = self.node.directory.get::<RateLimiter>(tree::RATE_LIMITER) {
-                    limiter.do_send(Block { queue: self.name.clone(), until });
-                }
+                self.block(self.node.engine.clock().now() + AFTER_FAILURE);
                 false
             }
+        }
+    }
+
+    /// The rate limiter wakes the queue at this moment; should it crash, the sweep does.
+    fn block(&self, until: Millis) {
+        if let Some(limiter) = self.node.directory.get::<RateLimiter>(tree::RATE_LIMITER) {
+            limiter.do_send(Block { queue: self.name.clone(), until });
         }
     }
 
@@ -182,7 +190,7 @@ impl Handler<Fill> for QueueActor {
                         None => drop(grant), // more than was asked for: it goes back
                     }
                 }
-                Left { more: reply.more, next_due: reply.next_due }
+                Left { more: reply.more, next_due: reply.next_due, blocked_until: reply.blocked_until }
             });
             let unused = tickets.len();
             drop(tickets);

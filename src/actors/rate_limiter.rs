@@ -1,6 +1,7 @@
 //! The rate limiter: keeps a queue closed until the moment it may go on, and opens it then.
 //!
-//! Decided is that moment elsewhere, in the claim. So far a queue is blocked when the store has failed it.
+//! Decided is that moment elsewhere, in the claim: when the next permit of a limit is free, or a while after the store has
+//! failed the queue.
 
 use std::{sync::Arc, time::Duration};
 

@@ -17,8 +17,19 @@ use crate::{
 const LOST_AFTER: Millis = 5_000;
 const HOUR: Millis = 3_600_000;
 
-/// The dependency resolver: gives back tasks that a crash has left granted to this node and held by nobody in it.
-pub(super) struct DependencyResolver(pub Arc<Node>);
+/// The dependency resolver: tells children of their parents' end, where there were too many to be told with it, and gives
+/// back tasks that a crash has left granted to this node and held by nobody in it.
+pub(super) struct DependencyResolver {
+    node: Arc<Node>,
+    resolving: bool,
+    /// Poked while it was at it.
+    again: bool,
+}
+
+/// There are children to tell.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Poke;
 
 /// The dead-letter queue's watch: says so when it has grown.
 pub(super) struct DeadLetter {
@@ -35,9 +46,15 @@ pub(super) struct Pruner {
 
 impl DependencyResolver {
     const EVERY: Duration = Duration::from_secs(2);
+    /// Children told in one transaction.
+    const STEP: usize = 500;
 
-    fn resolve(&mut self, ctx: &mut Context<Self>) {
-        let node = self.0.clone();
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, resolving: false, again: false }
+    }
+
+    fn release_lost(&mut self, ctx: &mut Context<Self>) {
+        let node = self.node.clone();
         let work = async move {
             match node.engine.release_lost(LOST_AFTER).await {
                 Ok(0) => {}
@@ -47,8 +64,27 @@ impl DependencyResolver {
                 Err(error) => log::debug!("Lost leases could not be looked for: {error}"),
             }
         };
-        ctx.spawn(work.into_actor(self).map(|(), _, ctx| {
-            ctx.run_later(Self::EVERY, Self::resolve);
+        ctx.spawn(work.into_actor(self).map(|(), actor, ctx| {
+            actor.resolve(ctx);
+            ctx.run_later(Self::EVERY, Self::release_lost);
+        }));
+    }
+
+    fn resolve(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.resolving, true) {
+            self.again = true;
+            return;
+        }
+        let node = self.node.clone();
+        let work = async move { node.engine.resolve(Self::STEP).await };
+        ctx.spawn(work.into_actor(self).map(|more, actor, ctx| {
+            actor.resolving = false;
+            let again = std::mem::take(&mut actor.again);
+            match more {
+                Ok(more) if more || again => actor.resolve(ctx),
+                Ok(_) => {}
+                Err(error) => log::debug!("Children could not be told of their parents' end: {error}"),
+            }
         }));
     }
 }
@@ -57,6 +93,14 @@ impl Actor for DependencyResolver {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.release_lost(ctx);
+    }
+}
+
+impl Handler<Poke> for DependencyResolver {
+    type Result = ();
+
+    fn handle(&mut self, _: Poke, ctx: &mut Self::Context) {
         self.resolve(ctx);
     }
 }

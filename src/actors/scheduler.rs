@@ -1,4 +1,5 @@
-//! The scheduler: wakes queues when a task's time has come, and looks for ready tasks that nobody was told of.
+//! The scheduler: wakes queues when a task's time has come, looks for ready tasks that nobody was told of, and ends those
+//! that were not started in time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +14,9 @@ use crate::task::Millis;
 
 /// Between two looks for lost hints.
 const SWEEP: Duration = Duration::from_secs(2);
+/// Between two looks for tasks whose time is over; a claim in between sees it by itself.
+const EXPIRE: Duration = Duration::from_secs(1);
+const EXPIRED_AT_ONCE: usize = 500;
 /// Queues looked at in one sweep; the next goes on behind them.
 const QUEUES_PER_SWEEP: usize = 64;
 /// Rows at the front of each lane that are told again.
@@ -57,6 +61,22 @@ impl Scheduler {
         }));
     }
 
+    fn expire(&mut self, ctx: &mut Context<Self>) {
+        let node = self.node.clone();
+        let work = async move { node.engine.expire(EXPIRED_AT_ONCE).await };
+        ctx.spawn(work.into_actor(self).map(|more, _, ctx| {
+            let wait = match more {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => EXPIRE,
+                Err(error) => {
+                    log::debug!("Tasks could not be expired: {error}");
+                    EXPIRE
+                }
+            };
+            ctx.run_later(wait, Self::expire);
+        }));
+    }
+
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         let (node, after) = (self.node.clone(), self.swept_to.clone());
         let work = async move {
@@ -86,6 +106,7 @@ impl Actor for Scheduler {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.sweep(ctx);
+        self.expire(ctx);
     }
 }
 

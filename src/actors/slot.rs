@@ -15,7 +15,7 @@ use super::{
     ticket::{Ticket, Validity},
     tree,
 };
-use crate::{engine::Grant, work};
+use crate::{engine::Grant, store::ParentRow, task::Outcome, work};
 
 /// A task to run, with the validity of the ticket it was got by.
 #[derive(Message)]
@@ -83,7 +83,7 @@ impl Slot {
         let (number, stop) = (self.runs, grant.stop().clone());
         let (node, own, signal) = (self.node.clone(), self.own_address(), stop.clone());
         let attempt = async move {
-            let outcome = work::perform(&node.registry, grant.task().clone(), &signal, node.settings.grace).await;
+            let outcome = attempt(&node, &grant, &signal).await;
             // The next task may start while this outcome commits.
             grant.finish(outcome);
             if let Some(slot) = own {
@@ -98,6 +98,31 @@ impl Slot {
     fn patience(&self) -> Duration {
         self.node.settings.drain.saturating_sub(self.node.settings.grace)
     }
+}
+
+async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome {
+    let task = grant.task();
+    let mut parents = Vec::new();
+    if task.parents > 0 {
+        let (reader, id) = (node.engine.reader().clone(), task.id);
+        match tokio::task::spawn_blocking(move || reader.parents(id)).await {
+            Ok(Ok(rows)) => parents = rows.into_iter().map(parent).collect(),
+            Ok(Err(error)) => {
+                log::warn!("A task goes back to its queue, its parents' results cannot be read: {error}");
+                return Outcome::Interrupted;
+            }
+            Err(_) => return Outcome::Interrupted,
+        }
+    }
+    if !grant.is_in_time() {
+        return Outcome::Interrupted;
+    }
+    work::perform(&node.registry, work::Assignment::new(task.clone(), parents), stop, node.settings.grace).await
+}
+
+fn parent(row: ParentRow) -> work::Parent {
+    let ParentRow { id, name, status, result, error, .. } = row;
+    work::Parent { id, name, status, result, error }
 }
 
 impl Actor for Slot {

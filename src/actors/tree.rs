@@ -35,6 +35,7 @@ pub const QUEUES: &str = "queues";
 pub const DISPATCHER: &str = "dispatcher";
 pub const SCHEDULER: &str = "scheduler";
 pub const RATE_LIMITER: &str = "rate_limiter";
+pub const DEPENDENCY_RESOLVER: &str = "dependency_resolver";
 
 /// Beyond the drain: a slot that is told to end then needs a moment to kill what it runs.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
@@ -55,7 +56,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .stop_order(StopOrder::LastFirst)
         .child(heartbeat(node))
         .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
-        .child(child(node, "dependency_resolver", "DependencyResolver", DependencyResolver))
+        .child(child(node, DEPENDENCY_RESOLVER, "DependencyResolver", DependencyResolver::new))
         .child(child(node, "dead_letter", "DeadLetter", DeadLetter::new))
         .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
         .child(child(node, "pruner", "Pruner", Pruner::new))

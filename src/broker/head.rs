@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Popped;
-use crate::task::{Mark, Millis, Priority};
+use crate::task::{Mark, Millis, Priority, Quota};
 
 /// Ids kept in one lane: ten lanes keep a queue's head near ten thousand.
 pub(super) const LANE_MAX: usize = 1_024;
@@ -26,11 +26,13 @@ struct Lane {
     horizon: Horizon,
     /// Hints that came while the store is being read.
     gate: Option<Vec<Mark>>,
+    /// The last pop had no room for it.
+    blocked: bool,
 }
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { ids: BTreeSet::new(), horizon: Horizon::Start, gate: None }
+        Self { ids: BTreeSet::new(), horizon: Horizon::Start, gate: None, blocked: false }
     }
 }
 
@@ -91,17 +93,29 @@ impl Default for Head {
 impl Head {
     /// True where the queue is to be woken.
     pub(super) fn hint(&mut self, priority: Priority, mark: Mark) -> bool {
-        self.lane(priority).hint(mark);
-        std::mem::take(&mut self.drained)
+        let lane = self.lane(priority);
+        lane.hint(mark);
+        !lane.blocked && std::mem::take(&mut self.drained)
     }
 
-    pub(super) fn pop(&mut self, n: usize, now: Millis) -> Popped {
-        let mut popped = Popped::default();
+    pub(super) fn pop(&mut self, n: usize, quota: &Quota, now: Millis) -> Popped {
+        let (mut popped, mut quota) = (Popped::default(), *quota);
         for level in (0..=Priority::MAX).rev() {
             let Some(priority) = Priority::new(level) else { continue };
             let lane = self.lane(priority);
-            while popped.entries.len() < n && lane.ids.first().is_some_and(|(at, _)| *at <= now) {
+            while popped.entries.len() < n
+                && lane.ids.first().is_some_and(|(at, _)| *at <= now)
+                && quota.room(priority) > 0
+            {
                 popped.entries.extend(lane.ids.pop_first().map(|mark| (priority, mark)));
+                quota.take(priority);
+            }
+            let due = lane.ids.first().map(|(at, _)| *at);
+            // What the lane has is ready, or nobody knows: whoever gives room back asks again.
+            lane.blocked = quota.room(priority) == 0 && (lane.is_starved() || due.is_some_and(|at| at <= now));
+            if lane.blocked {
+                popped.blocked = true;
+                continue;
             }
             if lane.is_starved() {
                 popped.starved = Some(priority);
@@ -110,7 +124,6 @@ impl Head {
             if popped.entries.len() == n {
                 break;
             }
-            let due = lane.ids.first().map(|(at, _)| *at);
             popped.next_due = [popped.next_due, due].into_iter().flatten().min();
         }
         self.drained = popped.entries.len() < n && popped.starved.is_none();
@@ -164,7 +177,7 @@ mod tests {
     ) -> Vec<(Priority, Mark)> {
         let mut got = Vec::new();
         loop {
-            let popped = head.pop(n - got.len(), now);
+            let popped = head.pop(n - got.len(), &Quota::UNLIMITED, now);
             got.extend(popped.entries);
             let Some(priority) = popped.starved else { return got };
             let from = head.begin_refill(priority);
@@ -240,9 +253,9 @@ mod tests {
         }
         assert!(head.hint(Priority::LOW, mark(1, 1)));
         assert!(!head.hint(Priority::LOW, mark(1, 2)));
-        assert_eq!(head.pop(2, 9).entries.len(), 2);
+        assert_eq!(head.pop(2, &Quota::UNLIMITED, 9).entries.len(), 2);
         assert!(!head.hint(Priority::LOW, mark(1, 3)), "the pop got all it asked for: whoever asks will ask again");
-        assert_eq!(head.pop(2, 9).entries.len(), 1);
+        assert_eq!(head.pop(2, &Quota::UNLIMITED, 9).entries.len(), 1);
         assert!(head.hint(Priority::LOW, mark(1, 4)));
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Broker, Popped, head::Head};
-use crate::task::{Mark, Millis, Priority, Ready};
+use crate::task::{Mark, Millis, Priority, Quota, Ready};
 
 /// Heads by queue, under one lock: its holders do a few set operations and nothing else.
 #[derive(Default)]
@@ -41,8 +41,8 @@ impl Broker for InProcess {
         woken
     }
 
-    fn pop(&self, queue: &str, n: usize, now: Millis) -> Popped {
-        head(&mut self.heads(), queue).pop(n, now)
+    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
+        head(&mut self.heads(), queue).pop(n, quota, now)
     }
 
     fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {

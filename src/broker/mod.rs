@@ -8,7 +8,7 @@ mod in_process;
 
 pub use in_process::InProcess;
 
-use crate::task::{Mark, Millis, Priority, Ready};
+use crate::task::{Mark, Millis, Priority, Quota, Ready};
 
 /// Heads of queues: for each queue and priority the first tasks that are claimable, now or later.
 pub trait Broker: Send + Sync {
@@ -16,7 +16,8 @@ pub trait Broker: Send + Sync {
     fn hint(&self, ready: &[Ready]) -> Vec<std::sync::Arc<str>>;
 
     /// Takes up to `n` ids that are ready, highest priority first, first come first served within one.
-    fn pop(&self, queue: &str, n: usize, now: Millis) -> Popped;
+    /// A lane for which the quota has no room is left as it is, and its hints wake nobody until it is asked for again.
+    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped;
 
     /// Opens the gate of a lane: from now on hints are kept wherever they belong. Returns the lane's horizon, from which
     /// the store is to be read *after* this call, so that nothing is committed unseen between the two.
@@ -43,4 +44,6 @@ pub struct Popped {
     pub starved: Option<Priority>,
     /// When the next entry falls due, if nothing is ready any more.
     pub next_due: Option<Millis>,
+    /// There may be more that is ready, in a lane for which there is no room.
+    pub blocked: bool,
 }

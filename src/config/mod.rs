@@ -31,6 +31,8 @@ pub struct Config {
     pub database: PathBuf,
     pub worker: WorkerConfig,
     pub defaults: TaskDefaults,
+    /// Starts per minute of high, medium and low priority in queues without a limit of their own.
+    pub rate_limit: [Option<u32>; 3],
     pub log: logging::Options,
     pub client: ClientConfig,
     /// `[tasks.NAME]`: tasks that are run by a command.
@@ -77,6 +79,8 @@ pub struct TaskDefaults {
     pub retry_backoff_base: f64,
     /// `None`: no limit.
     pub timeout_ms: Option<Millis>,
+    /// How long a result is given out.
+    pub result_ttl_ms: Millis,
 }
 
 /// How the command line reaches a server.

@@ -188,14 +188,31 @@ pub const SETTINGS: &[Setting] = &[
         name: "defaults.result_ttl",
         env: &["RESULT_TTL"],
         default: "3600s",
-        doc: "How long a result is kept",
-        effect: Effect::NotYet,
-        set: |_, text| parse::duration(text, 0..=100_000_000_000).map(drop),
+        doc: "How long a result is given out after the end of its task, unless the task says otherwise",
+        set: |config, text| parse::duration(text, 0..=31_622_400_000).map(|ttl| config.defaults.result_ttl_ms = ttl),
         ..PLAIN
     },
-    rate_limit("rate_limit.high", &["RATE_LIMIT_HIGH"], "Tasks of high priority per minute and queue"),
-    rate_limit("rate_limit.medium", &["RATE_LIMIT_MEDIUM"], "Tasks of medium priority per minute and queue"),
-    rate_limit("rate_limit.low", &["RATE_LIMIT_LOW"], "Tasks of low priority per minute and queue"),
+    Setting {
+        name: "rate_limit.high",
+        env: &["RATE_LIMIT_HIGH"],
+        doc: "Tasks of high priority that may start per minute in each queue without a limit of its own",
+        set: |config, text| rate_limit(config, 0, text),
+        ..PLAIN
+    },
+    Setting {
+        name: "rate_limit.medium",
+        env: &["RATE_LIMIT_MEDIUM"],
+        doc: "Tasks of medium priority that may start per minute in each queue without a limit of its own",
+        set: |config, text| rate_limit(config, 1, text),
+        ..PLAIN
+    },
+    Setting {
+        name: "rate_limit.low",
+        env: &["RATE_LIMIT_LOW"],
+        doc: "Tasks of low priority that may start per minute in each queue without a limit of its own",
+        set: |config, text| rate_limit(config, 2, text),
+        ..PLAIN
+    },
     Setting {
         name: "log.level",
         flag: Some("--log-level"),
@@ -264,15 +281,12 @@ pub const SETTINGS: &[Setting] = &[
     other("redis_url", &["REDIS_URL"]),
 ];
 
-const fn rate_limit(name: &'static str, env: &'static [&'static str], doc: &'static str) -> Setting {
-    Setting {
-        name,
-        env,
-        doc,
-        effect: Effect::NotYet,
-        set: |_, text| if text.is_empty() { Ok(()) } else { parse::integer(text, 1..=1_000_000_000).map(drop) },
-        ..PLAIN
-    }
+fn rate_limit(config: &mut Config, class: usize, text: &str) -> Result<(), String> {
+    config.rate_limit[class] = match text {
+        "" => None,
+        text => u32::try_from(parse::integer(text, 1..=1_000_000_000)?).ok(),
+    };
+    Ok(())
 }
 
 /// Settings of services that this version does not use. All are hidden: some are secrets.

@@ -288,10 +288,8 @@ fn an_address_beyond_this_machine_needs_consent() {
 fn known_settings_without_effect_are_said_once() {
     let env = [("RESULT_TTL", "60"), ("RATE_LIMIT_HIGH", "10"), ("WORKER_MAX_TASKS_PER_CHILD", "5")];
     let config = setup("", &env).load().unwrap();
-    assert_eq!(
-        config.warnings,
-        ["known, but without effect in this version: WORKER_MAX_TASKS_PER_CHILD, RESULT_TTL, RATE_LIMIT_HIGH"]
-    );
+    assert_eq!(config.warnings, ["known, but without effect in this version: WORKER_MAX_TASKS_PER_CHILD"]);
+    assert_eq!((config.defaults.result_ttl_ms, config.rate_limit), (60_000, [Some(10), None, None]));
     assert!(faults("", &[("RATE_LIMIT_LOW", "fast")])[0].starts_with("RATE_LIMIT_LOW=fast: expected a whole number"));
 }
 

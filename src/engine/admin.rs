@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Engine, notice::After};
 use crate::{
-    store::{Cancelled, Reaped, Redriven, RetentionLimits, StoreError, StoreErrorKind, Tx},
+    store::{Cancelled, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
     task::{LeaseId, Millis, Priority, Status, TaskId},
 };
 
@@ -49,7 +49,7 @@ where
 }
 
 impl Engine {
-    async fn admin<T: Send + 'static>(
+    pub(super) async fn admin<T: Send + 'static>(
         &self,
         run: impl FnMut(&mut dyn Tx, Millis) -> Result<T, StoreError> + Send + 'static,
         after: impl FnOnce(&T, &mut After) + Send + 'static,
@@ -66,12 +66,7 @@ impl Engine {
 
     /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
     pub async fn cancel(&self, id: TaskId, reason: Option<String>) -> Result<Cancelled, StoreError> {
-        let tell = move |done: &Cancelled, after: &mut After| {
-            if let Cancelled::Done(queue) = done {
-                after.changed(id, queue, Status::Cancelled);
-            }
-        };
-        let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), tell).await?;
+        let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), |_, _| {}).await?;
         if matches!(done, Cancelled::Asked { .. }) {
             self.0.held.cancel(id);
         }
@@ -80,40 +75,40 @@ impl Engine {
 
     /// Runs a task that is over again, as a new generation.
     pub async fn redrive(&self, id: TaskId) -> Result<Redriven, StoreError> {
-        let tell = move |done: &Redriven, after: &mut After| {
-            if let Redriven::Done(ready) = done {
+        let tell = move |done: &Redriven, after: &mut After| match done {
+            Redriven::Done(ready) => {
                 after.changed(id, &ready.queue, Status::Queued);
                 after.ready.push(ready.clone());
             }
+            Redriven::Waits(queue) => after.changed(id, queue, Status::Pending),
+            _ => {}
         };
         self.admin(move |tx, now| tx.redrive(id, now), tell).await
     }
 
-    /// No task of a paused queue starts. False where there is no such queue.
-    pub async fn set_paused(&self, queue: &str, paused: bool) -> Result<bool, StoreError> {
-        let name: Arc<str> = queue.into();
-        let told = name.clone();
-        let tell = move |done: &bool, after: &mut After| {
-            if let Some(changes) = after.changes.as_mut().filter(|_| *done) {
-                changes.queues.insert(told);
-            }
-        };
-        let queue = name.clone();
-        let done = self.admin(move |tx, _| tx.set_paused(&queue, paused), tell).await?;
-        if done && !paused {
-            self.wake(&name);
-        }
-        Ok(done)
+    pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
+        self.admin(move |tx, _| tx.set_result_ttl(id, ttl), |_, _| {}).await
     }
 
-    /// Sets a queue's share of the slots; makes the queue where there is none yet.
-    pub async fn set_weight(&self, queue: &str, weight: u32) -> Result<bool, StoreError> {
-        let queue = queue.to_owned();
-        let set = move |tx: &mut dyn Tx, now| {
-            tx.ensure_queue(&queue, now)?;
-            tx.set_weight(&queue, weight)
-        };
-        self.admin(set, |_, _| {}).await
+    pub async fn delete_result(&self, id: TaskId) -> Result<ResultChanged, StoreError> {
+        self.admin(move |tx, _| tx.delete_result(id), |_, _| {}).await
+    }
+
+    /// Tells children of the end of their parents, a bounded number; false where none is left to be told.
+    pub async fn resolve(&self, limit: usize) -> Result<bool, StoreError> {
+        if !blocking_read(self, |reader| reader.has_unresolved()).await? {
+            return Ok(false);
+        }
+        self.admin(move |tx, now| tx.resolve(limit, now), |_, _| {}).await
+    }
+
+    /// Ends tasks that were not started in time, a bounded number; false where none is left.
+    pub async fn expire(&self, limit: usize) -> Result<bool, StoreError> {
+        let now = self.clock().now();
+        if !blocking_read(self, |reader| reader.next_expiry()).await?.is_some_and(|at| at <= now) {
+            return Ok(false);
+        }
+        self.admin(move |tx, now| tx.expire(limit, now), |_, _| {}).await
     }
 
     /// Renews this node; false where the store holds it to be dead.
@@ -180,11 +175,19 @@ impl Engine {
         self.admin(move |tx, _| tx.prune(&limits, after), |_, _| {}).await
     }
 
-    fn wake(&self, queue: &Arc<str>) {
+    pub(super) fn wake(&self, queue: &Arc<str>) {
         if let Some(listener) = self.listener() {
             listener.woken(queue);
         }
     }
+}
+
+pub(super) async fn blocking_read<T: Send + 'static>(
+    engine: &Engine,
+    read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let reader = engine.reader().clone();
+    blocking(move || read(&*reader)).await
 }
 
 /// A blocking read off the arbiter.

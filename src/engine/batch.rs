@@ -1,5 +1,7 @@
 //! The operations of one transaction.
 
+use std::time::Instant;
+
 use super::{
     Engine,
     admin::AdminOp,
@@ -10,9 +12,16 @@ use super::{
     submit::SubmitOp,
 };
 use crate::{
-    store::{StoreError, Tx},
+    store::{Effects, StoreError, Tx},
     task::Millis,
 };
+
+/// The time of a transaction: the store's, and the same moment on the clock that never jumps.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Millis,
+    pub(super) began: Instant,
+}
 
 /// In the order in which they are run: what frees comes before what takes, what takes before what adds.
 #[derive(Default)]
@@ -21,6 +30,7 @@ pub(super) struct Batch {
     pub(super) claims: Vec<ClaimOp>,
     pub(super) submits: Vec<SubmitOp>,
     pub(super) admins: Vec<Box<dyn AdminOp>>,
+    pub(super) effects: Effects,
 }
 
 impl Batch {
@@ -38,18 +48,20 @@ impl Batch {
         engine: &Engine,
         queues: &Queues,
         tx: &mut dyn Tx,
-        now: Millis,
+        moment: Moment,
     ) -> Result<(), StoreError> {
+        let now = moment.now;
         finish::run(engine, &mut self.finishes, tx, now)?;
         for op in &mut self.claims {
-            op.run(engine, tx, now)?;
+            op.run(engine, tx, moment)?;
         }
         for op in &mut self.submits {
-            op.run(engine, queues, tx, now)?;
+            op.run(engine, queues, tx)?;
         }
         for op in &mut self.admins {
             op.run(tx, now)?;
         }
+        self.effects = tx.effects();
         Ok(())
     }
 
@@ -66,6 +78,11 @@ impl Batch {
         }
         for op in self.admins {
             op.ended(Ok(()), after);
+        }
+        after.ready.extend(self.effects.ready);
+        after.unresolved |= self.effects.unresolved;
+        for (id, queue, status) in self.effects.changed {
+            after.changed(id, &queue, status);
         }
     }
 

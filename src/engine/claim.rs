@@ -1,11 +1,14 @@
 //! Claim: ids from the broker's head, granted by the store.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Engine, Grant, notice::After};
+use super::{Engine, Grant, batch::Moment, notice::After};
 use crate::{
-    store::{Claim, Claimed, StoreError, Tx},
-    task::{LeaseId, Mark, Millis, Priority, Ready, Status},
+    store::{Claim, Claimed, Entrance, StoreError, Tx},
+    task::{Gate, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
 };
 
 /// Rows read at a time when a lane is used up.
@@ -20,6 +23,8 @@ pub struct ClaimReply {
     pub paused: bool,
     /// When the next task of the queue falls due.
     pub next_due: Option<Millis>,
+    /// A limit is used up: when the next permit is free.
+    pub blocked_until: Option<Millis>,
 }
 
 type Reply = Box<dyn FnOnce(Result<ClaimReply, StoreError>) + Send>;
@@ -30,9 +35,24 @@ pub(super) struct ClaimOp {
     reply: Reply,
     /// Taken from the broker's head: given back to it if the transaction fails.
     entries: Vec<(Priority, Mark)>,
-    drained: bool,
-    next_due: Option<Millis>,
+    /// Of those, what a limit has no room for after all.
+    surplus: Vec<(Priority, Mark)>,
+    found: Found,
     claimed: Claimed,
+}
+
+/// What one run of the transaction has found.
+#[derive(Default)]
+struct Found {
+    fenced: bool,
+    paused: bool,
+    drained: bool,
+    blocked: bool,
+    at_cap: bool,
+    next_due: Option<Millis>,
+    blocked_until: Option<Millis>,
+    /// Tasks must have started by then for their limit to be exact.
+    start_by: Option<Instant>,
 }
 
 impl Engine {
@@ -48,44 +68,100 @@ impl Engine {
             want,
             reply: Box::new(reply),
             entries: Vec::new(),
-            drained: false,
-            next_due: None,
+            surplus: Vec::new(),
+            found: Found::default(),
             claimed: Claimed::default(),
         };
         if let Err(op) = self.0.inbox.claim(op) {
             (op.reply)(Ok(ClaimReply::default()));
         }
     }
+
+    /// What bounds a queue now; `None`: nothing does.
+    fn gate(
+        &self,
+        tx: &mut dyn Tx,
+        queue: &str,
+        settings: &QueueSettings,
+        now: Millis,
+    ) -> Result<Option<Gate>, StoreError> {
+        let default = self.0.settings.rate_limit.as_ref();
+        if settings.is_unlimited() && default.is_none() {
+            return Ok(None);
+        }
+        let states = tx.limit_states(queue)?;
+        let running = if settings.concurrency.is_some() { tx.running(queue)? } else { 0 };
+        Ok(Some(Gate::new(settings, default, states, running, now)))
+    }
 }
 
 impl ClaimOp {
-    pub(super) fn run(&mut self, engine: &Engine, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
-        self.fill(engine, tx, now)?;
-        self.claimed = Claimed::default();
-        if self.entries.is_empty() {
+    pub(super) fn run(&mut self, engine: &Engine, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
+        let now = moment.now;
+        (self.found, self.claimed) = (Found::default(), Claimed::default());
+        self.entries.append(&mut self.surplus);
+        let Entrance { fenced, paused, settings } = tx.entrance(&self.queue, engine.worker())?;
+        (self.found.fenced, self.found.paused) = (fenced, paused);
+        if fenced || paused {
             return Ok(());
         }
-        let ids: Vec<_> = self.entries.iter().map(|(_, mark)| mark.1).collect();
-        let claim = Claim {
-            queue: self.queue.clone(),
-            worker: engine.worker(),
-            lease: LeaseId::random(),
-            now,
-            suspect_allowed: !engine.held().has_suspect(),
-        };
-        self.claimed = tx.claim(&claim, &ids)?;
+        let mut gate = engine.gate(tx, &self.queue, &settings, now)?;
+        let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
+        self.fill(engine, tx, quota, now)?;
+        if !self.entries.is_empty() {
+            let ids: Vec<_> = self.entries.iter().map(|(_, mark)| mark.1).collect();
+            let claim = Claim {
+                queue: self.queue.clone(),
+                worker: engine.worker(),
+                lease: LeaseId::random(),
+                now,
+                suspect_allowed: !engine.held().has_suspect(),
+            };
+            self.claimed = tx.claim(&claim, &ids)?;
+        }
+        match &mut gate {
+            Some(gate) => self.count(gate, tx, moment),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the permits of what was granted, and finds when the next one is free.
+    fn count(&mut self, gate: &mut Gate, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
+        if !self.claimed.tasks.is_empty() {
+            gate.take(self.claimed.tasks.iter().map(|task| task.priority));
+            for (key, state) in gate.states() {
+                tx.keep_limit_state(&self.queue, key, state)?;
+            }
+            let within = gate.rule().and_then(RateLimit::start_within).and_then(|within| u64::try_from(within).ok());
+            self.found.start_by = within.map(|within| moment.began + Duration::from_millis(within));
+        }
+        if self.found.blocked {
+            self.found.at_cap = gate.is_at_cap();
+            self.found.blocked_until = gate.next_permit();
+        }
         Ok(())
     }
 
     /// Pops until there is enough or nothing; a lane that is used up is refilled before a lower one is served.
-    fn fill(&mut self, engine: &Engine, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
+    fn fill(&mut self, engine: &Engine, tx: &mut dyn Tx, mut quota: Quota, now: Millis) -> Result<(), StoreError> {
         let broker = engine.broker();
+        // Taken by an earlier run of this transaction, which was rolled back.
+        let (kept, surplus) = std::mem::take(&mut self.entries).into_iter().partition(|(priority, _)| {
+            let room = quota.room(*priority) > 0;
+            if room {
+                quota.take(*priority);
+            }
+            room
+        });
+        (self.entries, self.surplus) = (kept, surplus);
         while self.entries.len() < self.want {
-            let popped = broker.pop(&self.queue, self.want - self.entries.len(), now);
+            let popped = broker.pop(&self.queue, self.want - self.entries.len(), &quota, now);
+            popped.entries.iter().for_each(|(priority, _)| quota.take(*priority));
             self.entries.extend(popped.entries);
-            self.next_due = popped.next_due;
+            self.found.next_due = popped.next_due;
+            self.found.blocked = popped.blocked || !self.surplus.is_empty();
             let Some(priority) = popped.starved else {
-                self.drained = self.entries.len() < self.want;
+                self.found.drained = self.entries.len() < self.want;
                 break;
             };
             let horizon = broker.begin_refill(&self.queue, priority);
@@ -96,35 +172,47 @@ impl ClaimOp {
     }
 
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
-        let Claimed { tasks, paused, fenced, put_off } = self.claimed;
-        if paused || fenced {
-            give_back(engine, &self.queue, &self.entries);
-            if let Some(listener) = engine.listener().filter(|_| fenced) {
+        let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off }, .. } = self;
+        if found.paused || found.fenced {
+            give_back(engine, &queue, entries.iter().chain(&surplus));
+            if let Some(listener) = engine.listener().filter(|_| found.fenced) {
                 listener.fenced();
             }
-            return (self.reply)(Ok(ClaimReply { paused, ..ClaimReply::default() }));
+            return reply(Ok(ClaimReply { paused: found.paused, ..ClaimReply::default() }));
         }
         let put_off_until = put_off.iter().map(|ready| ready.mark.0).min();
         if !put_off.is_empty() {
             // Who asks hears of the time by the reply: no wake is wanted.
             engine.broker().hint(&put_off);
         }
+        give_back(engine, &queue, surplus.iter());
         for task in &tasks {
             after.changed(task.id, &task.queue, Status::Running);
         }
-        let grants = tasks.into_iter().map(|task| Grant::new(engine.clone(), task)).collect();
-        let next_due = [self.next_due, put_off_until].into_iter().flatten().min();
-        (self.reply)(Ok(ClaimReply { grants, more: !self.drained, paused, next_due }));
+        if found.at_cap {
+            after.at_cap.push(queue);
+        }
+        let grants = tasks.into_iter().map(|task| Grant::new(engine.clone(), task, found.start_by)).collect();
+        let next_due = [found.next_due, put_off_until].into_iter().flatten().min();
+        reply(Ok(ClaimReply {
+            grants,
+            more: !found.drained,
+            paused: false,
+            next_due,
+            blocked_until: found.blocked_until,
+        }));
     }
 
     pub(super) fn failed(self, engine: &Engine, error: &StoreError) {
-        give_back(engine, &self.queue, &self.entries);
+        give_back(engine, &self.queue, self.entries.iter().chain(&self.surplus));
         (self.reply)(Err(error.clone()));
     }
 }
 
-fn give_back(engine: &Engine, queue: &Arc<str>, entries: &[(Priority, Mark)]) {
+fn give_back<'a>(engine: &Engine, queue: &Arc<str>, entries: impl Iterator<Item = &'a (Priority, Mark)>) {
     let ready = |(priority, mark): &(Priority, Mark)| Ready { queue: queue.clone(), priority: *priority, mark: *mark };
-    let ready: Vec<_> = entries.iter().map(ready).collect();
-    engine.broker().hint(&ready);
+    let ready: Vec<_> = entries.map(ready).collect();
+    if !ready.is_empty() {
+        engine.broker().hint(&ready);
+    }
 }

@@ -1,6 +1,6 @@
 //! A grant: the right, and the duty, to end one attempt.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::Engine;
 use crate::{
@@ -14,14 +14,15 @@ pub struct Grant {
     engine: Engine,
     task: Arc<Granted>,
     stop: StopSignal,
+    start_by: Option<Instant>,
     finished: bool,
 }
 
 impl Grant {
-    pub(super) fn new(engine: Engine, task: Granted) -> Self {
+    pub(super) fn new(engine: Engine, task: Granted, start_by: Option<Instant>) -> Self {
         let (task, stop) = (Arc::new(task), StopSignal::default());
         engine.held().add(task.clone(), stop.clone());
-        Self { engine, task, stop, finished: false }
+        Self { engine, task, stop, start_by, finished: false }
     }
 
     pub fn task(&self) -> &Arc<Granted> {
@@ -31,6 +32,11 @@ impl Grant {
     /// By which the handler is asked to stop.
     pub fn stop(&self) -> &StopSignal {
         &self.stop
+    }
+
+    /// It may still be started: a rate limit is exact only if starts follow soon after their grants.
+    pub fn is_in_time(&self) -> bool {
+        self.start_by.is_none_or(|by| Instant::now() <= by)
     }
 
     /// Says where it runs, for those who look.

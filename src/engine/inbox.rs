@@ -121,6 +121,7 @@ impl Waiting {
             claims: std::mem::take(&mut self.claims),
             submits: Vec::new(),
             admins: std::mem::take(&mut self.admins),
+            ..Batch::default()
         };
         let mut rows = 0;
         while let Some(next) = self.submits.front() {

@@ -6,11 +6,13 @@
 mod admin;
 mod batch;
 mod claim;
+mod explain;
 mod finish;
 mod grant;
 mod held;
 mod inbox;
 mod notice;
+mod queues;
 mod stage;
 mod submit;
 mod watch;
@@ -21,10 +23,12 @@ use std::sync::{
 };
 
 pub use claim::ClaimReply;
+pub use explain::{Explanation, MOST_AHEAD, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
 pub use notice::{Changes, Listener};
+pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
 pub use watch::Watch;
 
@@ -32,7 +36,7 @@ use crate::{
     broker::Broker,
     clock::Clock,
     store::{Reader, Session, StoreError, WorkerInfo},
-    task::{RetryPolicy, WorkerId},
+    task::{RateLimit, RetryPolicy, WorkerId},
 };
 
 /// What the engine decides by.
@@ -42,11 +46,13 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// Most queues there may be: each costs memory and an actor while it is busy.
     pub max_queues: usize,
+    /// Limit of queues that have none of their own.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000 }
+        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None }
     }
 }
 
@@ -63,6 +69,7 @@ struct Inner {
     worker: WorkerId,
     held: HeldTasks,
     watches: watch::Watches,
+    settings_of: queues::KnownSettings,
     listener: OnceLock<Arc<dyn Listener>>,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -92,7 +99,7 @@ impl Engine {
         worker: &WorkerInfo,
     ) -> Result<(Self, StageThread), StoreError> {
         session.transaction(&mut |tx| tx.register_worker(worker))?;
-        let queues = reader.queues()?.into_iter().map(|queue| Arc::from(queue.name)).collect();
+        let known = reader.queues()?;
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::default(),
             reader,
@@ -102,11 +109,18 @@ impl Engine {
             worker: worker.id,
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
+            settings_of: queues::KnownSettings::default(),
             listener: OnceLock::new(),
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         }));
+        let mut queues = stage::Queues::new();
+        for row in known {
+            let name: Arc<str> = row.name.into();
+            engine.0.settings_of.set(&name, row.settings);
+            queues.insert(name);
+        }
         let stage = stage::Stage::new(engine.clone(), session, queues);
         let thread = std::thread::Builder::new().name("stage".into()).spawn(move || stage.run()).map_err(|error| {
             let store: Arc<str> = "this process".into();
@@ -147,6 +161,11 @@ impl Engine {
     /// Tasks granted to this node whose outcome is not recorded yet.
     pub fn held(&self) -> &HeldTasks {
         &self.0.held
+    }
+
+    /// The limit of queues that have none of their own.
+    pub fn default_rate_limit(&self) -> Option<RateLimit> {
+        self.0.settings.rate_limit
     }
 
     /// Outcomes that came after their lease was taken away, since the start.

@@ -14,6 +14,8 @@ pub trait Listener: Send + Sync {
     /// Somebody wants to hear of changes; otherwise they are not collected.
     fn is_interested(&self) -> bool;
     fn changed(&self, changes: Changes);
+    /// Children are left to be told of their parents' end.
+    fn unresolved(&self);
     /// This node is held to be dead by the store: it must stop what it runs.
     fn fenced(&self);
 }
@@ -70,12 +72,23 @@ pub(super) struct After {
     pub(super) changes: Option<Changes>,
     /// Tasks that are over.
     pub(super) ended: Vec<TaskId>,
+    /// Queues whose claim met the cap on running tasks.
+    pub(super) at_cap: Vec<Arc<str>>,
+    /// Queues of which a task has stopped running, where somebody waits for that.
+    pub(super) freed: Option<BTreeSet<Arc<str>>>,
+    /// Queues that are no longer.
+    pub(super) deleted: Vec<Arc<str>>,
+    /// Children are left to be told of their parents' end.
+    pub(super) unresolved: bool,
 }
 
 impl After {
     pub(super) fn changed(&mut self, id: TaskId, queue: &Arc<str>, status: Status) {
         if let Some(changes) = &mut self.changes {
             changes.add(id, queue, status);
+        }
+        if let Some(freed) = self.freed.as_mut().filter(|freed| status != Status::Running && !freed.contains(queue)) {
+            freed.insert(queue.clone());
         }
         if status.is_terminal() {
             self.ended.push(id);

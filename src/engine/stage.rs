@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, batch::Batch, finish, notice::After};
+use super::{
+    Engine,
+    batch::{Batch, Moment},
+    finish,
+    notice::After,
+};
 use crate::{
     store::{Session, StoreError, StoreErrorKind},
     task::Millis,
@@ -28,11 +33,13 @@ pub(super) struct Stage {
     now: Millis,
     reported: Option<Instant>,
     failing: bool,
+    /// Queues that wait for one of their running tasks to end.
+    at_cap: HashSet<Arc<str>>,
 }
 
 impl Stage {
     pub(super) fn new(engine: Engine, session: Box<dyn Session>, queues: Queues) -> Self {
-        Self { engine, session, queues, now: 0, reported: None, failing: false }
+        Self { engine, session, queues, now: 0, reported: None, failing: false, at_cap: HashSet::new() }
     }
 
     pub(super) fn run(mut self) {
@@ -42,9 +49,10 @@ impl Stage {
     }
 
     fn commit(&mut self, mut batch: Batch) {
+        let began = Instant::now();
         self.now = self.now.max(self.engine.clock().now());
-        let (engine, queues, now) = (&self.engine, &self.queues, self.now);
-        match self.session.transaction(&mut |tx| batch.run(engine, queues, tx, now)) {
+        let (engine, queues, moment) = (&self.engine, &self.queues, Moment { now: self.now, began });
+        match self.session.transaction(&mut |tx| batch.run(engine, queues, tx, moment)) {
             Ok(()) => self.committed(batch),
             // One item may be at fault, and strangers must not fail with it.
             Err(error) if error.is_refusal() && batch.len() > 1 => {
@@ -62,6 +70,9 @@ impl Stage {
         }
         let mut after = self.after();
         batch.committed(&self.engine, &mut self.queues, &mut after);
+        for queue in &after.deleted {
+            self.queues.remove(queue);
+        }
         self.tell(after);
     }
 
@@ -103,19 +114,32 @@ impl Stage {
 
     fn after(&self) -> After {
         let interested = self.engine.listener().is_some_and(|listener| listener.is_interested());
-        After { changes: interested.then(Default::default), ..After::default() }
+        let freed = (!self.at_cap.is_empty()).then(Default::default);
+        After { changes: interested.then(Default::default), freed, ..After::default() }
     }
 
     /// Hints only now: a broker that hears of a task before its commit would offer what may never exist.
-    fn tell(&self, after: After) {
+    fn tell(&mut self, after: After) {
+        let freed = self.freed(&after);
         let woken = if after.ready.is_empty() { Vec::new() } else { self.engine.broker().hint(&after.ready) };
         self.engine.0.watches.ended(&after.ended);
         let Some(listener) = self.engine.listener() else { return };
-        for queue in &woken {
+        for queue in woken.iter().chain(&freed) {
             listener.woken(queue);
         }
         if let Some(changes) = after.changes.filter(|changes| !changes.is_empty()) {
             listener.changed(changes);
         }
+        if after.unresolved {
+            listener.unresolved();
+        }
+    }
+
+    /// Queues that may go on: a task of theirs has ended, and their last claim met the cap before that.
+    fn freed(&mut self, after: &After) -> Vec<Arc<str>> {
+        let freed = after.freed.iter().flatten().filter(|queue| !after.at_cap.contains(queue));
+        let freed: Vec<_> = freed.filter(|queue| self.at_cap.remove(*queue)).cloned().collect();
+        self.at_cap.extend(after.at_cap.iter().cloned());
+        freed
     }
 }

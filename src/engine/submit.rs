@@ -1,13 +1,17 @@
 //! Submit: one transaction for all that wait; conflicts come back per task.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
 use super::{Engine, inbox::SUBMIT_ROWS, notice::After, stage::Queues};
 use crate::{
-    store::{IdempotencyKey, StoreError, StoreErrorKind, StoredOutcome, Tx},
-    task::{Millis, NewTask, Ready, UniqueConflict},
+    store::{IdempotencyKey, Inserted, StoreError, StoreErrorKind, StoredOutcome, Tx},
+    task::{NewTask, Ready, Status, UniqueConflict, graph},
 };
 
 /// How long a submission waits for room before it is told to come back later.
@@ -38,6 +42,15 @@ pub enum SubmitError {
     /// An atomic request: the task at this place was refused, so nothing is stored.
     #[error("task {index} was refused: its unique key is held by a live task")]
     Conflict { index: usize, holder: crate::task::TaskId },
+    /// Tasks of the request wait for each other in a circle, at these places.
+    #[error("tasks {0:?} wait for each other in a circle")]
+    Cycle(Vec<usize>),
+    /// An atomic request: the task at this place waits for one there is not.
+    #[error("task {index} waits for {parent}, which does not exist")]
+    NoParent { index: usize, parent: crate::task::TaskId },
+    /// An atomic request: the task at this place would overfill its queue.
+    #[error("the queue of task {index} is full")]
+    Full { index: usize },
     #[error("there are {0} queues already, the most this server keeps")]
     TooManyQueues(usize),
     #[error("{SUBMIT_ROWS} tasks wait to be stored; try again in a moment")]
@@ -50,6 +63,8 @@ pub enum SubmitError {
 
 pub(super) struct SubmitOp {
     submission: Submission,
+    /// Parents first; `None`: as given.
+    order: Option<Vec<usize>>,
     outcomes: Vec<StoredOutcome>,
     replayed: bool,
     refused: Option<SubmitError>,
@@ -59,6 +74,7 @@ pub(super) struct SubmitOp {
 impl Engine {
     /// Stores tasks; returns after they are on the disk.
     pub async fn submit(&self, submission: Submission) -> Result<SubmitReply, SubmitError> {
+        let order = order(&submission.tasks)?;
         let rows = u32::try_from(submission.tasks.len().clamp(1, SUBMIT_ROWS)).unwrap_or(u32::MAX);
         let room = match self.0.inbox.room.try_acquire_many(rows) {
             Ok(room) => room,
@@ -68,7 +84,7 @@ impl Engine {
             },
         };
         let (reply, answer) = oneshot::channel();
-        let op = SubmitOp { submission, outcomes: Vec::new(), replayed: false, refused: None, reply };
+        let op = SubmitOp { submission, order, outcomes: Vec::new(), replayed: false, refused: None, reply };
         self.0.inbox.submit(op).map_err(|_| SubmitError::Closed)?;
         let answer = answer.await.unwrap_or(Err(SubmitError::Closed));
         drop(room);
@@ -81,13 +97,7 @@ impl SubmitOp {
         self.submission.tasks.len()
     }
 
-    pub(super) fn run(
-        &mut self,
-        engine: &Engine,
-        queues: &Queues,
-        tx: &mut dyn Tx,
-        now: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) fn run(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
         self.outcomes.clear();
         self.refused = None;
         self.replayed = false;
@@ -102,81 +112,115 @@ impl SubmitOp {
             }
             return Ok(());
         }
-        if !self.ensure_queues(engine, queues, tx, now)? {
+        if self.brings_too_many_queues(engine, queues) {
             return Ok(());
         }
         if self.submission.atomic {
             tx.savepoint()?;
         }
-        self.insert_all(tx)?;
-        if self.submission.atomic {
-            if self.refused.is_some() {
-                return tx.undo();
-            }
+        self.insert_all(engine, queues, tx)?;
+        if !self.submission.atomic {
+            // Each is answered for itself.
+            self.refused = None;
+        } else if self.refused.is_some() {
+            return tx.undo();
+        } else {
             tx.keep()?;
         }
-        if let Some(key) = &self.submission.idempotency {
+        let passing = self.outcomes.contains(&StoredOutcome::Full);
+        if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
             tx.remember(key, &self.outcomes)?;
         }
         Ok(())
     }
 
-    /// False where a queue more would be too many.
-    fn ensure_queues(
-        &mut self,
-        engine: &Engine,
-        queues: &Queues,
-        tx: &mut dyn Tx,
-        now: Millis,
-    ) -> Result<bool, StoreError> {
-        let new: HashSet<&Arc<str>> =
-            self.submission.tasks.iter().map(|task| &task.queue).filter(|queue| !queues.contains(*queue)).collect();
-        if new.is_empty() {
-            return Ok(true);
-        }
+    fn brings_too_many_queues(&mut self, engine: &Engine, queues: &Queues) -> bool {
+        let named = self.submission.tasks.iter().map(|task| &task.queue);
+        let new: HashSet<&Arc<str>> = named.filter(|queue| !queues.contains(*queue)).collect();
         let most = engine.0.settings.max_queues;
-        if queues.len() + new.len() > most {
+        let too_many = !new.is_empty() && queues.len() + new.len() > most;
+        if too_many {
             self.refused = Some(SubmitError::TooManyQueues(most));
-            return Ok(false);
         }
-        for queue in new {
-            tx.ensure_queue(queue, now)?;
-        }
-        Ok(true)
+        too_many
     }
 
-    fn insert_all(&mut self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        for (index, task) in self.submission.tasks.iter().enumerate() {
-            let outcome = match tx.insert(task)? {
-                None => StoredOutcome::Created { id: task.id, at: task.created_at },
-                Some(holder) if task.unique_conflict == UniqueConflict::Return => {
-                    StoredOutcome::Deduplicated { id: holder.0 }
-                }
-                Some(holder) => {
-                    if self.submission.atomic {
-                        self.refused.get_or_insert(SubmitError::Conflict { index, holder: holder.0 });
-                    }
-                    StoredOutcome::Rejected { id: holder.0 }
-                }
-            };
-            self.outcomes.push(outcome);
+    fn insert_all(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        let Some(order) = self.order.take() else {
+            for index in 0..self.submission.tasks.len() {
+                let outcome = self.insert(index, engine, queues, tx)?;
+                self.outcomes.push(outcome);
+            }
+            return Ok(());
+        };
+        // A parent whose unique key is held is the holder.
+        let mut moved = HashMap::new();
+        self.outcomes = vec![StoredOutcome::Full; order.len()];
+        for &index in &order {
+            let parents = &mut self.submission.tasks[index].parents;
+            parents.iter_mut().for_each(|parent| parent.id = *moved.get(&parent.id).unwrap_or(&parent.id));
+            let outcome = self.insert(index, engine, queues, tx)?;
+            if let StoredOutcome::Deduplicated { id } = outcome {
+                moved.insert(self.submission.tasks[index].id, id);
+            }
+            self.outcomes[index] = outcome;
         }
+        self.order = Some(order);
         Ok(())
     }
 
+    fn insert(
+        &mut self,
+        index: usize,
+        engine: &Engine,
+        queues: &Queues,
+        tx: &mut dyn Tx,
+    ) -> Result<StoredOutcome, StoreError> {
+        let task = &mut self.submission.tasks[index];
+        if let Some(most) = engine.queue_settings(&task.queue).and_then(|settings| settings.max_depth)
+            && tx.depth(&task.queue)? >= u64::from(most)
+        {
+            self.refused.get_or_insert(SubmitError::Full { index });
+            return Ok(StoredOutcome::Full);
+        }
+        Ok(match tx.insert(task)? {
+            Inserted::As(status) => {
+                if !queues.contains(&task.queue) {
+                    tx.ensure_queue(&task.queue, task.created_at)?;
+                }
+                task.by_parents = matches!(status, Status::Pending | Status::Skipped).then_some(status);
+                StoredOutcome::Created { id: task.id, at: task.created_at, by_parents: task.by_parents }
+            }
+            Inserted::NoParent(id) => {
+                self.refused.get_or_insert(SubmitError::NoParent { index, parent: id });
+                StoredOutcome::NoParent { id }
+            }
+            Inserted::KeyHeld(id) if task.unique_conflict == UniqueConflict::Return => {
+                StoredOutcome::Deduplicated { id }
+            }
+            Inserted::KeyHeld(id) => {
+                self.refused.get_or_insert(SubmitError::Conflict { index, holder: id });
+                StoredOutcome::Rejected { id }
+            }
+        })
+    }
+
     pub(super) fn committed(self, queues: &mut Queues, after: &mut After) {
-        let Self { submission, outcomes, replayed, refused, reply } = self;
+        let Self { submission, outcomes, replayed, refused, reply, .. } = self;
         if let Some(refused) = refused {
             let _ = reply.send(Err(refused));
             return;
         }
         if !replayed {
             for (task, outcome) in submission.tasks.iter().zip(&outcomes) {
-                if !queues.contains(&task.queue) {
-                    queues.insert(task.queue.clone());
-                }
                 if matches!(outcome, StoredOutcome::Created { .. }) {
+                    if !queues.contains(&task.queue) {
+                        queues.insert(task.queue.clone());
+                    }
                     after.changed(task.id, &task.queue, task.first_status());
+                    if task.by_parents.is_some() {
+                        continue;
+                    }
                     let mark = (task.ready_at(), task.id);
                     after.ready.push(Ready { queue: task.queue.clone(), priority: task.priority, mark });
                 }
@@ -188,6 +232,15 @@ impl SubmitOp {
     pub(super) fn failed(self, error: &StoreError) {
         let _ = self.reply.send(Err(SubmitError::Store(error.clone())));
     }
+}
+
+/// An order with parents first, where any of the tasks has some.
+fn order(tasks: &[NewTask]) -> Result<Option<Vec<usize>>, SubmitError> {
+    if tasks.iter().all(|task| task.parents.is_empty()) {
+        return Ok(None);
+    }
+    let order = graph::order(tasks.iter().map(|task| (task.id, task.parents.as_slice())));
+    order.map(Some).map_err(SubmitError::Cycle)
 }
 
 impl SubmitError {

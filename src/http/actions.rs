@@ -101,7 +101,11 @@ pub(super) async fn retry(
 
 pub(super) async fn redriven(state: &ApiState, id: TaskId) -> Result<HttpResponse, Problem> {
     match state.engine.redrive(id).await? {
-        Redriven::Done(_) => {}
+        Redriven::Done(_) | Redriven::Waits(_) => {}
+        Redriven::ParentFailed(parent) => {
+            let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");
+            return Err(Problem::conflict("parent_failed", detail).about(parent));
+        }
         Redriven::Live(status) => {
             return Err(Problem::conflict(
                 "task_not_finished",

@@ -10,6 +10,7 @@ use super::{
     body::{Body, LARGE},
     check,
     draft::Draft,
+    parents::Sibling,
     problem::{Fault, Problem},
     query::{Nothing, Query},
     reply, shape, submit,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     engine::Submission,
     store::StoredOutcome,
-    task::{NewTask, TaskId},
+    task::{Millis, NewTask, Parent, TaskId},
 };
 
 const MOST: usize = 1_000;
@@ -44,7 +45,7 @@ pub(super) struct BatchReply<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemReply<'a> {
     index: usize,
-    /// What a submission of its own would have been answered: 201, 200 (`id` holds its unique key), 409 or 422.
+    /// What a submission of its own would have been answered: 201, 200 (`id` holds its unique key), 409, 422 or 429.
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uuid)]
@@ -88,14 +89,7 @@ pub(super) async fn submit_batch(
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());
         return Err(Problem::invalid("invalid_field", vec![Fault::at("/tasks", detail)]));
     }
-    let (mut tasks, mut refused) = (Vec::with_capacity(batch.tasks.len()), Vec::new());
-    for (index, text) in batch.tasks.iter().enumerate() {
-        match read(text.get(), &state, now) {
-            Ok(task) => tasks.push(task),
-            Err(problem) if batch.atomic => return Err(problem.under(&format!("/tasks/{index}"))),
-            Err(problem) => refused.push((index, problem)),
-        }
-    }
+    let (tasks, refused) = read_all(&batch, &state, now)?;
     let (mut outcomes, mut replayed) = (Vec::new(), false);
     let stored = tasks.len();
     if stored > 0 {
@@ -111,12 +105,47 @@ pub(super) async fn submit_batch(
     Ok(if replayed { submit::replayed(response) } else { response })
 }
 
-fn read(text: &str, state: &ApiState, now: crate::task::Millis) -> Result<NewTask, Problem> {
-    check::check(shape::parse_text::<Draft<'_>>(text)?, &state.defaults, now).map(|(task, _)| task)
+type Refused = (usize, Problem);
+
+/// The tasks that can be stored, and the others with what is wrong. An atomic batch fails with its first fault.
+fn read_all(batch: &BatchBody<'_>, state: &ApiState, now: Millis) -> Result<(Vec<NewTask>, Vec<Refused>), Problem> {
+    let mut items = Vec::with_capacity(batch.tasks.len());
+    for text in &batch.tasks {
+        let draft = shape::parse_text::<Draft<'_>>(text.get());
+        items.push(draft.and_then(|draft| check::check(draft, state, now)).map(|item| (item.task, item.siblings)));
+    }
+    let ids: Vec<Option<TaskId>> = items.iter().map(|item| item.as_ref().ok().map(|(task, _)| task.id)).collect();
+    let (mut tasks, mut refused) = (Vec::with_capacity(items.len()), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        match item.and_then(|(task, siblings)| with_siblings(task, &siblings, &ids)) {
+            Ok(task) => tasks.push(task),
+            Err(problem) if batch.atomic => return Err(problem.under(&format!("/tasks/{index}"))),
+            Err(problem) => refused.push((index, problem)),
+        }
+    }
+    Ok((tasks, refused))
+}
+
+/// Siblings have their ids now, unless they are refused.
+fn with_siblings(mut task: NewTask, siblings: &[Sibling], ids: &[Option<TaskId>]) -> Result<NewTask, Problem> {
+    for sibling in siblings {
+        let invalid = |detail: String| Problem::invalid("invalid_field", vec![sibling.fault(detail)]);
+        let id = match ids.get(sibling.index) {
+            None => return Err(invalid(format!("the batch has {} tasks, counted from 0", ids.len()))),
+            Some(None) => return Err(invalid(format!("task {} of this batch is refused itself", sibling.index))),
+            Some(Some(id)) if *id == task.id => return Err(invalid("a task cannot wait for itself".into())),
+            Some(Some(id)) => *id,
+        };
+        if task.parents.iter().any(|parent| parent.id == id) {
+            return Err(invalid("is named twice".into()));
+        }
+        task.parents.push(Parent { id, on_failure: sibling.on_failure });
+    }
+    Ok(task)
 }
 
 /// Puts what the store said and what was refused before it back into one row.
-fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [(usize, Problem)]) -> BatchReply<'a> {
+fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused]) -> BatchReply<'a> {
     let (mut outcomes, mut refused) = (outcomes.iter(), refused.iter().peekable());
     let one = |index| {
         let item = |status, id, deduplicated| ItemReply { index, status, id, deduplicated, error: None };
@@ -129,14 +158,20 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [(usize, P
             };
             return Some(ItemReply { error: Some(error), ..item(problem.status().as_u16(), None, false) });
         }
+        let failed = |status, code, detail, task_id| {
+            let error = ItemError { code, detail, errors: &[], task_id };
+            ItemReply { error: Some(error), ..item(status, None, false) }
+        };
         Some(match outcomes.next()? {
             StoredOutcome::Created { id, .. } => item(201, Some(*id), false),
             StoredOutcome::Deduplicated { id } => item(200, Some(*id), true),
             StoredOutcome::Rejected { id } => {
-                let detail = "The unique key is held by a live task";
-                let error = ItemError { code: "unique_key_held", detail, errors: &[], task_id: Some(*id) };
-                ItemReply { error: Some(error), ..item(409, None, false) }
+                failed(409, "unique_key_held", "The unique key is held by a live task", Some(*id))
             }
+            StoredOutcome::NoParent { id } => {
+                failed(422, "parent_not_found", "depends_on names a task that does not exist", Some(*id))
+            }
+            StoredOutcome::Full => failed(429, "queue_full", "As many tasks wait in its queue as it may hold", None),
         })
     };
     BatchReply { results: (0..length).filter_map(one).collect() }

@@ -5,16 +5,18 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::{
-    TaskDefaults,
+    ApiState,
     draft::Draft,
+    parents::{self, Sibling},
     problem::{Fault, Problem},
+    times::Times,
     view::{Raw, TaskView},
 };
 use crate::task::{Millis, NewTask, TaskId, UniqueConflict, json, name};
 
-const MAX_RETRIES: i64 = 1_000;
-const MAX_TIMEOUT: Millis = 30 * 24 * 3_600_000;
-const MAX_AHEAD: Millis = 5 * 366 * 24 * 3_600_000;
+pub(super) const MAX_RETRIES: i64 = 1_000;
+pub(super) const MAX_TIMEOUT: Millis = 30 * 24 * 3_600_000;
+pub(super) const MAX_RESULT_TTL: Millis = 366 * 24 * 3_600_000;
 const MAX_UNIQUE_KEY: usize = 256;
 const MAX_TAGS: usize = 20;
 const MAX_TAG: usize = 64;
@@ -26,6 +28,7 @@ pub(super) struct Parts<'a> {
     kwargs: Option<&'a RawValue>,
     meta: Option<&'a RawValue>,
     delay: Option<Millis>,
+    expires_in: Option<Millis>,
 }
 
 impl<'a> Parts<'a> {
@@ -45,24 +48,32 @@ impl<'a> Parts<'a> {
         if let Some(delay) = self.delay {
             task.run_at = Some(at + delay);
         }
+        if let Some(expires_in) = self.expires_in {
+            task.expires_at = Some(at + expires_in);
+        }
     }
 }
 
 /// Faults with the code of their kind; the first kind found names the problem.
 #[derive(Default)]
-struct Faults {
+pub(super) struct Faults {
     code: Option<&'static str>,
     list: Vec<Fault>,
 }
 
 impl Faults {
-    fn add(&mut self, code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) {
         self.code.get_or_insert(code);
         self.list.push(Fault::at(pointer, detail));
     }
 
-    fn invalid(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn invalid(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
         self.add("invalid_field", pointer, detail);
+    }
+
+    /// An error, if anything was found.
+    pub(super) fn none(self) -> Result<(), Problem> {
+        self.code.map_or(Ok(()), |code| Err(Problem::invalid(code, self.list)))
     }
 
     fn named<E: ToString>(&mut self, pointer: &str, result: Result<(), E>) {
@@ -72,12 +83,16 @@ impl Faults {
     }
 }
 
+/// A task that can be stored, once its siblings have their ids.
+pub(super) struct Checked<'a> {
+    pub(super) task: NewTask,
+    pub(super) parts: Parts<'a>,
+    /// Parents that are other tasks of the same batch.
+    pub(super) siblings: Vec<Sibling>,
+}
+
 /// Checks a draft. `now` is the moment of its submission.
-pub(super) fn check<'a>(
-    draft: Draft<'a>,
-    defaults: &TaskDefaults,
-    now: Millis,
-) -> Result<(NewTask, Parts<'a>), Problem> {
+pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Result<Checked<'a>, Problem> {
     let mut faults = Faults::default();
     for field in draft.not_built() {
         faults.add("not_built_yet", format!("/{field}"), format!("`{field}` is not supported by this version"));
@@ -96,37 +111,43 @@ pub(super) fn check<'a>(
     if let Some(key) = &draft.unique_key {
         faults.named("/unique_key", name::free(key, MAX_UNIQUE_KEY, "a unique key"));
     }
-    let (default_retries, default_timeout) = defaults.of(&draft.name);
+    let settings = state.engine.queue_settings(&queue);
+    let (default_retries, default_timeout) = state.defaults.of(&draft.name, settings.as_deref());
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
     let timeout_ms = draft.timeout.unwrap_or(default_timeout);
     if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
         faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
     }
-    let run_at = run_at(&mut faults, draft.run_at.as_deref(), draft.delay, now);
-    let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
-    if let Some(code) = faults.code {
-        return Err(Problem::invalid(code, faults.list));
+    let times = Times::check(&mut faults, (draft.run_at, draft.delay), (draft.expires_at, draft.expires_in), now);
+    if draft.result_ttl.is_some_and(|ttl| ttl > MAX_RESULT_TTL) {
+        faults.invalid("/result_ttl", "must be at most 366 days");
     }
-    let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay: draft.delay };
+    let (parents, siblings) = parents::check(&mut faults, draft.depends_on);
+    let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
+    faults.none()?;
+    let (delay, expires_in) = (draft.delay, draft.expires_in);
+    let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay, expires_in };
     let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
     let task = NewTask {
-        id: TaskId::new(),
         name: draft.name,
         queue: queue.into(),
         priority: draft.priority,
         args: text(draft.args, "[]"),
         kwargs: text(draft.kwargs, "{}"),
         max_retries,
-        retry: draft.retry,
+        retry: draft.retry.or_else(|| settings?.retry),
         timeout_ms,
-        run_at,
+        run_at: times.run_at,
+        expires_at: times.expires_at,
+        result_ttl_ms: draft.result_ttl,
+        parents,
         unique_key: draft.unique_key,
         unique_conflict,
         tags,
         meta: draft.meta.map(|meta| meta.get().to_owned()),
-        created_at: now,
+        ..NewTask::new(now)
     };
-    Ok((task, parts))
+    Ok(Checked { task, parts, siblings })
 }
 
 fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, opening: char, expected: &str) {
@@ -157,28 +178,6 @@ fn max_retries(faults: &mut Faults, given: Option<i64>, default: u32) -> u32 {
             0
         }
     }
-}
-
-fn run_at(faults: &mut Faults, text: Option<&str>, delay: Option<Millis>, now: Millis) -> Option<Millis> {
-    let (pointer, at) = match (text, delay) {
-        (None, None) => return None,
-        (Some(_), Some(_)) => {
-            faults.invalid("/delay", "give either `run_at` or `delay`, not both");
-            return None;
-        }
-        (None, Some(delay)) => ("/delay", now + delay),
-        (Some(text), None) => match text.parse::<jiff::Timestamp>() {
-            Ok(moment) => ("/run_at", moment.as_millisecond()),
-            Err(_) => {
-                faults.invalid("/run_at", "must be a time such as 2026-01-31T12:00:00Z, with its offset from UTC");
-                return None;
-            }
-        },
-    };
-    if at > now + MAX_AHEAD {
-        faults.invalid(pointer, "must be at most 5 years from now");
-    }
-    Some(at)
 }
 
 fn unique_conflict(faults: &mut Faults, text: Option<&str>) -> UniqueConflict {

@@ -9,20 +9,11 @@ use serde::{
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::parents::{ParentDraft, ParentWritten};
 use crate::task::{Millis, Priority, RetryPolicy, Strategy, duration};
 
 /// Fields of the contract that this version does not act on: refused by name, never ignored.
-pub(super) const NOT_BUILT: [&str; 9] = [
-    "depends_on",
-    "expires_at",
-    "expires_in",
-    "rate_key",
-    "concurrency_key",
-    "result_ttl",
-    "requires",
-    "fair_key",
-    "cost",
-];
+pub(super) const NOT_BUILT: [&str; 5] = ["rate_key", "concurrency_key", "requires", "fair_key", "cost"];
 
 /// The body of a submission.
 #[derive(Deserialize, ToSchema)]
@@ -65,6 +56,22 @@ pub(super) struct Draft<'a> {
     #[serde(default, alias = "countdown", deserialize_with = "duration::deserialize_option")]
     #[schema(value_type = Option<DurationWritten>)]
     pub(super) delay: Option<Millis>,
+    /// A task that has not started by then expires.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) expires_at: Option<Cow<'a, str>>,
+    /// A task that has not started within this time expires.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    pub(super) expires_in: Option<Millis>,
+    /// How long the result is given out after the end; the server's default if not given.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    pub(super) result_ttl: Option<Millis>,
+    /// Tasks that must be over first.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Vec<ParentWritten>>, max_items = 10000)]
+    pub(super) depends_on: Option<Vec<ParentDraft<'a>>>,
     /// At most one live task of a queue has this key.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 256)]
@@ -81,22 +88,10 @@ pub(super) struct Draft<'a> {
     pub(super) meta: Option<&'a RawValue>,
     #[serde(default)]
     #[schema(ignore)]
-    depends_on: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
-    expires_at: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
-    expires_in: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
     rate_key: Option<IgnoredAny>,
     #[serde(default)]
     #[schema(ignore)]
     concurrency_key: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
-    result_ttl: Option<IgnoredAny>,
     #[serde(default)]
     #[schema(ignore)]
     requires: Option<IgnoredAny>,
@@ -111,17 +106,7 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     /// The fields given that this version does not act on.
     pub(super) fn not_built(&self) -> impl Iterator<Item = &'static str> {
-        let given = [
-            self.depends_on,
-            self.expires_at,
-            self.expires_in,
-            self.rate_key,
-            self.concurrency_key,
-            self.result_ttl,
-            self.requires,
-            self.fair_key,
-            self.cost,
-        ];
+        let given = [self.rate_key, self.concurrency_key, self.requires, self.fair_key, self.cost];
         NOT_BUILT.into_iter().zip(given).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
     }
 }
@@ -159,7 +144,7 @@ enum ConflictWritten {
 #[derive(ToSchema)]
 #[schema(as = Duration)]
 #[serde(untagged)]
-enum DurationWritten {
+pub(super) enum DurationWritten {
     Text(String),
     Seconds(f64),
 }
@@ -167,7 +152,7 @@ enum DurationWritten {
 #[expect(dead_code, reason = "only its schema is used")]
 #[derive(ToSchema)]
 #[schema(as = RetryPolicy)]
-struct RetryWritten {
+pub(super) struct RetryWritten {
     strategy: Option<Strategy>,
     /// Growth factor of the exponential strategy.
     #[schema(minimum = 1, maximum = 100)]
@@ -178,8 +163,17 @@ struct RetryWritten {
 }
 
 /// A field whose null means something other than its absence.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Millis>>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Millis>>, D::Error> {
     duration::deserialize_option(deserializer).map(Some)
+}
+
+/// A retry policy within another object.
+pub(super) struct RetryField(pub(super) RetryPolicy);
+
+impl<'de> Deserialize<'de> for RetryField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        retry(deserializer)?.map(Self).ok_or_else(|| D::Error::custom("expected an object"))
+    }
 }
 
 /// Objects only: serde would take a list of the fields' values, in order, for one.

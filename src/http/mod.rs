@@ -12,22 +12,29 @@ mod dlq;
 mod draft;
 mod edge;
 mod events;
+mod explain;
 mod health;
 mod list;
 mod openapi;
+mod parents;
 mod problem;
 mod query;
 mod queues;
+mod rate_limit;
 mod refusals;
+mod relatives;
 mod reply;
+mod result;
 mod route;
 mod server;
+mod settings;
 mod shape;
 mod state;
 mod stats;
 mod submit;
 mod tasks;
 mod time;
+mod times;
 mod total;
 mod ui;
 mod unread;
@@ -44,22 +51,31 @@ use actix_web::{
     middleware::Compress,
     web::{self, Data, ServiceConfig},
 };
-use route::{act, both, no_route, read};
+use route::{act, at, no_route, read};
 
 /// The whole route table.
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/api/v1")
-            .service(both("/tasks", list::list, submit::submit))
+            .service(at("/tasks").get(list::list).post(submit::submit))
             .service(act("/tasks/batch", batch::submit_batch))
             .service(read("/tasks/{id}", tasks::get))
-            .service(read("/tasks/{id}/result", tasks::result))
+            .service(at("/tasks/{id}/result").get(result::get).delete(result::delete))
+            .service(at("/tasks/{id}/result/ttl").put(result::put_ttl))
+            .service(read("/tasks/{id}/dependencies", relatives::get))
+            .service(read("/tasks/{id}/explain", explain::get))
             .service(read("/tasks/{id}/attempts", attempts::attempts))
             .service(act("/tasks/{id}/cancel", actions::cancel))
             .service(act("/tasks/{id}/retry", actions::retry))
             .service(read("/queues", queues::list))
-            .service(read("/queues/{queue}", queues::get))
+            .service(at("/queues/{queue}").get(queues::get).put(settings::put).delete(settings::delete))
             .service(read("/queues/{queue}/stats", queues::stats))
+            .service(
+                at("/queues/{queue}/rate-limit")
+                    .get(settings::get_limit)
+                    .put(settings::put_limit)
+                    .delete(settings::delete_limit),
+            )
             .service(act("/queues/{queue}/pause", queues::pause))
             .service(act("/queues/{queue}/resume", queues::resume))
             .service(read("/dlq", dlq::dead_letters))

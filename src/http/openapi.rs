@@ -9,10 +9,10 @@ use utoipa::{
 };
 
 use super::{
-    actions, actors, attempts, batch, dlq, events, health, list,
+    actions, actors, attempts, batch, dlq, events, explain, health, list,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, stats, submit, tasks, workers,
+    queues, relatives, result, settings, stats, submit, tasks, workers,
 };
 
 #[derive(OpenApi)]
@@ -24,9 +24,11 @@ use super::{
         license(name = "MIT", identifier = "MIT")
     ),
     paths(
-        submit::submit, batch::submit_batch, list::list, tasks::get, tasks::result, attempts::attempts,
+        submit::submit, batch::submit_batch, list::list, tasks::get, result::get, result::put_ttl, result::delete,
+        attempts::attempts, relatives::get, explain::get,
         actions::cancel, actions::retry,
-        queues::list, queues::get, queues::stats, queues::pause, queues::resume,
+        queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete,
+        settings::get_limit, settings::put_limit, settings::delete_limit,
         dlq::dead_letters, dlq::dead_letter, dlq::retry,
         workers::list, workers::get,
         stats::stats, events::events, actors::list,
@@ -43,7 +45,8 @@ struct EveryError;
 impl Modify for EveryError {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for operation in all.into_iter().flatten() {
                 add_default(operation);
             }
         }

@@ -13,7 +13,9 @@ use super::{
     counts::{ByPriority, StatusCounts},
     problem::Problem,
     query::{Nothing, Query},
+    rate_limit::RateLimitView,
     reply::{self, Listed},
+    settings::{self, SettingsView},
     shape,
     time::seconds,
 };
@@ -29,6 +31,12 @@ pub(super) struct QueueView {
     paused: bool,
     /// Its share of the slots, against that of other queues.
     weight: u32,
+    /// Raised by each change of its settings.
+    version: u32,
+    /// Its own limit in short, such as `100 per 60s`; see its `rate-limit` for more.
+    rate_limit: Option<String>,
+    #[serde(flatten)]
+    settings: SettingsView,
     /// Tasks that wait for a worker or for their time.
     total_queued: i64,
     queued_by_priority: ByPriority,
@@ -46,8 +54,7 @@ pub(super) struct QueueStats {
     status_counts: StatusCounts,
     oldest_ready_s: Option<f64>,
     /// Null: none.
-    #[schema(value_type = Option<Object>)]
-    rate_limit: Option<()>,
+    rate_limit: Option<RateLimitView>,
 }
 
 impl QueueView {
@@ -58,12 +65,22 @@ impl QueueView {
         Ok(Self {
             paused: row.paused,
             weight: row.weight,
+            version: row.version,
+            rate_limit: row.settings.rate_limit.map(RateLimitView::short),
+            settings: SettingsView::from(&row.settings),
             total_queued,
             queued_by_priority,
             status_counts: StatusCounts::of(counters),
             oldest_ready_s,
             name: row.name,
         })
+    }
+
+    /// The queue named in the request's path.
+    pub(super) async fn of(state: &ApiState, request: &HttpRequest) -> Result<Self, Problem> {
+        let (name, now) = (name(request), state.now());
+        let wanted = name.clone();
+        state.read(move |reader| Self::find(reader, &wanted, now)).await?.ok_or_else(|| no_queue(&name))
     }
 
     fn find(reader: &dyn Reader, name: &str, now: Millis) -> Result<Option<Self>, StoreError> {
@@ -78,17 +95,11 @@ pub(super) fn oldest_ready(reader: &dyn Reader, queue: &str, now: Millis) -> Res
     Ok(reader.oldest_ready(queue)?.filter(|at| *at <= now).map(|at| seconds(at, now)))
 }
 
-async fn view(state: &ApiState, request: &HttpRequest) -> Result<QueueView, Problem> {
-    let (name, now) = (name(request), state.now());
-    let wanted = name.clone();
-    state.read(move |reader| QueueView::find(reader, &wanted, now)).await?.ok_or_else(|| no_queue(&name))
-}
-
-fn name(request: &HttpRequest) -> String {
+pub(super) fn name(request: &HttpRequest) -> String {
     request.match_info().get("queue").unwrap_or_default().to_owned()
 }
 
-fn no_queue(name: &str) -> Problem {
+pub(super) fn no_queue(name: &str) -> Problem {
     Problem::not_found(
         "queue_not_found",
         format!("There is no queue {name:?}: it comes into being with its first task"),
@@ -129,7 +140,7 @@ pub(super) async fn get(
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    reply::ok(&view(&state, &request).await?)
+    reply::ok(&QueueView::of(&state, &request).await?)
 }
 
 /// Reads a queue's figures
@@ -143,14 +154,19 @@ pub(super) async fn stats(
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let view = view(&state, &request).await?;
+    let view = QueueView::of(&state, &request).await?;
+    let (name, now, engine) = (view.name.clone(), state.now(), state.engine.clone());
+    let limit = state.read(move |reader| {
+        let row = reader.queue(&name)?;
+        row.map_or(Ok(None), |row| settings::limit_of(reader, &engine, &row, now))
+    });
     reply::ok(&QueueStats {
+        rate_limit: limit.await?,
         queue: view.name,
         total_queued: view.total_queued,
         queued_by_priority: view.queued_by_priority,
         status_counts: view.status_counts,
         oldest_ready_s: view.oldest_ready_s,
-        rate_limit: None,
     })
 }
 
@@ -197,5 +213,5 @@ async fn set_paused(
     if !state.engine.set_paused(&name, paused).await? {
         return Err(no_queue(&name));
     }
-    reply::ok(&view(state, request).await?)
+    reply::ok(&QueueView::of(state, request).await?)
 }

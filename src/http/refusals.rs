@@ -1,6 +1,9 @@
 //! What the engine's and the store's errors mean to a client.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{
+    StatusCode,
+    header::{HeaderValue, RETRY_AFTER},
+};
 
 use super::problem::{Fault, Problem};
 use crate::{
@@ -23,6 +26,19 @@ impl From<SubmitError> for Problem {
             SubmitError::Conflict { index, holder } => {
                 Self::conflict("unique_key_held", format!("/tasks/{index}: its unique key is held by task {holder}"))
                     .about(holder)
+            }
+            SubmitError::Cycle(places) => {
+                let fault = |place: &usize| Fault::at(format!("/tasks/{place}/depends_on"), "is part of a circle");
+                Self::invalid("dependency_cycle", places.iter().map(fault).collect())
+            }
+            SubmitError::NoParent { index, .. } => {
+                let fault = Fault::at(format!("/tasks/{index}/depends_on"), detail);
+                Self::invalid("parent_not_found", vec![fault])
+            }
+            SubmitError::Full { index } => {
+                let fault = Fault::at(format!("/tasks/{index}/queue"), detail);
+                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", fault.detail.clone());
+                problem.with(RETRY_AFTER, HeaderValue::from(AWAY))
             }
             SubmitError::TooManyQueues(_) => Self::invalid("too_many_queues", vec![Fault::at("/queue", detail)]),
             SubmitError::Busy => Self::later("busy", detail, SOON),

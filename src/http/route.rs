@@ -1,7 +1,8 @@
 //! How a path is answered: HEAD wherever GET is, and for every other method a 405 that names those there are.
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, Resource, Responder, Route,
+    FromRequest, Handler, HttpRequest, Resource, Responder,
+    dev::{AppService, HttpServiceFactory},
     guard::{Any, Get, Head},
     http::{
         StatusCode,
@@ -12,54 +13,74 @@ use actix_web::{
 
 use super::problem::Problem;
 
-/// A path that is read.
-pub(super) fn read<F, Args>(path: &str, handler: F) -> Resource
+/// A path with what can be done at it.
+pub(super) struct Path {
+    resource: Resource,
+    methods: Vec<&'static str>,
+}
+
+/// Begins with no method at all.
+pub(super) fn at(path: &str) -> Path {
+    Path { resource: web::resource(path), methods: Vec::new() }
+}
+
+/// A path that is only read.
+pub(super) fn read<F: Handler<Args>, Args: FromRequest + 'static>(path: &str, handler: F) -> Path
 where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    only(web::resource(path).route(get(handler)), "GET, HEAD")
+    at(path).get(handler)
 }
 
-/// A path to which something is posted.
-pub(super) fn act<F, Args>(path: &str, handler: F) -> Resource
+/// A path to which something is only posted.
+pub(super) fn act<F: Handler<Args>, Args: FromRequest + 'static>(path: &str, handler: F) -> Path
 where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    only(web::resource(path).route(web::post().to(handler)), "POST")
+    at(path).post(handler)
 }
 
-/// A path that does both.
-pub(super) fn both<R, ReadArgs, A, ActArgs>(path: &str, reader: R, actor: A) -> Resource
-where
-    R: Handler<ReadArgs>,
-    ReadArgs: FromRequest + 'static,
-    R::Output: Responder + 'static,
-    A: Handler<ActArgs>,
-    ActArgs: FromRequest + 'static,
-    A::Output: Responder + 'static,
-{
-    only(web::resource(path).route(get(reader)).route(web::post().to(actor)), "GET, HEAD, POST")
+macro_rules! methods {
+    ($($name:ident $method:literal $route:expr;)+) => {$(
+        pub(super) fn $name<F: Handler<Args>, Args: FromRequest + 'static>(mut self, handler: F) -> Self
+        where
+            F::Output: Responder + 'static,
+        {
+            self.resource = self.resource.route($route.to(handler));
+            self.methods.push($method);
+            self
+        }
+    )+};
 }
 
-fn get<F, Args>(handler: F) -> Route
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    web::route().guard(Any(Get()).or(Head())).to(handler)
+impl Path {
+    methods! {
+        get "GET, HEAD" web::route().guard(Any(Get()).or(Head()));
+        post "POST" web::post();
+        put "PUT" web::put();
+        delete "DELETE" web::delete();
+    }
+
+    pub(super) fn guard(mut self, guard: impl actix_web::guard::Guard + 'static) -> Self {
+        self.resource = self.resource.guard(guard);
+        self
+    }
 }
 
-fn only(resource: Resource, allow: &'static str) -> Resource {
-    resource.default_service(web::to(move |request: HttpRequest| async move {
-        let detail = format!("{} is not possible here; possible are {allow}", request.method());
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-        Err::<&'static str, _>(problem.with(ALLOW, HeaderValue::from_static(allow)))
-    }))
+impl HttpServiceFactory for Path {
+    fn register(self, config: &mut AppService) {
+        let allow = self.methods.join(", ");
+        let other = move |request: HttpRequest| {
+            let detail = format!("{} is not possible here; possible are {allow}", request.method());
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+            let problem = match HeaderValue::from_str(&allow) {
+                Ok(allow) => problem.with(ALLOW, allow),
+                Err(_) => problem,
+            };
+            async move { Err::<&'static str, _>(problem) }
+        };
+        self.resource.default_service(web::to(other)).register(config);
+    }
 }
 
 /// A path that there is not.

@@ -15,7 +15,7 @@ use crate::{
     actors::{events::EventHub, supervision::Tree},
     engine::Engine,
     store::{Reader, StoreError},
-    task::Millis,
+    task::{Millis, QueueSettings},
 };
 
 /// What every handler may use. Made once, shared by all of the server's threads.
@@ -45,14 +45,20 @@ pub struct TaskDefaults {
     pub max_retries: u32,
     /// Longest run time of an attempt; `None`: no limit.
     pub timeout_ms: Option<Millis>,
-    /// Both, for tasks whose handler has its own: by name.
+    /// How long a result is given out after the end of its task.
+    pub result_ttl_ms: Millis,
+    /// Retries and time limit, for tasks whose handler has its own: by name.
     pub per_name: std::collections::HashMap<String, (u32, Option<Millis>)>,
 }
 
 impl TaskDefaults {
-    /// Retries and time limit of a task of this name.
-    pub(super) fn of(&self, name: &str) -> (u32, Option<Millis>) {
-        self.per_name.get(name).copied().unwrap_or((self.max_retries, self.timeout_ms))
+    /// Retries and time limit of a task of this name: its handler's own, else the queue's, else the server's.
+    pub(super) fn of(&self, name: &str, queue: Option<&QueueSettings>) -> (u32, Option<Millis>) {
+        self.per_name.get(name).copied().unwrap_or_else(|| {
+            let retries = queue.and_then(|queue| queue.max_retries).unwrap_or(self.max_retries);
+            let timeout = queue.and_then(|queue| queue.timeout).map_or(self.timeout_ms, |limit| limit.0);
+            (retries, timeout)
+        })
     }
 }
 
@@ -67,6 +73,8 @@ pub struct NodeInfo {
     pub version: &'static str,
     /// Tasks it can run at the same time.
     pub slots: usize,
+    /// Names of the tasks it can run.
+    pub handlers: std::collections::BTreeSet<String>,
     /// Start of the process.
     pub started_at: Millis,
 }

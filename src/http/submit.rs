@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{HeaderName, HeaderValue, LOCATION},
+        header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
     },
     web::Data,
 };
@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::Body,
-    check,
+    check::{self, Checked},
     draft::Draft,
     problem::{Fault, Problem},
     query::{self, Query},
@@ -27,8 +27,11 @@ use super::{
 use crate::{
     engine::Submission,
     store::{IdempotencyKey, StoredOutcome},
-    task::{Millis, TaskId},
+    task::{Millis, Parent, TaskId},
 };
+
+/// Seconds after which to try a full queue again.
+const FULL_FOR: u64 = 5;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -61,7 +64,12 @@ pub(super) async fn submit(
     let wait = query::wait(query.0.wait.as_deref())?;
     let now = state.now();
     let idempotency = idempotency_key(&request, "POST /tasks", &body.0, now)?;
-    let (task, parts) = check::check(shape::parse::<Draft<'_>>(&body.0)?, &state.defaults, now)?;
+    let Checked { task, parts, siblings } = check::check(shape::parse::<Draft<'_>>(&body.0)?, &state, now)?;
+    if let Some(sibling) = siblings.first() {
+        let fault = sibling.fault("has a meaning in a batch only; name the task by its `id`");
+        return Err(Problem::invalid("invalid_field", vec![fault]));
+    }
+    let parents = task.parents.clone();
     let submission = Submission { tasks: vec![task], atomic: false, idempotency };
     let mut done = state.engine.submit(submission).await?;
     let (Some(mut task), Some(outcome)) = (done.tasks.pop(), done.outcomes.pop()) else {
@@ -70,7 +78,10 @@ pub(super) async fn submit(
     let response = match outcome {
         StoredOutcome::Rejected { id } => return Err(key_held(id)),
         StoredOutcome::Deduplicated { id } => deduplicated(&state, id, wait).await?,
-        StoredOutcome::Created { id, at } => {
+        StoredOutcome::NoParent { id } => return Err(no_parent(&parents, id)),
+        StoredOutcome::Full => return Err(queue_full(&task.queue)),
+        StoredOutcome::Created { id, at, by_parents } => {
+            task.by_parents = by_parents;
             if done.replayed {
                 parts.as_of(&mut task, id, at);
             }
@@ -113,6 +124,18 @@ pub(super) fn replayed(mut response: HttpResponse) -> HttpResponse {
     let name = HeaderName::from_static("idempotent-replayed");
     response.headers_mut().insert(name, HeaderValue::from_static("true"));
     response
+}
+
+pub(super) fn no_parent(parents: &[Parent], id: TaskId) -> Problem {
+    let place = parents.iter().position(|parent| parent.id == id).unwrap_or_default();
+    let detail = format!("there is no task {id}; it may have been deleted after its retention");
+    Problem::invalid("parent_not_found", vec![Fault::at(format!("/depends_on/{place}"), detail)])
+}
+
+pub(super) fn queue_full(queue: &str) -> Problem {
+    let detail = format!("As many tasks wait in queue {queue:?} as it may hold (max_depth)");
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail);
+    problem.with(RETRY_AFTER, HeaderValue::from(FULL_FOR))
 }
 
 pub(super) fn key_held(holder: TaskId) -> Problem {

@@ -89,6 +89,12 @@ pub(super) struct TaskView<'a> {
     error: Option<&'a TaskError>,
     created_at: Time,
     run_at: Option<Time>,
+    /// A task that has not started by then expires.
+    expires_at: Option<Time>,
+    /// Milliseconds for which the result is given out after the end; null: the server's default.
+    result_ttl_ms: Option<Millis>,
+    /// How many tasks it waits, or has waited, for.
+    parents: usize,
     /// When it may be claimed; null unless it waits for a worker.
     ready_at: Option<Time>,
     started_at: Option<Time>,
@@ -144,6 +150,9 @@ impl<'a> TaskView<'a> {
             error: row.error.as_ref(),
             created_at: Time(row.created_at),
             run_at: row.run_at.map(Time),
+            expires_at: row.expires_at.map(Time),
+            result_ttl_ms: row.result_ttl_ms,
+            parents: row.parents as usize,
             ready_at: row.ready_at.map(Time),
             started_at: row.started_at.map(Time),
             finished_at: row.finished_at.map(Time),
@@ -178,7 +187,10 @@ impl<'a> TaskView<'a> {
             error: None,
             created_at: Time(task.created_at),
             run_at: task.run_at.map(Time),
-            ready_at: Some(Time(task.ready_at())),
+            expires_at: task.expires_at.map(Time),
+            result_ttl_ms: task.result_ttl_ms,
+            parents: task.parents.len(),
+            ready_at: task.by_parents.is_none().then(|| Time(task.ready_at())),
             started_at: None,
             finished_at: None,
             duration_ms: None,

@@ -13,7 +13,10 @@ use crate::{
     config::{CommandConfig, Config, Timeout},
     engine::{Engine, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
-    task::{Millis, RetryPolicy},
+    task::{
+        Millis, RateLimit, RetryPolicy,
+        rate::{Algorithm, LimitBy},
+    },
     work::{CommandHandler, CommandSpec, Guard, RegisterError, Registry},
 };
 
@@ -201,13 +204,25 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         grace: millis(config.worker.cancel_grace_ms),
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
-    let engine_settings = Settings { retry, ..Settings::default() };
+    let engine_settings = Settings { retry, rate_limit: default_limit(config), ..Settings::default() };
     let node = Embedded::start(Path::new(&config.database), registry, settings, engine_settings).await?;
     set_weights(&node.engine, config).await?;
     Ok(node)
 }
 
 /// A weight in the file is in force from the start, whether the queue has been used yet or not.
+/// The limit of queues that have none of their own: per minute and class of priority; a class without one is free.
+fn default_limit(config: &Config) -> Option<RateLimit> {
+    config.rate_limit.iter().any(Option::is_some).then(|| RateLimit {
+        by: LimitBy::Priority,
+        limit: config.rate_limit.map(|limit| limit.unwrap_or(RateLimit::MAX_LIMIT)),
+        per: 60_000,
+        algorithm: Algorithm::SlidingWindow,
+        burst: 0,
+        enabled: true,
+    })
+}
+
 async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError> {
     for (name, queue) in &config.queues {
         engine.set_weight(name, queue.weight).await?;
@@ -231,6 +246,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         defaults: TaskDefaults {
             max_retries: config.defaults.max_retries,
             timeout_ms: config.defaults.timeout_ms,
+            result_ttl_ms: config.defaults.result_ttl_ms,
             per_name: per_name.collect(),
         },
         node: NodeInfo {
@@ -238,6 +254,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
             pid: node.worker.pid,
             version: env!("CARGO_PKG_VERSION"),
             slots: config.worker.concurrency,
+            handlers: node.node.registry.names().map(str::to_owned).collect(),
             started_at: node.worker.started_at,
         },
         draining,

@@ -10,14 +10,17 @@ pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use rows::{
-    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, Page, QueueRow, TaskFilter, TaskRow, WorkerRow,
+    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
-    Cancelled, Claim, Claimed, Counted, Finished, Held, IdempotencyKey, Reaped, Recorded, Redriven, RetentionLimits,
-    Session, StoredOutcome, SubmitConflict, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,
+    Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
-use crate::task::{Mark, Millis, Priority, Status, TaskId, WorkerId};
+use crate::task::{
+    Mark, Millis, Priority, Status, TaskId, WorkerId,
+    rate::{Key, LimitState},
+};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -26,9 +29,20 @@ pub trait Reader: Send + Sync {
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
     /// Attempts that were followed by another one, oldest first.
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
+    /// The parents of a task and how they ended, with their results.
+    fn parents(&self, id: TaskId) -> Result<Vec<ParentRow>, StoreError>;
+    /// Tasks that wait, or have waited, for this one, at most `limit`.
+    fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError>;
+    /// Whether children are left to be told of their parents' end.
+    fn has_unresolved(&self) -> Result<bool, StoreError>;
+    /// The earliest moment at which a task may have to be expired.
+    fn next_expiry(&self) -> Result<Option<Millis>, StoreError>;
+    fn limit_states(&self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;
+    /// Ready tasks of a queue that are claimed before one at this place, counted up to `most`.
+    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError>;
     /// The earliest moment a claimable task of the queue became (or becomes) ready.
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;
@@ -56,6 +70,7 @@ pub fn attempt_outcome(status: Status) -> &'static str {
         Status::Success => "success",
         Status::Timeout => "timeout",
         Status::Cancelled => "cancelled",
+        Status::Expired => "expired",
         _ => "failure",
     }
 }

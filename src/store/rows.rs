@@ -1,6 +1,8 @@
 //! What reads return.
 
-use crate::task::{DeadReason, LeaseId, Millis, Priority, RetryPolicy, Status, TaskError, TaskId, WorkerId};
+use crate::task::{
+    DeadReason, LeaseId, Millis, OnFailure, Priority, QueueSettings, RetryPolicy, Status, TaskError, TaskId, WorkerId,
+};
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
 #[derive(Debug, Clone)]
@@ -13,6 +15,7 @@ pub struct TaskRow {
     pub ready_at: Option<Millis>,
     pub created_at: Millis,
     pub run_at: Option<Millis>,
+    pub expires_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub finished_at: Option<Millis>,
     pub attempt: u32,
@@ -26,6 +29,10 @@ pub struct TaskRow {
     pub lease_id: Option<LeaseId>,
     pub unique_key: Option<String>,
     pub retry: Option<RetryPolicy>,
+    pub result_ttl_ms: Option<Millis>,
+    /// How many parents it has, and how many of them it waits for.
+    pub parents: u32,
+    pub unmet: u32,
     pub tags: Vec<String>,
     /// JSON texts.
     pub meta: Option<String>,
@@ -53,7 +60,22 @@ pub struct QueueRow {
     pub name: String,
     pub paused: bool,
     pub weight: u32,
+    pub settings: QueueSettings,
+    /// Raised by each change of the settings.
+    pub version: u32,
     pub created_at: Millis,
+}
+
+/// A task at the other end of a dependency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParentRow {
+    pub id: TaskId,
+    pub name: String,
+    pub queue: String,
+    pub status: Status,
+    pub on_failure: OnFailure,
+    pub result: Option<String>,
+    pub error: Option<TaskError>,
 }
 
 /// How many tasks of a queue and priority are in a status, or have ever been through something.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
-use crate::task::{Granted, LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, Verdict, WorkerId};
+use super::{QueueRow, StoreError};
+use crate::task::{
+    Granted, LeaseId, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict, WorkerId,
+    rate::{Key, LimitState},
+};
 
 /// One connection that writes.
 pub trait Session: Send {
@@ -23,13 +26,21 @@ pub trait Tx {
     fn keep(&mut self) -> Result<(), StoreError>;
 
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError>;
-    /// Stores a task; `Some` where its unique key is held by a live one, and then nothing is stored.
-    fn insert(&mut self, task: &NewTask) -> Result<Option<SubmitConflict>, StoreError>;
+    /// Stores a task, unless its unique key is held by a live one or a parent is not known. Parents come first.
+    fn insert(&mut self, task: &NewTask) -> Result<Inserted, StoreError>;
+    /// Tasks that wait in a queue.
+    fn depth(&mut self, queue: &str) -> Result<u64, StoreError>;
     /// The answer once given under an idempotency key.
     fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError>;
     fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError>;
 
-    /// Grants those of `ids` that are ready, to a live worker, unless the queue is paused.
+    /// Whether and how a worker may take tasks of the queue.
+    fn entrance(&mut self, queue: &str, worker: WorkerId) -> Result<Entrance, StoreError>;
+    /// Tasks of a queue that run now, on all nodes.
+    fn running(&mut self, queue: &str) -> Result<u32, StoreError>;
+    fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
+    fn keep_limit_state(&mut self, queue: &str, key: Key, state: &LimitState) -> Result<(), StoreError>;
+    /// Grants those of `ids` that are ready. Asked [`Tx::entrance`] before, in the same transaction.
     fn claim(&mut self, claim: &Claim, ids: &[TaskId]) -> Result<Claimed, StoreError>;
     /// See [`super::Reader::ready_after`]; here within the transaction.
     fn ready_after(
@@ -44,9 +55,24 @@ pub trait Tx {
 
     fn cancel(&mut self, id: TaskId, reason: Option<&str>, now: Millis) -> Result<Cancelled, StoreError>;
     fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError>;
+    /// How long the result of a task is given out after its end.
+    fn set_result_ttl(&mut self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError>;
+    fn delete_result(&mut self, id: TaskId) -> Result<ResultChanged, StoreError>;
     /// False where there is no such queue.
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError>;
     fn set_weight(&mut self, queue: &str, weight: u32) -> Result<bool, StoreError>;
+    fn queue(&mut self, name: &str) -> Result<Option<QueueRow>, StoreError>;
+    /// Replaces what is set for a queue and raises its version. Asked [`Tx::queue`] before, in the same transaction.
+    fn configure(&mut self, row: &QueueRow) -> Result<(), StoreError>;
+    /// Deletes a queue that has no task.
+    fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError>;
+
+    /// Tells at most `limit` children of parents that are over; false where none is left to tell.
+    fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError>;
+    /// Ends at most `limit` tasks that were not started in time; false where none is left.
+    fn expire(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError>;
+    /// What this transaction did besides what was asked for, since the last call.
+    fn effects(&mut self) -> Effects;
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
     /// Renews a worker; false where it is no longer held to be alive.
@@ -60,9 +86,52 @@ pub trait Tx {
     fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError>;
 }
 
-/// Who holds the unique key.
+/// What became of a task that was to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubmitConflict(pub TaskId);
+pub enum Inserted {
+    /// It is stored, in this status.
+    As(Status),
+    /// This live task holds its unique key.
+    KeyHeld(TaskId),
+    /// There is no such parent.
+    NoParent(TaskId),
+}
+
+/// Tasks that others' ends have moved.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub ready: Vec<Ready>,
+    pub changed: Vec<(TaskId, Arc<str>, Status)>,
+    /// Children are left to be told: see [`Tx::resolve`].
+    pub unresolved: bool,
+}
+
+/// A queue as a claim finds it.
+#[derive(Debug, Clone, Default)]
+pub struct Entrance {
+    /// This worker is held to be dead: it must not take anything.
+    pub fenced: bool,
+    pub paused: bool,
+    pub settings: QueueSettings,
+}
+
+/// What became of a change to a task's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultChanged {
+    Done,
+    /// There is no result: the task is in this status.
+    NotOver(Status),
+    NotFound,
+}
+
+/// What became of a queue that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueDeleted {
+    Done,
+    /// It has this many tasks, finished ones among them.
+    NotEmpty(u64),
+    NotFound,
+}
 
 /// A key under which a request is answered once, and what the request was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +146,25 @@ pub struct IdempotencyKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum StoredOutcome {
-    Created { id: TaskId, at: Millis },
-    Deduplicated { id: TaskId },
-    Rejected { id: TaskId },
+    Created {
+        id: TaskId,
+        at: Millis,
+        /// Where its parents have decided that.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        by_parents: Option<Status>,
+    },
+    Deduplicated {
+        id: TaskId,
+    },
+    Rejected {
+        id: TaskId,
+    },
+    /// There is no such parent.
+    NoParent {
+        id: TaskId,
+    },
+    /// The queue is as full as it may be.
+    Full,
 }
 
 /// What a claim is made under.
@@ -96,10 +181,6 @@ pub struct Claim {
 #[derive(Debug, Default)]
 pub struct Claimed {
     pub tasks: Vec<Granted>,
-    /// The queue is paused: nothing was granted, the ids are as ready as before.
-    pub paused: bool,
-    /// This worker is held to be dead: it must not take anything.
-    pub fenced: bool,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
 }
@@ -148,6 +229,10 @@ pub enum Redriven {
     Live(Status),
     /// Another live task has taken its unique key.
     KeyTaken(TaskId),
+    /// It waits for the success of this task, which has failed.
+    ParentFailed(TaskId),
+    /// It waits for its parents again.
+    Waits(Arc<str>),
     NotFound,
 }
 

@@ -1,6 +1,8 @@
 //! The domain: what a task is and which rules it obeys. Pure values, no I/O, no clock of its own.
 
+pub mod admission;
 pub mod duration;
+pub mod graph;
 pub mod id;
 pub mod json;
 pub mod lane;
@@ -8,14 +10,19 @@ pub mod model;
 pub mod name;
 pub mod outcome;
 pub mod priority;
+pub mod queue;
+pub mod rate;
 pub mod retry;
 pub mod status;
 
+pub use graph::{OnFailure, Parent};
 pub use id::{LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
 pub use model::{Granted, NewTask, UniqueConflict};
 pub use outcome::{DeadReason, ErrorKind, Outcome, TaskError, Verdict};
 pub use priority::{Priority, PriorityClass};
+pub use queue::{Gate, QueueSettings, Quota};
+pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;
 

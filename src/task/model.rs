@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LeaseId, LeaseToken, Millis, Priority, RetryPolicy, Status, TaskId};
+use super::{LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId};
 
 /// A validated task, ready to be stored.
 #[derive(Debug, Clone)]
@@ -23,21 +23,34 @@ pub struct NewTask {
     pub timeout_ms: Option<Millis>,
     /// Not before this moment.
     pub run_at: Option<Millis>,
+    /// Not started by then, it is over.
+    pub expires_at: Option<Millis>,
+    /// How long its result is given out after its end; `None`: the server's default.
+    pub result_ttl_ms: Option<Millis>,
+    /// It waits for these.
+    pub parents: Vec<Parent>,
     pub unique_key: Option<String>,
     pub unique_conflict: UniqueConflict,
     pub tags: Vec<String>,
     /// JSON object, as text.
     pub meta: Option<String>,
     pub created_at: Millis,
+    /// Where it starts, where its parents decide that: known once it is stored.
+    pub by_parents: Option<Status>,
 }
 
 impl NewTask {
     /// A task with nothing but a name: what the library's and the tests' builders start from.
     pub fn named(name: impl Into<String>, queue: impl Into<Arc<str>>, now: Millis) -> Self {
+        Self { name: name.into(), queue: queue.into(), ..Self::new(now) }
+    }
+
+    /// A task with a new id and everything still to be said.
+    pub fn new(now: Millis) -> Self {
         Self {
             id: TaskId::new(),
-            name: name.into(),
-            queue: queue.into(),
+            name: String::new(),
+            queue: Arc::default(),
             priority: Priority::default(),
             args: "[]".into(),
             kwargs: "{}".into(),
@@ -45,17 +58,22 @@ impl NewTask {
             retry: None,
             timeout_ms: Some(300_000),
             run_at: None,
+            expires_at: None,
+            result_ttl_ms: None,
+            parents: Vec::new(),
             unique_key: None,
             unique_conflict: UniqueConflict::Return,
             tags: Vec::new(),
             meta: None,
             created_at: now,
+            by_parents: None,
         }
     }
 
     /// Where it starts: a time in the future makes it scheduled.
     pub fn first_status(&self) -> Status {
-        if self.run_at.is_some_and(|at| at > self.created_at) { Status::Scheduled } else { Status::Queued }
+        let by_time = if self.ready_at() > self.created_at { Status::Scheduled } else { Status::Queued };
+        self.by_parents.unwrap_or(by_time)
     }
 
     /// When it may be claimed.
@@ -95,6 +113,8 @@ pub struct Granted {
     pub retry: Option<RetryPolicy>,
     pub timeout_ms: Option<Millis>,
     pub generation: u32,
+    /// Tasks it has waited for.
+    pub parents: u32,
     pub ready_at: Millis,
     pub started_at: Millis,
 }

@@ -32,6 +32,10 @@ pub enum ErrorKind {
     Lost,
     /// It outlived as many workers as it may.
     Poison,
+    /// A parent did not succeed.
+    Skipped,
+    /// It was not started in time.
+    Expired,
 }
 
 /// What went wrong, as kept with the task.

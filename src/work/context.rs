@@ -7,7 +7,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{StopReason, StopSignal, TaskFailure, arguments};
+use super::{Assignment, Parent, StopReason, StopSignal, TaskFailure, arguments};
 use crate::task::{Granted, LeaseToken, TaskId};
 
 /// One attempt of one task, as its handler sees it. Cheap to clone.
@@ -15,14 +15,16 @@ use crate::task::{Granted, LeaseToken, TaskId};
 pub struct TaskContext {
     // Shared with whoever decides about the outcome, so that no text of the task is copied.
     task: Arc<Granted>,
+    parents: Arc<[Parent]>,
     stop: StopSignal,
     deadline: Option<Instant>,
 }
 
 impl TaskContext {
     /// For an attempt that `stop` can end and that has until `deadline`.
-    pub fn new(task: impl Into<Arc<Granted>>, stop: StopSignal, deadline: Option<Instant>) -> Self {
-        Self { task: task.into(), stop, deadline }
+    pub fn new(assignment: impl Into<Assignment>, stop: StopSignal, deadline: Option<Instant>) -> Self {
+        let Assignment { task, parents } = assignment.into();
+        Self { task, parents, stop, deadline }
     }
 
     /// The task's id: the same in every attempt, so it can serve as an idempotency key towards other systems.
@@ -88,6 +90,19 @@ impl TaskContext {
     /// The named arguments as a `T`: a struct, a map, …
     pub fn kwargs<T: DeserializeOwned>(&self) -> Result<T, TaskFailure> {
         arguments::read_json(&self.task.kwargs, "kwargs")
+    }
+
+    /// The tasks this one has waited for, in the order of their submission.
+    pub fn parents(&self) -> &[Parent] {
+        &self.parents
+    }
+
+    /// The result of one of them as a `T`.
+    pub fn parent_result<T: DeserializeOwned>(&self, id: TaskId) -> Result<T, TaskFailure> {
+        let parent = self.parents.iter().find(|parent| parent.id == id);
+        let missing = || TaskFailure::new(format!("there is no result of a parent {id}")).not_retryable();
+        let result = parent.and_then(|parent| parent.result.as_deref()).ok_or_else(missing)?;
+        arguments::read_json(result, "parents")
     }
 
     /// When the attempt's time is over; `None`: it has no limit.

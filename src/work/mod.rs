@@ -5,6 +5,7 @@
 //! here knows of a store or a broker: a granted task comes in, an outcome goes out.
 
 mod arguments;
+mod assignment;
 pub mod command;
 mod context;
 pub mod demo;
@@ -18,6 +19,7 @@ mod stop;
 use futures_util::future::BoxFuture;
 
 pub use arguments::Arguments;
+pub use assignment::{Assignment, Parent};
 pub use command::{CommandHandler, CommandSpec};
 pub use context::TaskContext;
 pub use failure::{IntoFailure, TaskFailure};

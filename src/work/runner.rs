@@ -11,34 +11,34 @@
 use std::{
     future,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Registry, StopReason, StopSignal, TaskContext, failure::panicked};
-use crate::task::{ErrorKind, Granted, Millis, Outcome, TaskError, duration};
+use super::{Assignment, Registry, StopReason, StopSignal, TaskContext, failure::panicked};
+use crate::task::{ErrorKind, Millis, Outcome, TaskError, duration};
 
-/// Runs one attempt of `task`. `grace` is the time between asking the handler to stop and dropping it.
+/// Runs one attempt of a task. `grace` is the time between asking the handler to stop and dropping it.
 ///
 /// Dropping this future drops the handler's, which ends all it started. Needs a runtime with time enabled where the
 /// task has a limit or can be stopped. A handler that never yields cannot be ended by anyone.
 pub async fn perform(
     registry: &Registry,
-    task: impl Into<Arc<Granted>>,
+    assignment: impl Into<Assignment>,
     stop: &StopSignal,
     grace: Duration,
 ) -> Outcome {
-    let task = task.into();
+    let assignment = assignment.into();
+    let task = &assignment.task;
     if let Some(reason) = stop.reason() {
         return stopped(reason, None, task.timeout_ms);
     }
     let Some(handler) = registry.get(&task.name) else { return no_handler(&task.name) };
     let limit = task.timeout_ms;
     let deadline = limit.and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit.max(0) as u64)));
-    let context = TaskContext::new(task, stop.clone(), deadline.map(Instant::into_std));
+    let context = TaskContext::new(assignment, stop.clone(), deadline.map(Instant::into_std));
 
     // What a handler does before its first await may panic as well.
     let handling = match catch_unwind(AssertUnwindSafe(|| handler.run(context))) {

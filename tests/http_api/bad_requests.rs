@@ -15,7 +15,8 @@ async fn unknown_paths_methods_and_ids_are_problems_too() {
     }
     for (method, path, allow) in [
         ("PUT", "/api/v1/tasks", "GET, HEAD, POST"),
-        ("DELETE", "/api/v1/queues/q", "GET, HEAD"),
+        ("POST", "/api/v1/queues/q", "GET, HEAD, PUT, DELETE"),
+        ("DELETE", "/api/v1/queues/q/stats", "GET, HEAD"),
         ("GET", "/api/v1/tasks/batch", "POST"),
         ("OPTIONS", "/api/v1/stats", "GET, HEAD"),
         ("FROB", "/health", "GET, HEAD"),

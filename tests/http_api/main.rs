@@ -5,12 +5,16 @@
 mod bad_bodies;
 mod bad_connections;
 mod bad_requests;
+mod dependencies;
 mod documents;
 mod edge;
+mod explain;
 mod idempotency;
 mod lists;
 mod live;
 mod operate;
 mod property;
+mod results;
+mod settings;
 mod submit;
 mod support;

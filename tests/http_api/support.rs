@@ -49,6 +49,7 @@ impl Listener for Tell {
     fn changed(&self, changes: Changes) {
         self.0.changed(changes);
     }
+    fn unresolved(&self) {}
     fn fenced(&self) {}
 }
 
@@ -82,8 +83,20 @@ impl Server {
             engine: engine.clone(),
             tree: Tree::new(),
             events,
-            defaults: TaskDefaults { max_retries: 3, timeout_ms: Some(300_000), per_name: HashMap::new() },
-            node: NodeInfo { host: "here".into(), pid: 1, version: "0.1.0", slots: 2, started_at: 1_800_000_000_000 },
+            defaults: TaskDefaults {
+                max_retries: 3,
+                timeout_ms: Some(300_000),
+                result_ttl_ms: 3_600_000,
+                per_name: HashMap::new(),
+            },
+            node: NodeInfo {
+                host: "here".into(),
+                pid: 1,
+                version: "0.1.0",
+                slots: 2,
+                handlers: Default::default(),
+                started_at: 1_800_000_000_000,
+            },
             draining: Arc::default(),
             allow_faults: false,
             edge: EdgeSettings::default(),

@@ -31,6 +31,7 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         retry: None,
         timeout_ms: None,
         generation: 0,
+        parents: 0,
         ready_at: 0,
         started_at: 0,
     }

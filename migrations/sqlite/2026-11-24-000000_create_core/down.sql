@@ -1,6 +1,10 @@
 DROP TABLE counters;
 DROP TABLE idempotency_keys;
 DROP TABLE workers;
+DROP TABLE expiries;
+DROP TABLE unresolved_parents;
+DROP TABLE task_dependencies;
+DROP TABLE limits;
 DROP TABLE queues;
 DROP TABLE dead_letter_queue;
 DROP TABLE attempts;

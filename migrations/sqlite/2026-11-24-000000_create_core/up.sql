@@ -12,6 +12,8 @@ CREATE TABLE tasks (
     ready_at         BIGINT,
     created_at       BIGINT  NOT NULL,
     run_at           BIGINT,
+    -- Not started by then, it is over.
+    expires_at       BIGINT,
     started_at       BIGINT,
     finished_at      BIGINT,
     attempt          INTEGER NOT NULL DEFAULT 0,
@@ -29,6 +31,13 @@ CREATE TABLE tasks (
     -- The unique key while the task is live.
     live_key         TEXT,
     retry            TEXT,
+    -- How long the result is given out after the end; NULL: the server's default.
+    result_ttl_ms    BIGINT,
+    -- Tasks this one waits for: how many there are, and how many have not ended as they should yet.
+    parents          INTEGER NOT NULL DEFAULT 0,
+    unmet            INTEGER NOT NULL DEFAULT 0,
+    -- Others wait, or have waited, for this one: its end is then more than one update.
+    has_dependants   BOOLEAN NOT NULL DEFAULT 0,
     tags             TEXT,
     meta             TEXT,
     error            TEXT,
@@ -83,7 +92,42 @@ CREATE TABLE queues (
     name       TEXT    NOT NULL PRIMARY KEY,
     paused     BOOLEAN NOT NULL DEFAULT 0,
     weight     INTEGER NOT NULL DEFAULT 1,
+    -- `QueueSettings` as JSON; the version is raised by each change, so that of two editors one is told.
+    settings   TEXT    NOT NULL DEFAULT '{}',
+    version    INTEGER NOT NULL DEFAULT 1,
     created_at BIGINT  NOT NULL
+) WITHOUT ROWID;
+
+-- What has been granted under a queue's rate limit, changed in the transaction of the grant.
+CREATE TABLE limits (
+    queue TEXT NOT NULL,
+    -- The whole queue, or a class of priorities.
+    key   TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+
+CREATE TABLE task_dependencies (
+    parent_id  BLOB    NOT NULL,
+    child_id   BLOB    NOT NULL,
+    -- The child runs although this parent has not succeeded.
+    run_anyway BOOLEAN NOT NULL,
+    -- The child knows how this parent ended.
+    resolved   BOOLEAN NOT NULL DEFAULT 0,
+    PRIMARY KEY (parent_id, resolved, child_id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX task_dependencies_child ON task_dependencies (child_id, parent_id);
+
+-- Parents that are over and have more children than were told in the transaction of their end.
+CREATE TABLE unresolved_parents (
+    task_id BLOB NOT NULL PRIMARY KEY
+) WITHOUT ROWID;
+
+-- Tasks that may be over by this time.
+CREATE TABLE expiries (
+    expires_at BIGINT NOT NULL,
+    task_id    BLOB   NOT NULL,
+    PRIMARY KEY (expires_at, task_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE workers (

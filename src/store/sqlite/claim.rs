@@ -3,14 +3,18 @@
 use diesel::{prelude::*, sqlite::Sqlite};
 
 use super::{
+    expiry,
     hot::{InsertLease, MarkRunning},
-    records::{bytes, reading, task_id},
-    schema::{queues, tasks, workers},
+    records::{StateRecord, bytes, reading, task_id},
+    schema::tasks,
     tx::Writer,
 };
 use crate::{
     store::{Claim, Claimed},
-    task::{Granted, Mark, Millis, Priority, Ready, Status, TaskId},
+    task::{
+        Granted, Mark, Millis, Priority, Ready, Status, TaskId,
+        admission::{self, Hold},
+    },
 };
 
 /// How long a suspect is put off while another one is aboard.
@@ -29,8 +33,10 @@ struct Candidate {
     crashes: i32,
     max_retries: i32,
     timeout_ms: Option<i64>,
+    expires_at: Option<i64>,
     generation: i32,
     retry: Option<String>,
+    parents: i32,
     meta: Option<String>,
     args: String,
     kwargs: String,
@@ -38,29 +44,26 @@ struct Candidate {
 
 pub(super) fn claim(writer: &mut Writer, claim: &Claim, ids: &[TaskId]) -> QueryResult<Claimed> {
     let mut claimed = Claimed::default();
-    let alive = workers::table.find(bytes(claim.worker.as_bytes())).select(workers::state);
-    let state: Option<String> = alive.first(&mut writer.connection).optional()?;
-    if !matches!(state.as_deref(), Some("alive" | "draining")) {
-        claimed.fenced = true;
-        return Ok(claimed);
-    }
-    let paused = queues::table.find(&*claim.queue).select(queues::paused);
-    if paused.first(&mut writer.connection).optional()?.unwrap_or(false) {
-        claimed.paused = true;
-        return Ok(claimed);
-    }
     let mut suspect_allowed = claim.suspect_allowed;
     claimed.tasks.reserve(ids.len());
     for &id in ids {
         let Some(found) = candidate(&mut writer.connection, id)? else { continue };
-        if found.ready_at.is_none_or(|at| at > claim.now) {
-            continue; // a stale hint: it runs already, has ended, or its time was moved
+        match found.admission().hold(suspect_allowed, claim.now) {
+            None => {}
+            // A stale hint: it runs already, has ended, or its time was moved.
+            Some(Hold::NotWaiting | Hold::NotDue(_)) => continue,
+            Some(Hold::Expired) => {
+                if let Some(task) = StateRecord::find(&mut writer.connection, id)? {
+                    expiry::expire(writer, &task, claim.now)?;
+                }
+                continue;
+            }
+            Some(Hold::Suspect) => {
+                claimed.put_off.push(put_off(writer, claim, id, &found)?);
+                continue;
+            }
         }
-        if found.is_suspect() && !suspect_allowed {
-            claimed.put_off.push(put_off(writer, claim, id, &found)?);
-            continue;
-        }
-        suspect_allowed &= !found.is_suspect();
+        suspect_allowed &= !found.admission().is_suspect();
         grant(writer, claim, id, found, &mut claimed.tasks)?;
     }
     keep_lease(writer, claim, &claimed.tasks)?;
@@ -104,6 +107,7 @@ fn grant(
         retry: reading::json(found.retry),
         timeout_ms: found.timeout_ms,
         generation: reading::count(found.generation),
+        parents: reading::count(found.parents),
         ready_at: found.ready_at.unwrap_or(claim.now),
         started_at: claim.now,
     });
@@ -111,8 +115,9 @@ fn grant(
 }
 
 impl Candidate {
-    fn is_suspect(&self) -> bool {
-        reading::count(self.crashes) >= crate::task::model::SUSPECT_CRASHES
+    fn admission(&self) -> admission::Candidate {
+        let crashes = reading::count(self.crashes);
+        admission::Candidate { ready_at: self.ready_at, expires_at: self.expires_at, crashes }
     }
 }
 

@@ -24,6 +24,12 @@ impl Deltas {
         self.add(queue, priority, Counted::In(to), 1);
     }
 
+    /// What this transaction has changed so far, over all priorities.
+    pub(super) fn of(&self, queue: &str, kind: Counted) -> i64 {
+        let ours = |(name, _, code): &(Arc<str>, u8, i16)| &**name == queue && *code == kind.code();
+        self.0.iter().filter(|(key, _)| ours(key)).map(|(_, n)| n).sum()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::{
+    dependencies,
     hot::{EndLease, MarkCancelled, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
     records::{StateRecord, bytes, reading},
     schema::{attempts, dead_letter_queue, tasks},
@@ -32,29 +33,47 @@ pub(super) fn finish(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -
 }
 
 fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
-    if apply(writer, item, now)? {
-        let status = item.verdict.status();
-        count(writer, item, status);
+    if let Some(status) = end(writer, item, false, now)? {
         return Ok(Recorded::Done(status));
     }
-    // Either a cancel was asked for meanwhile, or the lease is no longer the task's.
-    if !matches!(item.verdict, Verdict::Success { .. } | Verdict::Cancelled) && apply_cancel(writer, item, now)? {
-        count(writer, item, Status::Cancelled);
-        return Ok(Recorded::Done(Status::Cancelled));
-    }
+    // Others wait for it, or the lease is no longer the task's.
     let task = StateRecord::find(&mut writer.connection, item.task.id)?;
-    let reported = task.is_some_and(|task| {
-        task.lease_id.as_deref() == Some(item.task.lease.as_bytes()) && task.status() != Status::Running
-    });
-    Ok(if reported { Recorded::Duplicate } else { Recorded::LeaseLost })
+    let Some(task) = task.filter(|task| task.lease_id.as_deref() == Some(item.task.lease.as_bytes())) else {
+        return Ok(Recorded::LeaseLost);
+    };
+    if task.status() != Status::Running {
+        return Ok(Recorded::Duplicate);
+    }
+    let Some(status) = end(writer, item, task.has_dependants, now)? else { return Ok(Recorded::LeaseLost) };
+    if status.is_terminal() {
+        dependencies::ended(writer, item.task.id, status, now)?;
+    }
+    Ok(Recorded::Done(status))
+}
+
+/// The status the task has now, if it could be ended: the verdict's, unless a cancel was asked for meanwhile.
+fn end(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis) -> QueryResult<Option<Status>> {
+    let status = if apply(writer, item, dependants, now)? {
+        item.verdict.status()
+    } else if !matches!(item.verdict, Verdict::Success { .. } | Verdict::Cancelled)
+        && apply_cancel(writer, item, dependants, now)?
+    {
+        Status::Cancelled
+    } else {
+        return Ok(None);
+    };
+    count(writer, item, status);
+    Ok(Some(status))
 }
 
 /// The guarded update of the verdict and the rows that go with it; false where the guard did not hold.
-fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
+fn apply(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis) -> QueryResult<bool> {
     let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
     let changed = match item.verdict {
-        Verdict::Success { result } => MarkSuccess { result, now, id, lease }.execute(&mut writer.connection)?,
-        Verdict::Cancelled => return apply_cancel(writer, item, now),
+        Verdict::Success { result } => {
+            MarkSuccess { result, now, id, lease, dependants }.execute(&mut writer.connection)?
+        }
+        Verdict::Cancelled => return apply_cancel(writer, item, dependants, now),
         Verdict::Retry { at, error } => {
             let text = reading::error_text(error);
             let changed = MarkRetry { ready_at: *at, error: &text, now, id, lease }.execute(&mut writer.connection)?;
@@ -67,7 +86,8 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<b
         Verdict::Dead { status, reason, error } => {
             let text = reading::error_text(error);
             let status = i32::from(status.code());
-            let changed = MarkDead { status, error: &text, now, id, lease }.execute(&mut writer.connection)?;
+            let changed =
+                MarkDead { status, error: &text, now, id, lease, dependants }.execute(&mut writer.connection)?;
             if changed > 0 {
                 bury(writer, item, *reason, &text, now)?;
             }
@@ -85,9 +105,9 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<b
     Ok(changed > 0)
 }
 
-fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<bool> {
+fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis) -> QueryResult<bool> {
     let (id, lease) = (bytes(item.task.id.as_bytes()), bytes(item.task.lease.as_bytes()));
-    let mark = MarkCancelled { now, id, lease };
+    let mark = MarkCancelled { now, id, lease, dependants };
     Ok(mark.execute(&mut writer.connection)? > 0)
 }
 
@@ -173,18 +193,8 @@ pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now:
     if status.is_terminal() {
         return Ok(Cancelled::Terminal(status));
     }
-    diesel::update(row)
-        .set((
-            tasks::status.eq(i32::from(Status::Cancelled.code())),
-            tasks::ready_at.eq(None::<i64>),
-            tasks::live_key.eq(None::<String>),
-            tasks::error.eq(reading::error_text(&cancelled_error(reason))),
-            tasks::cancel_reason.eq(reason),
-            tasks::finished_at.eq(now),
-        ))
-        .execute(&mut writer.connection)?;
-    let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
-    writer.deltas.step(&queue, priority, status, Status::Cancelled);
-    writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+    let queue = task.queue();
+    dependencies::over(writer, &task, Status::Cancelled, &cancelled_error(reason), now)?;
+    diesel::update(row).set(tasks::cancel_reason.eq(reason)).execute(&mut writer.connection)?;
     Ok(Cancelled::Done(queue))
 }

@@ -6,7 +6,7 @@
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Binary, Integer, Nullable, Text},
+    sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text},
     sqlite::Sqlite,
 };
 
@@ -37,21 +37,25 @@ macro_rules! statement {
 
 statement! {
     InsertTask {
-        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, max_retries, timeout_ms, \
-         unique_key, live_key, retry, tags, meta, args, kwargs) VALUES ("
+        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
+         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) VALUES ("
         id: &'a [u8] => Binary;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
         ", " priority: i32 => Integer;
         ", " status: i32 => Integer;
-        ", " ready_at: i64 => BigInt;
+        ", " ready_at: Option<i64> => Nullable<BigInt>;
         ", " created_at: i64 => BigInt;
         ", " run_at: Option<i64> => Nullable<BigInt>;
+        ", " expires_at: Option<i64> => Nullable<BigInt>;
         ", " max_retries: i32 => Integer;
         ", " timeout_ms: Option<i64> => Nullable<BigInt>;
         ", " unique_key: Option<&'a str> => Nullable<Text>;
         ", " live_key: Option<&'a str> => Nullable<Text>;
         ", " retry: Option<&'a str> => Nullable<Text>;
+        ", " result_ttl_ms: Option<i64> => Nullable<BigInt>;
+        ", " parents: i32 => Integer;
+        ", " unmet: i32 => Integer;
         ", " tags: Option<&'a str> => Nullable<Text>;
         ", " meta: Option<&'a str> => Nullable<Text>;
         ", " args: &'a str => Text;
@@ -70,11 +74,13 @@ statement! {
 }
 
 statement! {
+    /// `dependants: false` leaves a task that others wait for as it is: its end takes more than this.
     MarkSuccess {
         "UPDATE tasks SET status = 5, live_key = NULL, cancel_requested = 0, error = NULL, result = " result: &'a str => Text;
         ", finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Binary;
         " AND lease_id = " lease: &'a [u8] => Binary;
+        " AND has_dependants <= " dependants: bool => Bool;
     } " AND status = 3"
 }
 
@@ -95,6 +101,7 @@ statement! {
         ", finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Binary;
         " AND lease_id = " lease: &'a [u8] => Binary;
+        " AND has_dependants <= " dependants: bool => Bool;
     } " AND status = 3 AND cancel_requested = 0"
 }
 
@@ -105,6 +112,7 @@ statement! {
          'cancelled by a caller' || coalesce(': ' || cancel_reason, '')), finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Binary;
         " AND lease_id = " lease: &'a [u8] => Binary;
+        " AND has_dependants <= " dependants: bool => Bool;
     } " AND status = 3"
 }
 

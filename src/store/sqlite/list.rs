@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     store::{DeadFilter, DeadRow, ListedPage, Page, TaskFilter, TaskRow},
-    task::{DeadReason, Status, TaskId},
+    task::{DeadReason, Mark, Millis, Priority, Status, TaskId},
 };
 
 const WINDOW: i64 = 4_000;
@@ -291,4 +291,34 @@ pub(super) fn dead_letters(
     }
     let previous = page.from.and_then(|from| rows.first().map(|row| row.task_id).or(Some(from)));
     Ok(ListedPage { rows, next: onwards, previous })
+}
+
+/// Level by level, so that each is one range of the ready index, however many tasks of it wait for their time.
+pub(super) fn ahead(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    priority: Priority,
+    mark: Mark,
+    now: Millis,
+    most: u64,
+) -> QueryResult<u64> {
+    let mut ahead = 0;
+    for level in (priority.level()..=Priority::MAX).rev() {
+        let own = level == priority.level();
+        let room = i64::try_from(most.saturating_sub(ahead)).unwrap_or(i64::MAX);
+        let lane = tasks::table
+            .filter(tasks::queue.eq(queue))
+            .filter(tasks::priority.eq(i32::from(level)))
+            .filter(tasks::ready_at.is_not_null())
+            .filter(tasks::ready_at.le(if own { mark.0 } else { now }))
+            .select((tasks::ready_at.assume_not_null(), tasks::id))
+            .limit(room);
+        let rows: Vec<(i64, Vec<u8>)> = lane.load(connection)?;
+        let before = |(at, id): &(i64, Vec<u8>)| !own || (*at, id.as_slice()) < (mark.0, mark.1.as_bytes().as_slice());
+        ahead += rows.iter().filter(|row| before(row)).count() as u64;
+        if ahead >= most {
+            break;
+        }
+    }
+    Ok(ahead)
 }

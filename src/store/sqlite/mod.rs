@@ -2,12 +2,16 @@
 
 mod claim;
 mod counters;
+mod dependencies;
+mod expiry;
 mod finish;
 mod hot;
+mod limits;
 mod list;
 mod reader;
 mod reap;
 mod records;
+mod relatives;
 mod schema;
 mod submit;
 mod tx;

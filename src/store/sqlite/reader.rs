@@ -8,17 +8,21 @@ use diesel::{
 };
 
 use super::{
-    Lock, list,
+    Lock, limits, list,
     records::{Payload, TaskRecord, bytes, reading, worker_id},
-    schema::{attempts, counters, dead_letter_queue, queues, tasks, workers},
+    relatives,
+    schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
     translate,
 };
 use crate::{
     store::{
-        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, Held, ListedPage, Page, QueueRow, Reader, StoreError,
-        StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
+        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, Held, ListedPage, Page, ParentRow, QueueRow, Reader,
+        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
-    task::{Mark, Millis, Priority, TaskId, WorkerId},
+    task::{
+        Mark, Millis, Priority, TaskId, WorkerId,
+        rate::{Key, LimitState},
+    },
 };
 
 pub(super) struct SqliteReader {
@@ -90,18 +94,39 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn parents(&self, id: TaskId) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::parents(connection, id))
+    }
+
+    fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::children(connection, id, limit))
+    }
+
+    fn has_unresolved(&self) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            diesel::select(diesel::dsl::exists(unresolved_parents::table.select(unresolved_parents::task_id)))
+                .get_result(connection)
+        })
+    }
+
+    fn next_expiry(&self) -> Result<Option<Millis>, StoreError> {
+        let first = expiries::table.order((expiries::expires_at, expiries::task_id)).select(expiries::expires_at);
+        self.read(|connection| first.first(connection).optional())
+    }
+
+    fn limit_states(&self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError> {
+        self.read(|connection| limits::states(connection, queue))
+    }
+
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
         self.read(|connection| {
-            let rows: Vec<(String, bool, i32, i64)> = queues::table.order(queues::name).load(connection)?;
+            let rows: Vec<QueueColumns> = queues::table.order(queues::name).load(connection)?;
             Ok(rows.into_iter().map(queue_row).collect())
         })
     }
 
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError> {
-        self.read(|connection| {
-            let row: Option<(String, bool, i32, i64)> = queues::table.find(name).first(connection).optional()?;
-            Ok(row.map(queue_row))
-        })
+        self.read(|connection| queue(connection, name))
     }
 
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError> {
@@ -117,6 +142,10 @@ impl Reader for SqliteReader {
             };
             Ok(rows.into_iter().filter_map(counter).collect())
         })
+    }
+
+    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError> {
+        self.read(|connection| list::ahead(connection, queue, priority, mark, now, most))
     }
 
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError> {
@@ -190,6 +219,14 @@ impl Reader for SqliteReader {
     }
 }
 
-fn queue_row((name, paused, weight, created_at): (String, bool, i32, i64)) -> QueueRow {
-    QueueRow { name, paused, weight: reading::count(weight), created_at }
+pub(super) fn queue(connection: &mut SqliteConnection, name: &str) -> QueryResult<Option<QueueRow>> {
+    let row: Option<QueueColumns> = queues::table.find(name).first(connection).optional()?;
+    Ok(row.map(queue_row))
+}
+
+type QueueColumns = (String, bool, i32, String, i32, i64);
+
+fn queue_row((name, paused, weight, settings, version, created_at): QueueColumns) -> QueueRow {
+    let (weight, version) = (reading::count(weight), reading::count(version));
+    QueueRow { name, paused, weight, settings: limits::settings(&settings), version, created_at }
 }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
+    dependencies,
     finish::shrink_lease,
     hot::{MarkCancelled, MarkDead, MarkReleased},
     records::{StateRecord, bytes, reading, task_id},
@@ -76,7 +77,7 @@ fn take_back(
     let (queue, priority) = (std::sync::Arc::<str>::from(task.queue.as_str()), task.priority());
     let crashes = reading::count(task.crashes) + u32::from(charged);
     let to = if task.cancel_requested {
-        MarkCancelled { now, id, lease }.execute(&mut writer.connection)?;
+        MarkCancelled { now, id, lease, dependants: true }.execute(&mut writer.connection)?;
         writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
         reaped.cancelled.push(task_id(id));
         Status::Cancelled
@@ -96,7 +97,7 @@ fn take_back(
         Status::Queued
     };
     writer.deltas.step(&queue, priority, Status::Running, to);
-    Ok(())
+    if to.is_terminal() && task.has_dependants { dependencies::ended(writer, task.id(), to, now) } else { Ok(()) }
 }
 
 fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, now: Millis) -> QueryResult<()> {
@@ -107,7 +108,7 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
     let text = reading::error_text(&error);
     let status = i32::from(Status::Failed.code());
     let id = task.id.as_slice();
-    MarkDead { status, error: &text, now, id, lease }.execute(&mut writer.connection)?;
+    MarkDead { status, error: &text, now, id, lease, dependants: true }.execute(&mut writer.connection)?;
     // A crash is no failure of the task's own: the guarded update above counts one.
     diesel::update(tasks::table.filter(tasks::id.eq(id)))
         .set((tasks::failures.eq(tasks::failures - 1), tasks::crashes.eq(reading::signed(crashes))))
@@ -159,7 +160,7 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
             released.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
             Status::Queued
         } else {
-            let over = MarkCancelled { now, id, lease: key };
+            let over = MarkCancelled { now, id, lease: key, dependants: true };
             if over.execute(&mut writer.connection)? == 0 {
                 continue; // it has ended after all
             }
@@ -167,6 +168,9 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
             Status::Cancelled
         };
         writer.deltas.step(&queue, priority, Status::Running, to);
+        if to.is_terminal() && task.has_dependants {
+            dependencies::ended(writer, task.id(), to, now)?;
+        }
         shrink_lease(writer, *lease, 1)?;
     }
     Ok(released)
@@ -208,6 +212,10 @@ pub(super) fn prune(
         if !status.is_terminal() || status.is_dead() || finished_at.is_none_or(|at| at >= before) {
             continue;
         }
+        if dependencies::is_needed(writer, &id)? {
+            continue;
+        }
+        dependencies::cut(writer, &id)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(&id))).execute(&mut writer.connection)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(&id))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);

@@ -54,6 +54,7 @@ pub(super) struct TaskRecord {
     ready_at: Option<i64>,
     created_at: i64,
     run_at: Option<i64>,
+    expires_at: Option<i64>,
     started_at: Option<i64>,
     finished_at: Option<i64>,
     attempt: i32,
@@ -67,6 +68,9 @@ pub(super) struct TaskRecord {
     lease_id: Option<Vec<u8>>,
     unique_key: Option<String>,
     retry: Option<String>,
+    result_ttl_ms: Option<i64>,
+    parents: i32,
+    unmet: i32,
     tags: Option<String>,
     meta: Option<String>,
     error: Option<String>,
@@ -100,6 +104,7 @@ impl TaskRecord {
             ready_at: self.ready_at,
             created_at: self.created_at,
             run_at: self.run_at,
+            expires_at: self.expires_at,
             started_at: self.started_at,
             finished_at: self.finished_at,
             attempt: reading::count(self.attempt),
@@ -113,6 +118,9 @@ impl TaskRecord {
             lease_id: self.lease_id.and_then(|lease| LeaseId::from_slice(&lease)),
             unique_key: self.unique_key,
             retry: reading::json(self.retry),
+            result_ttl_ms: self.result_ttl_ms,
+            parents: reading::count(self.parents),
+            unmet: reading::count(self.unmet),
             tags: reading::json(self.tags).unwrap_or_default(),
             meta: self.meta,
             error: reading::json(self.error),
@@ -132,6 +140,7 @@ pub(super) struct StateRecord {
     pub(super) name: String,
     pub(super) priority: i32,
     pub(super) status: i32,
+    pub(super) run_at: Option<i64>,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
     pub(super) attempt: i32,
@@ -141,12 +150,24 @@ pub(super) struct StateRecord {
     pub(super) worker_id: Option<Vec<u8>>,
     pub(super) lease_id: Option<Vec<u8>>,
     pub(super) unique_key: Option<String>,
+    pub(super) result_ttl_ms: Option<i64>,
+    pub(super) parents: i32,
+    pub(super) unmet: i32,
+    pub(super) has_dependants: bool,
     pub(super) error: Option<String>,
 }
 
 impl StateRecord {
     pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Self>> {
         tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(Self::as_select()).first(connection).optional()
+    }
+
+    pub(super) fn id(&self) -> TaskId {
+        task_id(&self.id)
+    }
+
+    pub(super) fn queue(&self) -> std::sync::Arc<str> {
+        self.queue.as_str().into()
     }
 
     pub(super) fn status(&self) -> Status {

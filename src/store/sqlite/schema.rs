@@ -11,6 +11,7 @@ diesel::table! {
         ready_at -> Nullable<BigInt>,
         created_at -> BigInt,
         run_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
         started_at -> Nullable<BigInt>,
         finished_at -> Nullable<BigInt>,
         attempt -> Integer,
@@ -26,6 +27,10 @@ diesel::table! {
         unique_key -> Nullable<Text>,
         live_key -> Nullable<Text>,
         retry -> Nullable<Text>,
+        result_ttl_ms -> Nullable<BigInt>,
+        parents -> Integer,
+        unmet -> Integer,
+        has_dependants -> Bool,
         tags -> Nullable<Text>,
         meta -> Nullable<Text>,
         error -> Nullable<Text>,
@@ -77,7 +82,39 @@ diesel::table! {
         name -> Text,
         paused -> Bool,
         weight -> Integer,
+        settings -> Text,
+        version -> Integer,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    limits (queue, key) {
+        queue -> Text,
+        key -> Text,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    task_dependencies (parent_id, resolved, child_id) {
+        parent_id -> Binary,
+        child_id -> Binary,
+        run_anyway -> Bool,
+        resolved -> Bool,
+    }
+}
+
+diesel::table! {
+    unresolved_parents (task_id) {
+        task_id -> Binary,
+    }
+}
+
+diesel::table! {
+    expiries (expires_at, task_id) {
+        expires_at -> BigInt,
+        task_id -> Binary,
     }
 }
 
@@ -113,4 +150,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue);
+diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);

@@ -3,13 +3,14 @@
 use diesel::{prelude::*, result::DatabaseErrorKind, result::Error};
 
 use super::{
+    dependencies, expiry,
     hot::{EnsureQueue, InsertTask},
     records::{StateRecord, bytes, reading, task_id},
     schema::{attempts, dead_letter_queue, idempotency_keys, tasks},
     tx::Writer,
 };
 use crate::{
-    store::{Counted, IdempotencyKey, Redriven, StoredOutcome, SubmitConflict},
+    store::{Counted, IdempotencyKey, Inserted, Redriven, StoredOutcome},
     task::{Millis, NewTask, Ready, Status, TaskId},
 };
 
@@ -17,10 +18,14 @@ pub(super) fn ensure_queue(writer: &mut Writer, name: &str, now: Millis) -> Quer
     EnsureQueue { name, now }.execute(&mut writer.connection).map(|_| ())
 }
 
-pub(super) fn insert(writer: &mut Writer, task: &NewTask) -> QueryResult<Option<SubmitConflict>> {
+pub(super) fn insert(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
+    let bonds = match dependencies::look_up(writer, task)? {
+        Ok(bonds) => bonds,
+        Err(unknown) => return Ok(Inserted::NoParent(unknown)),
+    };
     let tags = (!task.tags.is_empty()).then(|| serde_json::to_string(&task.tags).unwrap_or_default());
     let retry = task.retry.as_ref().map(|policy| serde_json::to_string(policy).unwrap_or_default());
-    let status = task.first_status();
+    let status = if bonds.unmet > 0 { Status::Pending } else { task.first_status() };
     let key = task.unique_key.as_deref();
     let stored = InsertTask {
         id: bytes(task.id.as_bytes()),
@@ -28,14 +33,18 @@ pub(super) fn insert(writer: &mut Writer, task: &NewTask) -> QueryResult<Option<
         name: &task.name,
         priority: task.priority.level().into(),
         status: status.code().into(),
-        ready_at: task.ready_at(),
+        ready_at: (status != Status::Pending).then(|| task.ready_at()),
         created_at: task.created_at,
         run_at: task.run_at,
+        expires_at: task.expires_at,
         max_retries: reading::signed(task.max_retries),
         timeout_ms: task.timeout_ms,
         unique_key: key,
         live_key: key,
         retry: retry.as_deref(),
+        result_ttl_ms: task.result_ttl_ms,
+        parents: i32::try_from(task.parents.len()).unwrap_or(i32::MAX),
+        unmet: reading::signed(bonds.unmet),
         tags: tags.as_deref(),
         meta: task.meta.as_deref(),
         args: &task.args,
@@ -43,17 +52,20 @@ pub(super) fn insert(writer: &mut Writer, task: &NewTask) -> QueryResult<Option<
     }
     .execute(&mut writer.connection)?;
     if stored == 0 {
-        return holder(writer, &task.queue, key.unwrap_or_default()).map(Some);
+        return holder(writer, &task.queue, key.unwrap_or_default()).map(Inserted::KeyHeld);
     }
     writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
     writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
-    Ok(None)
+    if let Some(at) = task.expires_at {
+        expiry::note(writer, task.id, at)?;
+    }
+    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
 }
 
 /// Who holds a unique key. There is somebody: an insert has just met it in this transaction.
-fn holder(writer: &mut Writer, queue: &str, key: &str) -> QueryResult<SubmitConflict> {
+fn holder(writer: &mut Writer, queue: &str, key: &str) -> QueryResult<TaskId> {
     let held = tasks::table.filter(tasks::queue.eq(queue)).filter(tasks::live_key.eq(key)).select(tasks::id);
-    held.first::<Vec<u8>>(&mut writer.connection).map(|id| SubmitConflict(task_id(&id)))
+    held.first::<Vec<u8>>(&mut writer.connection).map(|id| task_id(&id))
 }
 
 pub(super) fn recall(writer: &mut Writer, key: &str) -> QueryResult<Option<(IdempotencyKey, Vec<StoredOutcome>)>> {
@@ -83,10 +95,18 @@ pub(super) fn redrive(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResu
     if !status.is_terminal() {
         return Ok(Redriven::Live(status));
     }
+    let unmet = match dependencies::anew(writer, &task)? {
+        Ok(unmet) => unmet,
+        Err(failed) => return Ok(Redriven::ParentFailed(failed)),
+    };
+    let to = if unmet > 0 { Status::Pending } else { Status::Queued };
     keep_last_attempt(writer, &task)?;
+    // Of a deleted result nothing is left but this; the next one is given out as ever.
+    let ttl = task.result_ttl_ms.filter(|ttl| *ttl > 0);
     let again = diesel::update(tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())))).set((
-        tasks::status.eq(i32::from(Status::Queued.code())),
-        tasks::ready_at.eq(now),
+        tasks::status.eq(i32::from(to.code())),
+        tasks::ready_at.eq((unmet == 0).then_some(now)),
+        (tasks::unmet.eq(reading::signed(unmet)), tasks::expires_at.eq(None::<i64>), tasks::result_ttl_ms.eq(ttl)),
         tasks::generation.eq(tasks::generation + 1),
         tasks::live_key.eq(tasks::unique_key.nullable()),
         (tasks::attempt.eq(0), tasks::failures.eq(0), tasks::crashes.eq(0), tasks::cancel_requested.eq(false)),
@@ -99,15 +119,14 @@ pub(super) fn redrive(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResu
         Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
             // The row is untouched by the refused statement, but the attempt kept above must go again.
             forget_last_attempt(writer, &task)?;
-            return holder(writer, &task.queue, task.unique_key.as_deref().unwrap_or_default())
-                .map(|holder| Redriven::KeyTaken(holder.0));
+            return holder(writer, &task.queue, task.unique_key.as_deref().unwrap_or_default()).map(Redriven::KeyTaken);
         }
         Err(other) => return Err(other),
     }
     diesel::delete(dead_letter_queue::table.find(bytes(id.as_bytes()))).execute(&mut writer.connection)?;
     let ready = Ready { queue: task.queue.as_str().into(), priority: task.priority(), mark: (now, id) };
-    writer.deltas.step(&ready.queue, ready.priority, status, Status::Queued);
-    Ok(Redriven::Done(ready))
+    writer.deltas.step(&ready.queue, ready.priority, status, to);
+    Ok(if unmet > 0 { Redriven::Waits(ready.queue) } else { Redriven::Done(ready) })
 }
 
 /// The last attempt is told by the task itself, until the task starts anew.

@@ -7,16 +7,20 @@ use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
 use super::{
     Lock,
     counters::Deltas,
+    dependencies, expiry, limits,
     records::{bytes, reading},
     schema::{queues, workers},
     translate,
 };
 use crate::{
     store::{
-        Cancelled, Claim, Claimed, Finished, IdempotencyKey, Reaped, Recorded, Redriven, RetentionLimits, Session,
-        StoreError, StoredOutcome, SubmitConflict, Tx, WorkerInfo,
+        Cancelled, Claim, Claimed, Effects, Entrance, Finished, IdempotencyKey, Inserted, QueueDeleted, QueueRow,
+        Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
-    task::{LeaseId, Mark, Millis, NewTask, Priority, Ready, TaskId, WorkerId},
+    task::{
+        LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
+        rate::{Key, LimitState},
+    },
 };
 
 pub(super) struct SqliteSession {
@@ -28,14 +32,18 @@ pub(super) struct SqliteSession {
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) deltas: Deltas,
+    pub(super) effects: Effects,
     /// As they were at the savepoint.
-    before: Option<Deltas>,
+    before: Option<(Deltas, usize, usize)>,
     name: Arc<str>,
 }
 
 impl SqliteSession {
     pub(super) fn new(connection: SqliteConnection, name: Arc<str>, lock: Lock) -> Self {
-        Self { writer: Writer { connection, deltas: Deltas::default(), before: None, name }, _lock: lock }
+        Self {
+            writer: Writer { connection, deltas: Deltas::default(), effects: Effects::default(), before: None, name },
+            _lock: lock,
+        }
     }
 }
 
@@ -43,6 +51,7 @@ impl Session for SqliteSession {
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let writer = &mut self.writer;
         writer.deltas.clear();
+        writer.effects = Effects::default();
         writer.run("BEGIN IMMEDIATE")?;
         let done = work(writer).and_then(|()| writer.commit());
         if done.is_err() {
@@ -70,13 +79,15 @@ impl Writer {
 
 impl Tx for Writer {
     fn savepoint(&mut self) -> Result<(), StoreError> {
-        self.before = Some(self.deltas.clone());
+        self.before = Some((self.deltas.clone(), self.effects.ready.len(), self.effects.changed.len()));
         self.run("SAVEPOINT request")
     }
 
     fn undo(&mut self) -> Result<(), StoreError> {
-        if let Some(before) = self.before.take() {
-            self.deltas = before;
+        if let Some((deltas, ready, changed)) = self.before.take() {
+            self.deltas = deltas;
+            self.effects.ready.truncate(ready);
+            self.effects.changed.truncate(changed);
         }
         self.run("ROLLBACK TO request; RELEASE request")
     }
@@ -91,8 +102,14 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn insert(&mut self, task: &NewTask) -> Result<Option<SubmitConflict>, StoreError> {
+    fn insert(&mut self, task: &NewTask) -> Result<Inserted, StoreError> {
         let done = super::submit::insert(self, task);
+        self.told(done)
+    }
+
+    fn depth(&mut self, queue: &str) -> Result<u64, StoreError> {
+        let waiting = [Status::Pending, Status::Scheduled, Status::Queued, Status::Retry];
+        let done = limits::count(self, queue, &waiting);
         self.told(done)
     }
 
@@ -103,6 +120,26 @@ impl Tx for Writer {
 
     fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError> {
         let done = super::submit::remember(self, key, outcomes);
+        self.told(done)
+    }
+
+    fn entrance(&mut self, queue: &str, worker: WorkerId) -> Result<Entrance, StoreError> {
+        let done = limits::entrance(self, queue, worker);
+        self.told(done)
+    }
+
+    fn running(&mut self, queue: &str) -> Result<u32, StoreError> {
+        let done = limits::count(self, queue, &[Status::Running]);
+        self.told(done).map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+    }
+
+    fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError> {
+        let done = limits::states(&mut self.connection, queue);
+        self.told(done)
+    }
+
+    fn keep_limit_state(&mut self, queue: &str, key: Key, state: &LimitState) -> Result<(), StoreError> {
+        let done = limits::keep_state(self, queue, key, state);
         self.told(done)
     }
 
@@ -137,6 +174,16 @@ impl Tx for Writer {
         self.told(done)
     }
 
+    fn set_result_ttl(&mut self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
+        let done = super::expiry::set_result_ttl(self, id, ttl);
+        self.told(done)
+    }
+
+    fn delete_result(&mut self, id: TaskId) -> Result<ResultChanged, StoreError> {
+        let done = super::expiry::delete_result(self, id);
+        self.told(done)
+    }
+
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
         let change = diesel::update(queues::table.find(queue)).set(queues::paused.eq(paused));
         let done = change.execute(&mut self.connection).map(|rows| rows > 0);
@@ -148,6 +195,35 @@ impl Tx for Writer {
         let change = diesel::update(queues::table.find(queue)).set(queues::weight.eq(weight));
         let done = change.execute(&mut self.connection).map(|rows| rows > 0);
         self.told(done)
+    }
+
+    fn queue(&mut self, name: &str) -> Result<Option<QueueRow>, StoreError> {
+        let done = super::reader::queue(&mut self.connection, name);
+        self.told(done)
+    }
+
+    fn configure(&mut self, row: &QueueRow) -> Result<(), StoreError> {
+        let done = limits::configure(self, row);
+        self.told(done)
+    }
+
+    fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError> {
+        let done = limits::delete_queue(self, name);
+        self.told(done)
+    }
+
+    fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError> {
+        let done = dependencies::resolve(self, limit, now);
+        self.told(done)
+    }
+
+    fn expire(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError> {
+        let done = expiry::expire_due(self, limit, now);
+        self.told(done)
+    }
+
+    fn effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
     }
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::{
     task::TaskError,
-    work::{Guard, TaskContext},
+    work::{Guard, Parent, TaskContext},
 };
 
 /// What every command inherits: what programs need to find themselves and their user's files, and no secrets.
@@ -119,16 +119,23 @@ impl Launch {
     }
 }
 
+/// The parents' results by id; null where there is none.
+fn parents(context: &TaskContext) -> String {
+    let result = |parent: &Parent| format!(r#""{}":{}"#, parent.id, parent.result.as_deref().unwrap_or("null"));
+    format!("{{{}}}", context.parents().iter().map(result).collect::<Vec<_>>().join(","))
+}
+
 /// The line a command reads from stdin.
 pub(super) fn input(context: &TaskContext) -> String {
     let line = format!(
-        r#"{{"id":"{}","name":{},"args":{},"kwargs":{},"attempt":{},"lease_id":"{}","parents":{{}},"meta":{}}}"#,
+        r#"{{"id":"{}","name":{},"args":{},"kwargs":{},"attempt":{},"lease_id":"{}","parents":{},"meta":{}}}"#,
         context.id(),
         serde_json::Value::from(context.name()),
         context.args_json(),
         context.kwargs_json(),
         context.attempt(),
         context.lease(),
+        parents(context),
         context.meta_json().unwrap_or("null"),
     );
     // In JSON a line break can only be white space between tokens: in texts it is always escaped.

@@ -1,0 +1,130 @@
+//! What operators do to queues; and their settings as last heard of, for what need not be exact: a submission's defaults
+//! and bounds.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{Engine, admin::blocking_read, notice::After};
+use crate::{
+    store::{QueueDeleted, QueueRow, StoreError, Tx},
+    task::QueueSettings,
+};
+
+/// Only of queues for which something is set.
+#[derive(Default)]
+pub(super) struct KnownSettings(RwLock<HashMap<Arc<str>, Arc<QueueSettings>>>);
+
+impl KnownSettings {
+    pub(super) fn set(&self, queue: &Arc<str>, settings: QueueSettings) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if settings == QueueSettings::default() {
+            known.remove(queue);
+        } else {
+            known.insert(queue.clone(), Arc::new(settings));
+        }
+    }
+
+    fn get(&self, queue: &str) -> Option<Arc<QueueSettings>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(queue).cloned()
+    }
+}
+
+/// What became of a change of a queue's settings.
+#[derive(Debug, Clone)]
+pub enum QueueChanged {
+    Done(Box<QueueRow>),
+    /// Somebody else has changed it meanwhile: it is at this version now.
+    Meanwhile(u32),
+    /// There are as many queues as this server keeps.
+    TooMany(usize),
+}
+
+impl Engine {
+    /// What is set for a queue; `None` where nothing is.
+    pub fn queue_settings(&self, queue: &str) -> Option<Arc<QueueSettings>> {
+        self.0.settings_of.get(queue)
+    }
+
+    /// Changes what is set for a queue, if it is still at the version named; makes the queue where there is none. In force
+    /// with the next claim.
+    pub async fn change_queue(
+        &self,
+        queue: &str,
+        if_version: Option<u32>,
+        mut change: impl FnMut(&mut QueueRow) + Send + 'static,
+    ) -> Result<QueueChanged, StoreError> {
+        let (name, most) = (queue.to_owned(), self.0.settings.max_queues);
+        let counted = name.clone();
+        let full =
+            blocking_read(self, move |reader| Ok(reader.queue(&counted)?.is_none() && reader.queues()?.len() >= most));
+        if full.await? {
+            return Ok(QueueChanged::TooMany(most));
+        }
+        let set = move |tx: &mut dyn Tx, now| {
+            tx.ensure_queue(&name, now)?;
+            let Some(mut row) = tx.queue(&name)? else { return Ok(QueueChanged::Meanwhile(0)) };
+            if if_version.is_some_and(|version| version != row.version) {
+                return Ok(QueueChanged::Meanwhile(row.version));
+            }
+            change(&mut row);
+            tx.configure(&row)?;
+            row.version += 1;
+            Ok(QueueChanged::Done(Box::new(row)))
+        };
+        let done = self.admin(set, |_, _| {}).await?;
+        if let QueueChanged::Done(row) = &done {
+            let queue: Arc<str> = row.name.as_str().into();
+            self.0.settings_of.set(&queue, row.settings.clone());
+            if !row.paused {
+                self.wake(&queue);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Deletes a queue that has no task.
+    pub async fn delete_queue(&self, queue: &str) -> Result<QueueDeleted, StoreError> {
+        let name: Arc<str> = queue.into();
+        let (deleted, told) = (name.clone(), name.clone());
+        let tell = move |done: &QueueDeleted, after: &mut After| {
+            if *done == QueueDeleted::Done {
+                after.deleted.push(told);
+            }
+        };
+        let done = self.admin(move |tx, _| tx.delete_queue(&deleted), tell).await?;
+        if done == QueueDeleted::Done {
+            self.0.settings_of.set(&name, QueueSettings::default());
+            self.broker().forget(&name);
+        }
+        Ok(done)
+    }
+
+    /// No task of a paused queue starts. False where there is no such queue.
+    pub async fn set_paused(&self, queue: &str, paused: bool) -> Result<bool, StoreError> {
+        let name: Arc<str> = queue.into();
+        let told = name.clone();
+        let tell = move |done: &bool, after: &mut After| {
+            if let Some(changes) = after.changes.as_mut().filter(|_| *done) {
+                changes.queues.insert(told);
+            }
+        };
+        let queue = name.clone();
+        let done = self.admin(move |tx, _| tx.set_paused(&queue, paused), tell).await?;
+        if done && !paused {
+            self.wake(&name);
+        }
+        Ok(done)
+    }
+
+    /// Sets a queue's share of the slots; makes the queue where there is none yet.
+    pub async fn set_weight(&self, queue: &str, weight: u32) -> Result<bool, StoreError> {
+        let queue = queue.to_owned();
+        let set = move |tx: &mut dyn Tx, now| {
+            tx.ensure_queue(&queue, now)?;
+            tx.set_weight(&queue, weight)
+        };
+        self.admin(set, |_, _| {}).await
+    }
+}

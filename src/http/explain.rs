@@ -1,0 +1,115 @@
+//! `GET /tasks/{id}/explain`: why a task does not run now, and when it will.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    problem::Problem,
+    query::{Nothing, Query},
+    reply,
+    tasks::{Id, no_task},
+    time::Time,
+};
+use crate::{
+    engine::{MOST_AHEAD, Reason},
+    task::{Status, TaskId},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(super) struct ExplanationView {
+    #[schema(value_type = String, format = Uuid)]
+    task_id: TaskId,
+    status: Status,
+    /// In one sentence.
+    summary: String,
+    /// Everything that keeps it from starting now; empty where it starts as soon as a slot is free.
+    reasons: Vec<ReasonView>,
+    /// It does not start before this moment; null where time is not what it waits for.
+    not_before: Option<Time>,
+    /// What would go wrong once it starts.
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reason)]
+pub(super) struct ReasonView {
+    /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `expired`, `suspect`, `ahead`,
+    /// `slots`, `running` or `over`.
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    /// Tasks ahead, parents that are not over, or tasks that run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// Some of the parents that are not over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    parents: Vec<TaskId>,
+}
+
+fn view(reason: &Reason) -> ReasonView {
+    let plain = |code, detail: String| ReasonView { code, detail, until: None, count: None, parents: Vec::new() };
+    match reason {
+        Reason::Running => plain("running", "It is running".into()),
+        Reason::Over(status) => plain("over", format!("It is over: {status}")),
+        Reason::Parents { unmet, some } => ReasonView {
+            count: Some((*unmet).into()),
+            parents: some.clone(),
+            ..plain("parents", format!("It waits for {unmet} other task{}", if *unmet == 1 { "" } else { "s" }))
+        },
+        Reason::NotDue(at) => {
+            ReasonView { until: Some(Time(*at)), ..plain("not_due", "Its time has not come yet".into()) }
+        }
+        Reason::Expired => plain("expired", "It was not started in time and is about to expire".into()),
+        Reason::Paused => plain("queue_paused", "Its queue is paused".into()),
+        Reason::RateLimit(at) => ReasonView {
+            until: Some(Time(*at)),
+            ..plain("rate_limit", "The rate limit of its queue is used up".into())
+        },
+        Reason::Concurrency { limit, running } => ReasonView {
+            count: Some((*running).into()),
+            ..plain("concurrency", format!("{running} tasks of its queue run, at most {limit} may"))
+        },
+        Reason::Suspect => {
+            plain("suspect", "It has outlived two workers and waits until no other such task runs".into())
+        }
+        Reason::Ahead(n) => {
+            let about = if *n >= MOST_AHEAD { "or more " } else { "" };
+            ReasonView { count: Some(*n), ..plain("ahead", format!("{n} {about}tasks of its queue come first")) }
+        }
+        Reason::Slots => plain("slots", "All slots of this node are taken".into()),
+    }
+}
+
+/// Explains why a task does not run
+#[utoipa::path(
+    get, path = "/api/v1/tasks/{id}/explain", operation_id = "explain_task", tag = "tasks",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = ExplanationView))
+)]
+pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    let (id, engine, slots) = (id.0, state.engine.clone(), state.node.slots);
+    let explained = state.read(move |_| engine.explain(id, slots)).await?.ok_or_else(|| no_task(id))?;
+    let reasons: Vec<_> = explained.reasons.iter().map(view).collect();
+    let mut warnings = Vec::new();
+    let name = &explained.task.name;
+    if !explained.task.status.is_terminal() && !state.node.handlers.contains(name) {
+        warnings.push(format!("No handler named {name:?} is registered on this node: the task would fail"));
+    }
+    let summary = match &reasons[..] {
+        [] => "It starts as soon as a slot asks for it".to_owned(),
+        reasons => reasons.iter().map(|reason| reason.detail.as_str()).collect::<Vec<_>>().join(". "),
+    };
+    reply::ok(&ExplanationView {
+        task_id: id,
+        status: explained.task.status,
+        summary,
+        reasons,
+        not_before: explained.not_before.map(Time),
+        warnings,
+    })
+}

@@ -1,0 +1,314 @@
+//! What is set for a queue: read, replaced, and its rate limit by itself.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    body::Body,
+    check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
+    draft::{DurationWritten, RetryField, RetryWritten},
+    problem::{Fault, Problem},
+    query::{Nothing, Query},
+    queues::{QueueView, name, no_queue},
+    rate_limit::{self, RateLimitDraft, RateLimitView},
+    reply, shape,
+};
+use crate::{
+    engine::{Engine, QueueChanged},
+    store::{QueueDeleted, QueueRow, Reader, StoreError},
+    task::{Millis, QueueSettings, RateLimit, RetryPolicy, duration, name as names, queue::Limit},
+};
+
+const MAX_WEIGHT: i64 = 1_000;
+const MAX_COUNT: i64 = 1_000_000_000;
+const MAX_KEPT: Millis = 10 * 366 * 24 * 3_600_000;
+
+/// What is set for a queue. What is left out is as the server has it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[schema(as = QueueSettings)]
+pub(super) struct SettingsDraft<'a> {
+    #[serde(default)]
+    paused: bool,
+    /// Its share of the slots against that of other queues, 1 to 1000.
+    #[serde(default)]
+    weight: Option<i64>,
+    #[serde(borrow, default)]
+    rate_limit: Option<RateLimitDraft<'a>>,
+    /// Most tasks running at a time.
+    #[serde(default)]
+    concurrency: Option<i64>,
+    /// Most tasks waiting; submissions beyond are answered 429.
+    #[serde(default)]
+    max_depth: Option<i64>,
+    /// Retries of tasks that bring none, unless their handler says otherwise.
+    #[serde(default)]
+    max_retries: Option<i64>,
+    #[serde(default)]
+    #[schema(value_type = Option<RetryWritten>)]
+    retry: Option<RetryField>,
+    /// Time limit of tasks that bring none, unless their handler says otherwise; null: no limit.
+    #[serde(default, deserialize_with = "super::draft::given")]
+    #[schema(value_type = Option<DurationWritten>)]
+    timeout: Option<Option<Millis>>,
+    #[serde(default)]
+    retention: Option<RetentionDraft>,
+    /// Only if the queue is at this version: of two who change it at once, one is answered 409.
+    #[serde(default)]
+    version: Option<u32>,
+}
+
+/// How long finished tasks are kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[schema(as = Retention)]
+pub(super) struct RetentionDraft {
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    success: Option<Millis>,
+    /// Those that were cancelled, expired or skipped. Dead letters stay until they are dealt with.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    others: Option<Millis>,
+}
+
+struct Checked {
+    paused: bool,
+    weight: u32,
+    settings: QueueSettings,
+}
+
+fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
+    let mut faults = Faults::default();
+    let mut number = |field: &str, given: Option<i64>, least: i64, most: i64| {
+        let valid = given.filter(|n| (least..=most).contains(n)).and_then(|n| u32::try_from(n).ok());
+        if given.is_some() && valid.is_none() {
+            faults.invalid(format!("/{field}"), format!("must be a number from {least} to {most}"));
+        }
+        valid
+    };
+    let weight = number("weight", draft.weight, 1, MAX_WEIGHT);
+    let concurrency = number("concurrency", draft.concurrency, 1, MAX_COUNT);
+    let max_depth = number("max_depth", draft.max_depth, 1, MAX_COUNT);
+    let max_retries = number("max_retries", draft.max_retries, 0, MAX_RETRIES);
+    let rate_limit = draft.rate_limit.as_ref().and_then(|limit| rate_limit::check(&mut faults, "/rate_limit", limit));
+    let retry: Option<RetryPolicy> = draft.retry.as_ref().map(|retry| retry.0);
+    if let Some((field, detail)) = retry.and_then(|retry| retry.fault()) {
+        faults.invalid(format!("/retry/{field}"), detail);
+    }
+    if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
+        faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
+    }
+    let kept = draft.retention.as_ref().map_or((None, None), |kept| (kept.success, kept.others));
+    for (field, kept) in [("success", kept.0), ("others", kept.1)] {
+        if kept.is_some_and(|kept| kept > MAX_KEPT) {
+            faults.invalid(format!("/retention/{field}"), "must be at most 10 years");
+        }
+    }
+    faults.none()?;
+    let timeout = draft.timeout.map(Limit);
+    let (keep_success, keep_others) = kept;
+    let settings =
+        QueueSettings { rate_limit, concurrency, max_depth, max_retries, retry, timeout, keep_success, keep_others };
+    Ok(Checked { paused: draft.paused, weight: weight.unwrap_or(1), settings })
+}
+
+/// Changes a queue and shows it.
+async fn change(
+    state: &ApiState,
+    request: &HttpRequest,
+    version: Option<u32>,
+    change: impl FnMut(&mut QueueRow) + Send + 'static,
+) -> Result<(), Problem> {
+    let name = name(request);
+    if let Err(error) = names::queue(&name) {
+        return Err(Problem::invalid("invalid_field", vec![Fault::at("", error.to_string())]));
+    }
+    match state.engine.change_queue(&name, version, change).await? {
+        QueueChanged::Done(_) => Ok(()),
+        QueueChanged::Meanwhile(now) => {
+            let detail = format!("Somebody else has changed the queue: it is at version {now}. Read it and try again");
+            Err(Problem::conflict("queue_changed", detail))
+        }
+        QueueChanged::TooMany(most) => {
+            let detail = format!("there are {most} queues already, the most this server keeps");
+            Err(Problem::invalid("too_many_queues", vec![Fault::at("", detail)]))
+        }
+    }
+}
+
+/// Sets up a queue
+///
+/// Replaces all of its settings; what is left out goes back to the server's. Makes the queue where there is none.
+#[utoipa::path(
+    put, path = "/api/v1/queues/{queue}", operation_id = "put_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    request_body = SettingsDraft,
+    responses((status = 200, body = QueueView))
+)]
+pub(super) async fn put(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let draft: SettingsDraft<'_> = shape::parse(&body.0)?;
+    let Checked { paused, weight, settings } = check(&draft)?;
+    let set = move |row: &mut QueueRow| {
+        (row.paused, row.weight, row.settings) = (paused, weight, settings.clone());
+    };
+    change(&state, &request, draft.version, set).await?;
+    reply::ok(&QueueView::of(&state, &request).await?)
+}
+
+/// Deletes a queue that has no tasks
+#[utoipa::path(
+    delete, path = "/api/v1/queues/{queue}", operation_id = "delete_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 204, description = "Deleted"))
+)]
+pub(super) async fn delete(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let name = name(&request);
+    match state.engine.delete_queue(&name).await? {
+        QueueDeleted::Done => Ok(HttpResponse::NoContent().finish()),
+        QueueDeleted::NotFound => Err(no_queue(&name)),
+        QueueDeleted::NotEmpty(tasks) => {
+            let detail =
+                format!("{tasks} tasks are in the queue, finished ones among them: purge or delete them first");
+            Err(Problem::conflict("queue_not_empty", detail))
+        }
+    }
+}
+
+/// The limit in force for a queue, as it stands; `None`: there is none.
+pub(super) fn limit_of(
+    reader: &dyn Reader,
+    engine: &Engine,
+    row: &QueueRow,
+    now: Millis,
+) -> Result<Option<RateLimitView>, StoreError> {
+    let own = row.settings.rate_limit;
+    let Some(rule) = own.or(engine.default_rate_limit()) else { return Ok(None) };
+    let mut gate = engine.gate_of(reader, row, now)?;
+    Ok(Some(RateLimitView::of(&rule, &mut gate, own.is_some(), now)))
+}
+
+/// Reads a queue's rate limit
+#[utoipa::path(
+    get, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "get_rate_limit", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 200, body = RateLimitView))
+)]
+pub(super) async fn get_limit(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    shown(&state, &request).await
+}
+
+async fn shown(state: &ApiState, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let (name, now, engine) = (name(request), state.now(), state.engine.clone());
+    let wanted = name.clone();
+    let found = state.read(move |reader| {
+        let row = reader.queue(&wanted)?;
+        row.map(|row| limit_of(reader, &engine, &row, now)).transpose()
+    });
+    let limit = found.await?.ok_or_else(|| no_queue(&name))?;
+    let limit = limit.ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "rate_limit_not_set", format!("Queue {name:?} has no rate limit"))
+    })?;
+    reply::ok(&limit)
+}
+
+/// Sets a queue's rate limit
+///
+/// In force with the next task that starts; what has started counts against the new limit.
+#[utoipa::path(
+    put, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "put_rate_limit", tag = "queues",
+    params(("queue" = String, Path)),
+    request_body = RateLimitDraft,
+    responses((status = 200, body = RateLimitView))
+)]
+pub(super) async fn put_limit(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let mut faults = Faults::default();
+    let limit = rate_limit::check(&mut faults, "", &shape::parse(&body.0)?);
+    faults.none()?;
+    change(&state, &request, None, move |row| row.settings.rate_limit = limit).await?;
+    shown(&state, &request).await
+}
+
+/// Takes a queue's rate limit away
+#[utoipa::path(
+    delete, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "delete_rate_limit", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 204, description = "The queue has no limit of its own any more"))
+)]
+pub(super) async fn delete_limit(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    QueueView::of(&state, &request).await?;
+    change(&state, &request, None, |row| row.settings.rate_limit = None).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Settings as they are shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueSettingsShown)]
+pub(super) struct SettingsView {
+    concurrency: Option<u32>,
+    max_depth: Option<u32>,
+    max_retries: Option<u32>,
+    #[schema(value_type = Option<Object>)]
+    retry: Option<RetryPolicy>,
+    /// Absent: as the server has it. Null: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    timeout: Option<Option<String>>,
+    retention: RetentionView,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RetentionView {
+    success: Option<String>,
+    others: Option<String>,
+}
+
+impl From<&QueueSettings> for SettingsView {
+    fn from(settings: &QueueSettings) -> Self {
+        let text = |millis: Option<Millis>| millis.map(duration::to_text);
+        Self {
+            concurrency: settings.concurrency,
+            max_depth: settings.max_depth,
+            max_retries: settings.max_retries,
+            retry: settings.retry,
+            timeout: settings.timeout.map(|limit| text(limit.0)),
+            retention: RetentionView { success: text(settings.keep_success), others: text(settings.keep_others) },
+        }
+    }
+}
+
+impl RateLimitView {
+    /// Only its numbers, where a queue is shown with others.
+    pub(super) fn short(rule: RateLimit) -> String {
+        let [high, medium, low] = rule.limit;
+        let per = duration::to_text(rule.per);
+        match rule.by {
+            crate::task::rate::LimitBy::Queue => format!("{high} per {per}"),
+            crate::task::rate::LimitBy::Priority => format!("{high} / {medium} / {low} per {per}"),
+        }
+    }
+}

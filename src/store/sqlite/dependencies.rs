@@ -1,0 +1,221 @@
+//! Tasks that wait for others. A child counts the parents it still waits for; a parent that ends tells its children in the
+//! transaction of its end, up to a bound, and the rest is told in later ones.
+
+use diesel::prelude::*;
+
+use super::{
+    records::{StateRecord, bytes, reading, task_id},
+    schema::{task_dependencies, tasks, unresolved_parents},
+    tx::Writer,
+};
+use crate::{
+    store::{Counted, Inserted},
+    task::{ErrorKind, Millis, NewTask, OnFailure, Ready, Status, TaskError, TaskId},
+};
+
+/// Children told in the transaction of their parent's end.
+const TOLD_AT_ONCE: usize = 256;
+
+/// What a task's parents mean for it when it is stored.
+pub(super) struct Bonds {
+    pub(super) unmet: u32,
+    /// This parent has failed and the task is not to run then.
+    failed: Option<TaskId>,
+    /// Of each parent: whether it is over.
+    over: Vec<bool>,
+}
+
+/// Looks the parents up; `Err` where there is no such task.
+pub(super) fn look_up(writer: &mut Writer, task: &NewTask) -> QueryResult<Result<Bonds, TaskId>> {
+    let mut bonds = Bonds { unmet: 0, failed: None, over: Vec::with_capacity(task.parents.len()) };
+    for parent in &task.parents {
+        let Some(status) = status_of(writer, parent.id)? else { return Ok(Err(parent.id)) };
+        if !status.is_terminal() {
+            bonds.unmet += 1;
+        } else if !met(status, parent.on_failure == OnFailure::Run) {
+            bonds.failed.get_or_insert(parent.id);
+        }
+        bonds.over.push(status.is_terminal());
+    }
+    Ok(Ok(bonds))
+}
+
+fn status_of(writer: &mut Writer, id: TaskId) -> QueryResult<Option<Status>> {
+    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::status);
+    Ok(row.first::<i32>(&mut writer.connection).optional()?.map(reading::status))
+}
+
+const fn met(status: Status, run_anyway: bool) -> bool {
+    matches!(status, Status::Success) || run_anyway
+}
+
+/// Ties a task that has just been stored to its parents.
+pub(super) fn tie(writer: &mut Writer, task: &NewTask, bonds: &Bonds, stored: Status) -> QueryResult<Inserted> {
+    for (parent, over) in task.parents.iter().zip(&bonds.over) {
+        let row = (
+            task_dependencies::parent_id.eq(bytes(parent.id.as_bytes())),
+            task_dependencies::child_id.eq(bytes(task.id.as_bytes())),
+            task_dependencies::run_anyway.eq(parent.on_failure == OnFailure::Run),
+            task_dependencies::resolved.eq(*over),
+        );
+        diesel::insert_into(task_dependencies::table).values(row).execute(&mut writer.connection)?;
+        let unmarked =
+            tasks::table.filter(tasks::id.eq(bytes(parent.id.as_bytes()))).filter(tasks::has_dependants.eq(false));
+        diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(&mut writer.connection)?;
+    }
+    let Some(failed) = bonds.failed else { return Ok(Inserted::As(stored)) };
+    let child = StateRecord::find(&mut writer.connection, task.id)?.ok_or(diesel::NotFound)?;
+    skip(writer, &child, failed, task.created_at)?;
+    Ok(Inserted::As(Status::Skipped))
+}
+
+/// A task is over: those that wait for it are told. Call it after the update that ended it.
+pub(super) fn ended(writer: &mut Writer, id: TaskId, status: Status, now: Millis) -> QueryResult<()> {
+    if tell(writer, id, status, TOLD_AT_ONCE, now)? == TOLD_AT_ONCE {
+        leave(writer, id)?;
+    }
+    Ok(())
+}
+
+fn leave(writer: &mut Writer, id: TaskId) -> QueryResult<()> {
+    let row = unresolved_parents::task_id.eq(bytes(id.as_bytes()));
+    diesel::replace_into(unresolved_parents::table).values(row).execute(&mut writer.connection)?;
+    writer.effects.unresolved = true;
+    Ok(())
+}
+
+/// Tells up to `limit` children of parents that were left; true where some may remain.
+pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<bool> {
+    let mut room = limit;
+    while room > 0 {
+        let first = unresolved_parents::table.select(unresolved_parents::task_id);
+        let Some(parent) = first.first::<Vec<u8>>(&mut writer.connection).optional()? else { return Ok(false) };
+        let id = task_id(&parent);
+        // A parent that runs again will tell them when it ends.
+        let status = status_of(writer, id)?.filter(|status| status.is_terminal());
+        let told = status.map_or(Ok(0), |status| tell(writer, id, status, room, now))?;
+        if told < room {
+            diesel::delete(unresolved_parents::table.find(&parent)).execute(&mut writer.connection)?;
+        }
+        // A look at an empty parent costs as well.
+        room = room.saturating_sub(told.max(1));
+    }
+    Ok(true)
+}
+
+/// How many children were told.
+fn tell(writer: &mut Writer, parent: TaskId, status: Status, limit: usize, now: Millis) -> QueryResult<usize> {
+    let waiting: Vec<(Vec<u8>, bool)> = task_dependencies::table
+        .filter(task_dependencies::parent_id.eq(bytes(parent.as_bytes())))
+        .filter(task_dependencies::resolved.eq(false))
+        .select((task_dependencies::child_id, task_dependencies::run_anyway))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .load(&mut writer.connection)?;
+    for (child, run_anyway) in &waiting {
+        let edge = task_dependencies::table.find((bytes(parent.as_bytes()), false, child));
+        diesel::update(edge).set(task_dependencies::resolved.eq(true)).execute(&mut writer.connection)?;
+        let Some(child) = StateRecord::find(&mut writer.connection, task_id(child))? else { continue };
+        if child.status() != Status::Pending {
+            continue; // cancelled or expired meanwhile
+        }
+        if !met(status, *run_anyway) {
+            skip(writer, &child, parent, now)?;
+        } else if child.unmet > 1 {
+            let row = tasks::table.filter(tasks::id.eq(&child.id));
+            diesel::update(row).set(tasks::unmet.eq(tasks::unmet - 1)).execute(&mut writer.connection)?;
+        } else {
+            free(writer, &child, now)?;
+        }
+    }
+    Ok(waiting.len())
+}
+
+/// The last parent is done: the child may run.
+fn free(writer: &mut Writer, child: &StateRecord, now: Millis) -> QueryResult<()> {
+    let ready_at = child.run_at.map_or(now, |at| at.max(now));
+    let status = if ready_at > now { Status::Scheduled } else { Status::Queued };
+    let change = (tasks::status.eq(i32::from(status.code())), tasks::ready_at.eq(ready_at), tasks::unmet.eq(0));
+    diesel::update(tasks::table.filter(tasks::id.eq(&child.id))).set(change).execute(&mut writer.connection)?;
+    let (queue, priority) = (child.queue(), child.priority());
+    writer.deltas.step(&queue, priority, Status::Pending, status);
+    writer.effects.changed.push((child.id(), queue.clone(), status));
+    writer.effects.ready.push(Ready { queue, priority, mark: (ready_at, child.id()) });
+    Ok(())
+}
+
+/// A parent did not succeed: neither will the child run, nor those that wait for it.
+fn skip(writer: &mut Writer, child: &StateRecord, parent: TaskId, now: Millis) -> QueryResult<()> {
+    let error = TaskError::new(ErrorKind::Skipped, format!("its parent {parent} did not succeed"));
+    over(writer, child, Status::Skipped, &error, now)
+}
+
+/// Ends a task that waits.
+pub(super) fn over(
+    writer: &mut Writer,
+    task: &StateRecord,
+    status: Status,
+    error: &TaskError,
+    now: Millis,
+) -> QueryResult<()> {
+    let change = (
+        tasks::status.eq(i32::from(status.code())),
+        tasks::ready_at.eq(None::<i64>),
+        tasks::live_key.eq(None::<String>),
+        tasks::error.eq(reading::error_text(error)),
+        tasks::finished_at.eq(now),
+    );
+    diesel::update(tasks::table.filter(tasks::id.eq(&task.id))).set(change).execute(&mut writer.connection)?;
+    let (queue, priority) = (task.queue(), task.priority());
+    writer.deltas.step(&queue, priority, task.status(), status);
+    if status == Status::Cancelled {
+        writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+    }
+    writer.effects.changed.push((task.id(), queue, status));
+    if task.has_dependants {
+        // Never from here: a long chain of them would be one long transaction.
+        leave(writer, task.id())?;
+    }
+    Ok(())
+}
+
+/// What a task that starts anew finds: how many parents it waits for again, or the one that has failed.
+pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Result<u32, TaskId>> {
+    if child.parents == 0 {
+        return Ok(Ok(0));
+    }
+    let parents: Vec<(Vec<u8>, bool, i32)> = task_dependencies::table
+        .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
+        .filter(task_dependencies::child_id.eq(&child.id))
+        .select((task_dependencies::parent_id, task_dependencies::run_anyway, tasks::status))
+        .load(&mut writer.connection)?;
+    let ended = |status: i32| Some(reading::status(status)).filter(|status| status.is_terminal());
+    let failed = parents.iter().find(|(_, run, status)| ended(*status).is_some_and(|status| !met(status, *run)));
+    if let Some((failed, ..)) = failed {
+        return Ok(Err(task_id(failed)));
+    }
+    let mut unmet = 0;
+    for (parent, _, status) in &parents {
+        let over = ended(*status).is_some();
+        unmet += u32::from(!over);
+        let edge = task_dependencies::table
+            .filter(task_dependencies::child_id.eq(&child.id))
+            .filter(task_dependencies::parent_id.eq(parent));
+        diesel::update(edge).set(task_dependencies::resolved.eq(over)).execute(&mut writer.connection)?;
+    }
+    Ok(Ok(unmet))
+}
+
+/// A task that is to be deleted still has children to tell.
+pub(super) fn is_needed(writer: &mut Writer, id: &[u8]) -> QueryResult<bool> {
+    let waiting = task_dependencies::table
+        .filter(task_dependencies::parent_id.eq(id))
+        .filter(task_dependencies::resolved.eq(false));
+    diesel::select(diesel::dsl::exists(waiting)).get_result(&mut writer.connection)
+}
+
+/// Forgets the ties of a task that is deleted.
+pub(super) fn cut(writer: &mut Writer, id: &[u8]) -> QueryResult<()> {
+    let ties =
+        task_dependencies::table.filter(task_dependencies::parent_id.eq(id).or(task_dependencies::child_id.eq(id)));
+    diesel::delete(ties).execute(&mut writer.connection).map(|_| ())
+}

@@ -1,0 +1,79 @@
+//! What bounds a queue: its settings, what has been granted under its limit, how much of it waits or runs.
+
+use diesel::{dsl::sql, prelude::*, sql_types};
+
+use super::{
+    records::bytes,
+    schema::{counters, limits, queues, workers},
+    tx::Writer,
+};
+use crate::{
+    store::{Counted, Entrance, QueueDeleted, QueueRow},
+    task::{
+        QueueSettings, Status, WorkerId,
+        rate::{Key, LimitState},
+    },
+};
+
+/// Settings as stored. What an older version does not know is dropped, never an error.
+pub(super) fn settings(text: &str) -> QueueSettings {
+    if text == "{}" { QueueSettings::default() } else { serde_json::from_str(text).unwrap_or_default() }
+}
+
+pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId) -> QueryResult<Entrance> {
+    let alive = workers::table.find(bytes(worker.as_bytes())).select(workers::state);
+    let state: Option<String> = alive.first(&mut writer.connection).optional()?;
+    if !matches!(state.as_deref(), Some("alive" | "draining")) {
+        return Ok(Entrance { fenced: true, ..Entrance::default() });
+    }
+    let row = queues::table.find(queue).select((queues::paused, queues::settings));
+    let found: Option<(bool, String)> = row.first(&mut writer.connection).optional()?;
+    let (paused, text) = found.unwrap_or_default();
+    Ok(Entrance { fenced: false, paused, settings: settings(&text) })
+}
+
+pub(super) fn states(connection: &mut SqliteConnection, queue: &str) -> QueryResult<Vec<(Key, LimitState)>> {
+    let rows: Vec<(String, String)> =
+        limits::table.filter(limits::queue.eq(queue)).select((limits::key, limits::state)).load(connection)?;
+    let state = |(key, text): (String, String)| Some((Key::parse(&key)?, serde_json::from_str(&text).ok()?));
+    Ok(rows.into_iter().filter_map(state).collect())
+}
+
+pub(super) fn keep_state(writer: &mut Writer, queue: &str, key: Key, state: &LimitState) -> QueryResult<()> {
+    let text = serde_json::to_string(state).unwrap_or_default();
+    let row = (limits::queue.eq(queue), limits::key.eq(key.as_str()), limits::state.eq(text));
+    diesel::replace_into(limits::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+/// How many tasks of a queue are in one of these statuses, this transaction's changes included.
+pub(super) fn count(writer: &mut Writer, queue: &str, statuses: &[Status]) -> QueryResult<u64> {
+    let kinds: Vec<i32> = statuses.iter().map(|status| Counted::In(*status).code().into()).collect();
+    let sum = counters::table.filter(counters::queue.eq(queue)).filter(counters::kind.eq_any(kinds)).select(sql::<
+        sql_types::BigInt,
+    >(
+        "coalesce(sum(n), 0)",
+    ));
+    let stored: i64 = sum.first(&mut writer.connection)?;
+    let pending: i64 = statuses.iter().map(|status| writer.deltas.of(queue, Counted::In(*status))).sum();
+    Ok(u64::try_from(stored + pending).unwrap_or(0))
+}
+
+pub(super) fn configure(writer: &mut Writer, row: &QueueRow) -> QueryResult<()> {
+    let set = (
+        queues::settings.eq(serde_json::to_string(&row.settings).unwrap_or_else(|_| "{}".into())),
+        queues::weight.eq(i32::try_from(row.weight).unwrap_or(i32::MAX)),
+        queues::paused.eq(row.paused),
+        queues::version.eq(queues::version + 1),
+    );
+    diesel::update(queues::table.find(&row.name)).set(set).execute(&mut writer.connection).map(|_| ())
+}
+
+pub(super) fn delete_queue(writer: &mut Writer, name: &str) -> QueryResult<QueueDeleted> {
+    let tasks = count(writer, name, &Status::ALL)?;
+    if tasks > 0 {
+        return Ok(QueueDeleted::NotEmpty(tasks));
+    }
+    diesel::delete(limits::table.filter(limits::queue.eq(name))).execute(&mut writer.connection)?;
+    let gone = diesel::delete(queues::table.find(name)).execute(&mut writer.connection)?;
+    Ok(if gone > 0 { QueueDeleted::Done } else { QueueDeleted::NotFound })
+}

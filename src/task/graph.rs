@@ -1,0 +1,133 @@
+//! Tasks that wait for others.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::TaskId;
+
+/// What becomes of a child whose parent did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It runs all the same.
+    Run,
+}
+
+/// One parent of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    pub id: TaskId,
+    pub on_failure: OnFailure,
+}
+
+/// Most parents of one task.
+pub const MAX_PARENTS: usize = 10_000;
+
+/// An order in which each task comes after those of its parents that are among `tasks`; or the places of a cycle.
+/// Linear in the number of tasks and edges (Kahn, 1962).
+pub fn order<'a, I>(tasks: I) -> Result<Vec<usize>, Vec<usize>>
+where
+    I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
+{
+    let places: HashMap<TaskId, usize> = tasks.clone().enumerate().map(|(place, (id, _))| (id, place)).collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
+    let mut unmet = vec![0_usize; tasks.len()];
+    for (place, (_, parents)) in tasks.clone().enumerate() {
+        for parent in parents.iter().filter_map(|parent| places.get(&parent.id)) {
+            children[*parent].push(place);
+            unmet[place] += 1;
+        }
+    }
+    let mut order: Vec<usize> = (0..unmet.len()).filter(|place| unmet[*place] == 0).collect();
+    let mut next = 0;
+    while let Some(&place) = order.get(next) {
+        next += 1;
+        for &child in &children[place] {
+            unmet[child] -= 1;
+            if unmet[child] == 0 {
+                order.push(child);
+            }
+        }
+    }
+    if order.len() == unmet.len() { Ok(order) } else { Err(cycle(&children, &unmet)) }
+}
+
+/// Every task that is left has a parent that is left: going from parent to parent must come back to where it was.
+fn cycle(children: &[Vec<usize>], unmet: &[usize]) -> Vec<usize> {
+    let mut parent_of: HashMap<usize, usize> = HashMap::new();
+    for (place, of) in children.iter().enumerate().filter(|(place, _)| unmet[*place] > 0) {
+        parent_of.extend(of.iter().map(|child| (*child, place)));
+    }
+    let Some(start) = (0..unmet.len()).find(|place| unmet[*place] > 0) else { return Vec::new() };
+    let (mut path, mut place) = (Vec::new(), start);
+    loop {
+        if let Some(from) = path.iter().position(|visited| *visited == place) {
+            let mut cycle = path.split_off(from);
+            cycle.reverse();
+            return cycle;
+        }
+        path.push(place);
+        match parent_of.get(&place) {
+            Some(parent) => place = *parent,
+            None => return path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: usize) -> TaskId {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&(n as u64).to_be_bytes());
+        TaskId::from_bytes(bytes)
+    }
+
+    fn ordered(edges: &[(usize, usize)], n: usize) -> Result<Vec<usize>, Vec<usize>> {
+        let mut parents: Vec<Vec<Parent>> = vec![Vec::new(); n];
+        for (child, parent) in edges {
+            parents[*child].push(Parent { id: id(*parent), on_failure: OnFailure::Skip });
+        }
+        order(parents.iter().enumerate().map(|(place, parents)| (id(place), parents.as_slice())))
+    }
+
+    proptest! {
+        #[test]
+        fn an_order_has_parents_first_and_a_cycle_is_one(
+            n in 1..30_usize, edges in prop::collection::vec((0..30_usize, 0..30_usize), 0..60),
+        ) {
+            let edges: Vec<_> = edges.into_iter().map(|(child, parent)| (child % n, parent % n)).collect();
+            match ordered(&edges, n) {
+                Ok(order) => {
+                    let mut sorted = order.clone();
+                    sorted.sort_unstable();
+                    prop_assert_eq!(sorted, (0..n).collect::<Vec<_>>());
+                    let place = |task| order.iter().position(|other| *other == task);
+                    for (child, parent) in edges {
+                        prop_assert!(place(parent) < place(child));
+                    }
+                }
+                Err(cycle) => {
+                    prop_assert!(!cycle.is_empty());
+                    for (index, parent) in cycle.iter().enumerate() {
+                        let child = cycle[(index + 1) % cycle.len()];
+                        prop_assert!(edges.contains(&(child, *parent)), "{:?}", cycle);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parents_that_are_not_among_the_tasks_do_not_count() {
+        assert_eq!(ordered(&[(0, 7), (1, 0)], 2), Ok(vec![0, 1]));
+        assert_eq!(ordered(&[(0, 0)], 1), Err(vec![0]));
+    }
+}

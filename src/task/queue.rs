@@ -1,0 +1,168 @@
+//! What an operator sets for a queue, and what of it may start now.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Millis, Priority, RetryPolicy, duration,
+    rate::{Key, LimitState, Permits, RateLimit},
+};
+
+/// Settings beyond pause and weight. What is absent is as the server has it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Most tasks running at a time, over all nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Most tasks waiting; a submission beyond is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_depth: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Limit>,
+    /// How long finished tasks are kept: those that succeeded and the others.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub keep_success: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub keep_others: Option<Millis>,
+}
+
+/// A time limit, or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Limit(pub Option<Millis>);
+
+mod optional {
+    use super::{Millis, duration};
+
+    pub(super) fn serialize<S: serde::Serializer>(value: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(millis) => duration::as_text::serialize(millis, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+        duration::deserialize_option(deserializer)
+    }
+}
+
+impl QueueSettings {
+    /// Nothing limits what starts.
+    pub const fn is_unlimited(&self) -> bool {
+        self.rate_limit.is_none() && self.concurrency.is_none()
+    }
+}
+
+/// How many tasks of each priority may be taken at once: what the broker's pop is bounded by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    total: usize,
+    /// By [`Key`].
+    parts: Option<([usize; 4], RateLimit)>,
+}
+
+impl Quota {
+    pub const UNLIMITED: Self = Self { total: usize::MAX, parts: None };
+
+    /// Tasks of this priority that may still be taken.
+    pub fn room(&self, priority: Priority) -> usize {
+        let part = self.parts.map_or(usize::MAX, |(parts, rule)| parts[rule.key(priority) as usize]);
+        self.total.min(part)
+    }
+
+    pub fn take(&mut self, priority: Priority) {
+        self.total = self.total.saturating_sub(1);
+        if let Some((parts, rule)) = &mut self.parts {
+            let part = &mut parts[rule.key(priority) as usize];
+            *part = part.saturating_sub(1);
+        }
+    }
+}
+
+/// The limits of a queue within one transaction: read, counted against, and written back.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    rule: Option<RateLimit>,
+    /// By [`Key`].
+    states: [LimitState; 4],
+    concurrency: Option<u32>,
+    running: u32,
+    now: Millis,
+}
+
+impl Gate {
+    pub fn new(
+        settings: &QueueSettings,
+        default: Option<&RateLimit>,
+        states: impl IntoIterator<Item = (Key, LimitState)>,
+        running: u32,
+        now: Millis,
+    ) -> Self {
+        let rule = settings.rate_limit.or(default.copied()).filter(|rule| rule.enabled);
+        let mut gate = Self { rule, concurrency: settings.concurrency, running, now, ..Self::default() };
+        for (key, state) in states {
+            gate.states[key as usize] = state;
+        }
+        gate
+    }
+
+    pub const fn rule(&self) -> Option<&RateLimit> {
+        self.rule.as_ref()
+    }
+
+    pub const fn running(&self) -> u32 {
+        self.running
+    }
+
+    /// What may start now.
+    pub fn quota(&mut self) -> Quota {
+        let total = self.concurrency.map_or(usize::MAX, |most| most.saturating_sub(self.running) as usize);
+        let parts = self.rule.map(|rule| {
+            let mut parts = [0; 4];
+            for key in rule.keys() {
+                parts[*key as usize] = self.states[*key as usize].permits(&rule, *key, self.now).free as usize;
+            }
+            (parts, rule)
+        });
+        Quota { total, parts }
+    }
+
+    /// The running tasks use up the cap: it opens when one of them ends, not at a time.
+    pub fn is_at_cap(&self) -> bool {
+        self.concurrency.is_some_and(|most| self.running >= most)
+    }
+
+    /// One part of the limit, as it stands.
+    pub fn permits(&mut self, key: Key) -> Option<Permits> {
+        let rule = self.rule?;
+        Some(self.states[key as usize].permits(&rule, key, self.now))
+    }
+
+    /// When the first of the parts that are used up has a permit again.
+    pub fn next_permit(&mut self) -> Option<Millis> {
+        let keys = self.rule.map_or(&[][..], |rule| rule.keys());
+        keys.iter().filter_map(|key| self.permits(*key)?.next_at).min()
+    }
+
+    /// Counts tasks that were granted.
+    pub fn take(&mut self, granted: impl IntoIterator<Item = Priority>) {
+        for priority in granted {
+            self.running += 1;
+            if let Some(rule) = self.rule {
+                self.states[rule.key(priority) as usize].take(&rule, 1);
+            }
+        }
+    }
+
+    /// What is to be kept of it.
+    pub fn states(&self) -> impl Iterator<Item = (Key, &LimitState)> {
+        let keys = self.rule.as_ref().map_or(&[][..], |rule| rule.keys());
+        keys.iter().map(|key| (*key, &self.states[*key as usize]))
+    }
+}

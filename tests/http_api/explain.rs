@@ -1,0 +1,103 @@
+//! `explain` and the claim go by the same rules: what one says, the other does.
+
+use jobqueue::{
+    engine::Reason,
+    task::{
+        NewTask, Outcome, Priority, QueueSettings, RateLimit,
+        rate::{Algorithm, LimitBy},
+    },
+};
+
+use crate::support::Server;
+
+/// A state drawn from a seed: some tasks wait, some for their time, some have parents, the queue has this limit or that.
+async fn draw(server: &Server, queue: &str, random: &mut fastrand::Rng) {
+    let now = server.engine.clock().now();
+    let mut tasks: Vec<NewTask> = Vec::new();
+    for _ in 0..random.usize(1..12) {
+        let mut task = NewTask::named("a", queue, now);
+        task.priority = Priority::new(random.u8(0..=9)).unwrap();
+        task.run_at = random.bool().then(|| now + random.i64(-5..5) * 3_600_000);
+        if let Some(parent) = tasks.last().filter(|_| random.u8(0..4) == 0) {
+            task.parents = vec![jobqueue::task::Parent { id: parent.id, on_failure: Default::default() }];
+        }
+        tasks.push(task);
+    }
+    server.engine.submit(jobqueue::engine::Submission { tasks, ..Default::default() }).await.unwrap();
+    let rule = RateLimit {
+        by: if random.bool() { LimitBy::Queue } else { LimitBy::Priority },
+        limit: [random.u32(1..4), random.u32(1..4), random.u32(1..4)],
+        per: 3_600_000,
+        algorithm: if random.bool() { Algorithm::SlidingWindow } else { Algorithm::TokenBucket },
+        burst: 0,
+        enabled: random.u8(0..4) > 0,
+    };
+    let settings = QueueSettings {
+        rate_limit: random.bool().then_some(rule),
+        concurrency: random.bool().then(|| random.u32(1..5)),
+        ..QueueSettings::default()
+    };
+    let paused = random.u8(0..6) == 0;
+    let set = move |row: &mut jobqueue::store::QueueRow| (row.settings, row.paused) = (settings.clone(), paused);
+    server.engine.change_queue(queue, None, set).await.unwrap();
+}
+
+#[actix::test]
+async fn the_first_task_that_nothing_holds_is_the_one_that_is_claimed() {
+    let server = Server::start().await;
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let queue = format!("q{seed}");
+        draw(&server, &queue, &mut random).await;
+        for step in 0..14 {
+            let filter = jobqueue::store::TaskFilter { queue: Some(queue.clone()), ..Default::default() };
+            let page = jobqueue::store::Page { limit: 100, ascending: true, ..Default::default() };
+            let all = server.engine.reader().tasks(&filter, &page).unwrap().rows;
+            let free = |id| {
+                let reasons = server.engine.explain(id, usize::MAX).unwrap().unwrap().reasons;
+                !reasons.iter().any(Reason::is_hold)
+            };
+            let mut may: Vec<_> = all.iter().filter(|task| free(task.id)).collect();
+            may.sort_by_key(|task| (std::cmp::Reverse(task.priority), task.ready_at, task.id));
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            server.engine.claim(queue.as_str().into(), 1, move |reply| drop(sender.send(reply)));
+            let grants = receiver.await.unwrap().unwrap().grants;
+            let claimed = grants.first().map(|grant| grant.task().id);
+            assert_eq!(claimed, may.first().map(|task| task.id), "seed {seed}, step {step}");
+            for grant in grants {
+                if random.bool() {
+                    let (id, outcome) = (grant.task().id, Outcome::Success("1".into()));
+                    grant.finish(outcome);
+                    server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
+                } else {
+                    std::mem::forget(grant); // it runs on
+                }
+            }
+        }
+    }
+}
+
+#[actix::test]
+async fn what_holds_a_task_is_told_with_its_time() {
+    let server = Server::start().await;
+    let first = server.submit(r#"{"name":"a"}"#).await;
+    let later = server.submit(r#"{"name":"a","delay":"1h"}"#).await;
+    let second = server.submit(r#"{"name":"a"}"#).await;
+    let explain = async |id: &str| server.get(&format!("/api/v1/tasks/{id}/explain")).await.json();
+    let codes = |view: &serde_json::Value| {
+        let reasons = view["reasons"].as_array().unwrap().iter();
+        reasons.map(|reason| reason["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&explain(&first).await), Vec::<String>::new());
+    assert_eq!(codes(&explain(&second).await), ["ahead"]);
+    let view = explain(&later).await;
+    assert_eq!(codes(&view), ["not_due"]);
+    assert_eq!(view["not_before"], view["reasons"][0]["until"]);
+    assert!(view["warnings"][0].as_str().unwrap().contains("No handler named"), "{view}");
+    server.post("/api/v1/queues/default/pause", "").await;
+    assert_eq!(codes(&explain(&first).await), ["queue_paused"]);
+    server.post("/api/v1/queues/default/resume", "").await;
+    let held = server.claim("default").await;
+    assert_eq!(codes(&explain(&first).await), ["running"]);
+    drop(held);
+}

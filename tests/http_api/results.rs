@@ -1,0 +1,55 @@
+//! Results are given out until their time is over.
+
+use jobqueue::task::Outcome;
+use serde_json::json;
+
+use crate::support::Server;
+
+async fn succeeded(server: &Server, task: &str) -> String {
+    let id = server.submit(task).await;
+    server.claim("default").await.remove(0).finish(Outcome::Success("42".into()));
+    server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
+    id
+}
+
+#[actix::test]
+async fn a_result_expires_while_its_task_stays() {
+    let server = Server::start().await;
+    let id = succeeded(&server, r#"{"name":"a"}"#).await;
+    let path = format!("/api/v1/tasks/{id}/result");
+    let result = server.get(&path).await.json();
+    assert_eq!(result["result"], 42);
+    assert!(result["expires_at"].is_string(), "{result}");
+    let put = async |body: &str| {
+        server.call("PUT", &format!("{path}/ttl"), &[("Content-Type", "application/json")], body.as_bytes()).await
+    };
+    put(r#"{"ttl":"400d"}"#).await.assert_problem(422, "invalid_field");
+    put("{}").await.assert_problem(422, "missing_field");
+    assert_eq!(put(r#"{"ttl":"2h"}"#).await.json()["result"], 42);
+    put(r#"{"ttl":0}"#).await.assert_problem(410, "result_expired");
+    server.get(&path).await.assert_problem(410, "result_expired");
+    put(r#"{"ttl":"2h"}"#).await.assert_problem(410, "result_expired");
+    let task = server.get(&format!("/api/v1/tasks/{id}")).await.json();
+    assert_eq!((&task["status"], task.get("result")), (&json!("success"), None));
+}
+
+#[actix::test]
+async fn a_result_can_be_deleted_and_a_retry_has_a_new_one() {
+    let server = Server::start().await;
+    let id = succeeded(&server, r#"{"name":"a"}"#).await;
+    let path = format!("/api/v1/tasks/{id}/result");
+    assert_eq!(server.call("DELETE", &path, &[], b"").await.status, 204);
+    server.get(&path).await.assert_problem(410, "result_expired");
+    server.post(&format!("/api/v1/tasks/{id}/retry"), "").await;
+    server.claim("default").await.remove(0).finish(Outcome::Success("43".into()));
+    assert_eq!(server.get(&format!("{path}?wait=30s")).await.json()["result"], 43);
+    let waiting = server.submit(r#"{"name":"a"}"#).await;
+    server.call("DELETE", &format!("/api/v1/tasks/{waiting}/result"), &[], b"").await.assert_problem(409, "no_result");
+}
+
+#[actix::test]
+async fn a_task_brings_its_own_time() {
+    let server = Server::start().await;
+    let id = succeeded(&server, r#"{"name":"a","result_ttl":0}"#).await;
+    server.get(&format!("/api/v1/tasks/{id}/result")).await.assert_problem(410, "result_expired");
+}

@@ -1,0 +1,172 @@
+//! What an operator sets for a queue: limits, bounds, defaults.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+async fn put(server: &Server, path: &str, body: &str) -> crate::support::Response {
+    server.call("PUT", path, &[("Content-Type", "application/json")], body.as_bytes()).await
+}
+
+#[actix::test]
+async fn settings_are_shown_as_they_were_set_and_one_of_two_editors_is_told() {
+    let server = Server::start().await;
+    let settings = r#"{"weight":3,"concurrency":2,"max_depth":5,"max_retries":1,"timeout":null,
+        "retry":{"strategy":"fixed","initial":"2s"},"rate_limit":{"limit":100,"per":"1m"},
+        "retention":{"success":"1h"}}"#;
+    let queue = put(&server, "/api/v1/queues/mail", settings).await.json();
+    assert_eq!(queue["version"], 2);
+    let again = server.get("/api/v1/queues/mail").await.json();
+    assert_eq!(queue, again);
+    let shown =
+        ["weight", "concurrency", "max_depth", "max_retries", "timeout", "rate_limit"].map(|key| again[key].clone());
+    assert_eq!(json!(shown), json!([3, 2, 5, 1, null, "100 per 1m"]));
+    put(&server, "/api/v1/queues/mail", r#"{"weight":5,"version":2}"#).await.json();
+    put(&server, "/api/v1/queues/mail", r#"{"weight":7,"version":2}"#).await.assert_problem(409, "queue_changed");
+    let last = server.get("/api/v1/queues/mail").await.json();
+    assert_eq!((&last["weight"], &last["concurrency"]), (&json!(5), &json!(null)), "all is replaced");
+    assert!(last.as_object().unwrap().get("timeout").is_none());
+}
+
+#[actix::test]
+async fn bad_settings_name_the_field_and_change_nothing() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/q", r#"{"weight":2}"#).await.json();
+    let limit = |body: &str| format!(r#"{{"rate_limit":{body}}}"#);
+    for (body, code, pointer) in [
+        (r#"{"weight":0}"#.to_owned(), "invalid_field", "/weight"),
+        (r#"{"concurrency":0}"#.to_owned(), "invalid_field", "/concurrency"),
+        (r#"{"concurrency":-1}"#.to_owned(), "invalid_field", "/concurrency"),
+        (r#"{"max_depth":1000000000000}"#.to_owned(), "invalid_field", "/max_depth"),
+        (r#"{"max_retries":-1}"#.to_owned(), "invalid_field", "/max_retries"),
+        (r#"{"timeout":"0s"}"#.to_owned(), "invalid_field", "/timeout"),
+        (r#"{"retry":{"base":0}}"#.to_owned(), "invalid_field", "/retry/base"),
+        (r#"{"retention":{"success":"1000000d"}}"#.to_owned(), "invalid_field", "/retention/success"),
+        (r#"{"wieght":2}"#.to_owned(), "unknown_field", "/wieght"),
+        (limit("{}"), "missing_field", "/rate_limit/limit"),
+        (limit(r#"{"limit":0}"#), "invalid_field", "/rate_limit/limit"),
+        (limit(r#"{"limit":-1}"#), "invalid_field", "/rate_limit/limit"),
+        (limit(r#"{"limit":1000000000000}"#), "invalid_field", "/rate_limit/limit"),
+        (limit(r#"{"limit":5,"per":"0s"}"#), "invalid_field", "/rate_limit/per"),
+        (limit(r#"{"limit":5,"per":"36525d"}"#), "invalid_field", "/rate_limit/per"),
+        (limit(r#"{"limit":5,"burst":2}"#), "invalid_field", "/rate_limit/burst"),
+        (limit(r#"{"limit":5,"by":"rate_key"}"#), "not_built_yet", "/rate_limit/by"),
+        (limit(r#"{"limit":5,"by":"moon"}"#), "invalid_field", "/rate_limit/by"),
+        (limit(r#"{"limit":{"high":1,"medium":1,"low":1}}"#), "invalid_field", "/rate_limit/limit"),
+        (limit(r#"{"limit":5,"max_tasks_per_minute":5}"#), "invalid_field", "/rate_limit/max_tasks_per_minute"),
+    ] {
+        let problem = put(&server, "/api/v1/queues/q", &body).await.assert_problem(422, code);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
+    }
+    put(&server, "/api/v1/queues/no%20such", "{}").await.assert_problem(422, "invalid_field");
+    let queue = server.get("/api/v1/queues/q").await.json();
+    assert_eq!((&queue["weight"], &queue["version"]), (&json!(2), &json!(2)));
+}
+
+#[actix::test]
+async fn a_rate_limit_tells_what_is_used_and_when_more_comes() {
+    let server = Server::start().await;
+    let path = "/api/v1/queues/mail/rate-limit";
+    server.get(path).await.assert_problem(404, "queue_not_found");
+    let set = put(&server, path, r#"{"limit":2,"per":"1h"}"#).await.json();
+    assert_eq!((&set["used"], &set["remaining"], &set["next_permit_in_s"]), (&json!(0), &json!(2), &json!(0.0)));
+    for _ in 0..5 {
+        server.submit(r#"{"name":"a","queue":"mail"}"#).await;
+    }
+    let held = server.claim("mail").await;
+    assert_eq!(held.len(), 2);
+    assert_eq!(server.claim("mail").await.len(), 0);
+    let shown = server.get(path).await.json();
+    assert_eq!((&shown["used"], &shown["remaining"], &shown["limit"]), (&json!(2), &json!(0), &json!(2)));
+    assert!(shown["next_permit_in_s"].as_f64().unwrap() > 3_000.0, "{shown}");
+    assert_eq!(server.get("/api/v1/queues/mail/stats").await.json()["rate_limit"]["used"], 2);
+    // What has started counts against a new limit as well; one switched off holds nobody up.
+    put(&server, path, r#"{"limit":3,"per":"1h"}"#).await.json();
+    let third = server.claim("mail").await;
+    assert_eq!(third.len(), 1);
+    put(&server, path, r#"{"limit":3,"per":"1h","enabled":false}"#).await.json();
+    assert_eq!(server.claim("mail").await.len(), 2);
+    assert_eq!(server.call("DELETE", path, &[], b"").await.status, 204);
+    server.get(path).await.assert_problem(404, "rate_limit_not_set");
+    drop((held, third));
+}
+
+#[actix::test]
+async fn each_class_of_priority_has_its_own_limit_and_does_not_hold_up_the_others() {
+    let server = Server::start().await;
+    let limits = r#"{"by":"priority","limit":{"high":1,"medium":2,"low":3},"per":"1h"}"#;
+    put(&server, "/api/v1/queues/mail/rate-limit", limits).await.json();
+    for priority in [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] {
+        server.submit(&format!(r#"{{"name":"a","queue":"mail","priority":{priority}}}"#)).await;
+    }
+    let grants = server.claim("mail").await;
+    let started: Vec<_> = grants.iter().map(|grant| grant.task().priority.level()).collect();
+    assert_eq!(started, [9, 6, 5, 3, 2, 1]);
+    let shown = server.get("/api/v1/queues/mail/rate-limit").await.json();
+    assert_eq!(shown["by_priority"]["low"]["remaining"], 0);
+}
+
+#[actix::test]
+async fn at_most_so_many_of_a_queue_run_and_an_ended_one_makes_room() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/mail", r#"{"concurrency":2}"#).await.json();
+    for _ in 0..5 {
+        server.submit(r#"{"name":"a","queue":"mail"}"#).await;
+    }
+    let mut grants = server.claim("mail").await;
+    assert_eq!((grants.len(), server.claim("mail").await.len()), (2, 0));
+    let ended = grants.remove(0);
+    let id = ended.task().id;
+    ended.finish(jobqueue::task::Outcome::Success("1".into()));
+    server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
+    assert_eq!((server.claim("mail").await.len(), server.claim("mail").await.len()), (1, 0));
+}
+
+#[actix::test]
+async fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/mail", r#"{"max_depth":2}"#).await.json();
+    let task = r#"{"name":"a","queue":"mail"}"#;
+    let first = server.submit(task).await;
+    server.submit(task).await;
+    let key = [("Content-Type", "application/json"), ("Idempotency-Key", "k")];
+    let full = server.call("POST", "/api/v1/tasks", &key, task.as_bytes()).await;
+    full.assert_problem(429, "queue_full");
+    assert!(full.header("retry-after").is_some());
+    let batch =
+        server.post("/api/v1/tasks/batch", r#"{"tasks":[{"name":"a"},{"name":"a","queue":"mail"}]}"#).await.json();
+    assert_eq!((&batch["results"][0]["status"], &batch["results"][1]["status"]), (&json!(201), &json!(429)));
+    let atomic = r#"{"atomic":true,"tasks":[{"name":"a"},{"name":"a","queue":"mail"}]}"#;
+    server.post("/api/v1/tasks/batch", atomic).await.assert_problem(429, "queue_full");
+    assert_eq!(server.stored(), 3);
+    server.post(&format!("/api/v1/tasks/{first}/cancel"), "{}").await;
+    // Under the same key: what was refused for a moment is not refused for ever.
+    assert_eq!(server.call("POST", "/api/v1/tasks", &key, task.as_bytes()).await.status, 201);
+}
+
+#[actix::test]
+async fn a_queue_gives_its_tasks_defaults() {
+    let server = Server::start().await;
+    let settings = r#"{"max_retries":9,"timeout":"7s","retry":{"strategy":"fixed","initial":"2s"}}"#;
+    put(&server, "/api/v1/queues/mail", settings).await.json();
+    let task = server.post("/api/v1/tasks", r#"{"name":"a","queue":"mail"}"#).await.json();
+    assert_eq!(
+        (&task["max_retries"], &task["timeout_ms"], &task["retry"]["strategy"]),
+        (&json!(9), &json!(7_000), &json!("fixed"))
+    );
+    let own =
+        server.post("/api/v1/tasks", r#"{"name":"a","queue":"mail","max_retries":1,"timeout":null}"#).await.json();
+    assert_eq!((&own["max_retries"], &own["timeout_ms"]), (&json!(1), &json!(null)));
+}
+
+#[actix::test]
+async fn only_an_empty_queue_can_be_deleted() {
+    let server = Server::start().await;
+    server.submit(r#"{"name":"a","queue":"mail"}"#).await;
+    server.call("DELETE", "/api/v1/queues/mail", &[], b"").await.assert_problem(409, "queue_not_empty");
+    put(&server, "/api/v1/queues/empty", r#"{"paused":true}"#).await.json();
+    assert_eq!(server.call("DELETE", "/api/v1/queues/empty", &[], b"").await.status, 204);
+    server.call("DELETE", "/api/v1/queues/empty", &[], b"").await.assert_problem(404, "queue_not_found");
+    server.submit(r#"{"name":"a","queue":"empty"}"#).await;
+    assert_eq!(server.get("/api/v1/queues/empty").await.json()["paused"], false);
+}
