@@ -105,7 +105,7 @@ impl Engine {
     /// Ends tasks that were not started in time, a bounded number; false where none is left.
     pub async fn expire(&self, limit: usize) -> Result<bool, StoreError> {
         let now = self.clock().now();
-        if !blocking_read(self, |reader| reader.next_expiry()).await?.is_some_and(|at| at <= now) {
+        if blocking_read(self, |reader| reader.next_expiry()).await?.is_none_or(|at| at > now) {
             return Ok(false);
         }
         self.admin(move |tx, now| tx.expire(limit, now), |_, _| {}).await

@@ -20,7 +20,7 @@ pub fn register(registry: &mut Registry) -> Result<(), RegisterError> {
     Ok(())
 }
 
-/// Registers `fault.panic`, `fault.abort`, `fault.block` and `fault.noop`: for tests, never in production.
+/// Registers `fault.panic`, `fault.abort`, `fault.block`, `fault.clock` (when did it start?) and `fault.noop`: for tests, never in production.
 pub fn register_faults(registry: &mut Registry) -> Result<(), RegisterError> {
     registry
         .task("fault.panic", |context, _: Arguments| async move { panic_in(&context) })?
@@ -29,8 +29,14 @@ pub fn register_faults(registry: &mut Registry) -> Result<(), RegisterError> {
             tokio::time::sleep(span(seconds)?).await;
             Ok::<_, TaskFailure>(seconds)
         })?
+        .task("fault.clock", |_, _: Arguments| async move { Ok::<_, TaskFailure>(unix_ms()) })?
         .task("fault.noop", |_, _: Arguments| async move { Ok::<_, TaskFailure>(()) })?;
     Ok(())
+}
+
+fn unix_ms() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod crash;
+mod graphs;
 mod input;
 mod life;
+mod limits;
 mod support;
