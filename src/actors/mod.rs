@@ -1,6 +1,7 @@
 //! When things happen. Actors hold no authority: all they know can be rebuilt from the store, so each of them may crash
 //! at any moment and is started anew by its supervisor ([`tree`]). No SQL, no Redis, no HTTP in here.
 
+mod dead_letter;
 pub mod dispatcher;
 pub mod events;
 mod heartbeat;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    dead_letter::{Begun, DeadLetter},
     events::EventHub,
     queue::{QueueActor, Wake},
     reconcilers::{DependencyResolver, Poke},
@@ -27,6 +28,8 @@ pub struct NodeSettings {
     pub drain: Duration,
     /// Between asking a handler to stop and ending it.
     pub grace: Duration,
+    /// So many dead letters are an alert.
+    pub dead_letter_alert: Option<u32>,
 }
 
 /// Shared by all actors. Holds no state of theirs.
@@ -88,6 +91,12 @@ impl Listener for Link {
     fn unresolved(&self) {
         if let Some(resolver) = self.0.directory.get::<DependencyResolver>(tree::DEPENDENCY_RESOLVER) {
             resolver.do_send(Poke);
+        }
+    }
+
+    fn operation_begun(&self) {
+        if let Some(keeper) = self.0.directory.get::<DeadLetter>(tree::DEAD_LETTER) {
+            keeper.do_send(Begun);
         }
     }
 

@@ -31,12 +31,6 @@ pub(super) struct DependencyResolver {
 #[rtype(result = "()")]
 pub(super) struct Poke;
 
-/// The dead-letter queue's watch: says so when it has grown.
-pub(super) struct DeadLetter {
-    node: Arc<Node>,
-    seen: Option<i64>,
-}
-
 /// The pruner: deletes what is past its retention, a few hundred rows at a time.
 pub(super) struct Pruner {
     node: Arc<Node>,
@@ -105,37 +99,6 @@ impl Handler<Poke> for DependencyResolver {
     }
 }
 
-impl DeadLetter {
-    const EVERY: Duration = Duration::from_secs(5);
-
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, seen: None }
-    }
-
-    fn look(&mut self, ctx: &mut Context<Self>) {
-        let reader = self.node.engine.reader().clone();
-        let count = tokio::task::spawn_blocking(move || reader.dead_letter_count());
-        ctx.spawn(count.into_actor(self).map(|count, actor, ctx| {
-            if let Ok(Ok(count)) = count {
-                let grown = count - actor.seen.unwrap_or(count);
-                if grown > 0 {
-                    log::warn!(dead_letters = count, new = grown; "The dead-letter queue has grown");
-                }
-                actor.seen = Some(count);
-            }
-            ctx.run_later(Self::EVERY, Self::look);
-        }));
-    }
-}
-
-impl Actor for DeadLetter {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.look(ctx);
-    }
-}
-
 impl Pruner {
     const EVERY: Duration = Duration::from_secs(60);
     /// Between two steps of a walk: others are to be served meanwhile.
@@ -193,4 +156,4 @@ macro_rules! stops_at_once {
     )+};
 }
 
-stops_at_once!(DependencyResolver, DeadLetter, Pruner);
+stops_at_once!(DependencyResolver, Pruner);

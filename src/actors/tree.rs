@@ -17,13 +17,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    dead_letter::DeadLetter,
     dispatcher::Dispatcher,
     events::Events,
     heartbeat::Heartbeat,
     node::Node,
     queue::QueueActor,
     rate_limiter::RateLimiter,
-    reconcilers::{DeadLetter, DependencyResolver, Pruner},
+    reconcilers::{DependencyResolver, Pruner},
     scheduler::Scheduler,
     slot::Slot,
     supervision::{ChildSpec, OnGiveUp, Restart, Root, StopOrder, Strategy, SupervisorSpec},
@@ -35,6 +36,7 @@ pub const QUEUES: &str = "queues";
 pub const DISPATCHER: &str = "dispatcher";
 pub const SCHEDULER: &str = "scheduler";
 pub const RATE_LIMITER: &str = "rate_limiter";
+pub const DEAD_LETTER: &str = "dead_letter";
 pub const DEPENDENCY_RESOLVER: &str = "dependency_resolver";
 
 /// Beyond the drain: a slot that is told to end then needs a moment to kill what it runs.
@@ -57,7 +59,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(heartbeat(node))
         .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
         .child(child(node, DEPENDENCY_RESOLVER, "DependencyResolver", DependencyResolver::new))
-        .child(child(node, "dead_letter", "DeadLetter", DeadLetter::new))
+        .child(child(node, DEAD_LETTER, "DeadLetter", DeadLetter::new))
         .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
         .child(child(node, "pruner", "Pruner", Pruner::new))
         .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))

@@ -80,6 +80,7 @@ async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Sta
         heartbeat: Duration::from_secs(3),
         drain: Duration::from_secs(25),
         grace: Duration::from_secs(5),
+        dead_letter_alert: None,
     };
     let path = folder.path().join(name).join("jobqueue.db");
     Ok(Embedded::start(&path, registry, settings, Settings::default()).await?)

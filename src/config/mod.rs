@@ -33,6 +33,8 @@ pub struct Config {
     pub defaults: TaskDefaults,
     /// Starts per minute of high, medium and low priority in queues without a limit of their own.
     pub rate_limit: [Option<u32>; 3],
+    /// So many dead letters are an alert.
+    pub dead_letter_alert: Option<u32>,
     pub log: logging::Options,
     pub client: ClientConfig,
     /// `[tasks.NAME]`: tasks that are run by a command.

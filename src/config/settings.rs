@@ -193,6 +193,17 @@ pub const SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        name: "dead_letters.alert_at",
+        env: &["DEAD_LETTERS_ALERT_AT"],
+        doc: "So many dead letters are an error in the log and a warning on /health; empty = no alert",
+        set: |config, text| {
+            let at = if text.is_empty() { None } else { Some(parse::integer(text, 1..=1_000_000_000)?) };
+            config.dead_letter_alert = at.and_then(|at| u32::try_from(at).ok());
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
         name: "rate_limit.high",
         env: &["RATE_LIMIT_HIGH"],
         doc: "Tasks of high priority that may start per minute in each queue without a limit of its own",

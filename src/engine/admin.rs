@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Engine, notice::After};
 use crate::{
-    store::{Cancelled, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
+    store::{Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
     task::{LeaseId, Millis, Priority, Status, TaskId},
 };
 
@@ -73,17 +73,25 @@ impl Engine {
         Ok(done)
     }
 
-    /// Runs a task that is over again, as a new generation.
-    pub async fn redrive(&self, id: TaskId) -> Result<Redriven, StoreError> {
-        let tell = move |done: &Redriven, after: &mut After| match done {
-            Redriven::Done(ready) => {
-                after.changed(id, &ready.queue, Status::Queued);
+    /// Runs a task that is over again, as a new generation; with other arguments if some are given.
+    pub async fn redrive(&self, id: TaskId, arguments: Option<(String, String)>) -> Result<Redriven, StoreError> {
+        let again = move |tx: &mut dyn Tx, now| tx.redrive(id, arguments.as_ref(), now);
+        self.admin(again, move |done, after| redriven(id, done, after)).await
+    }
+
+    /// Deletes a task that is over.
+    pub async fn delete(&self, id: TaskId) -> Result<Deleted, StoreError> {
+        self.admin(move |tx, _| tx.delete(id), |_, _| {}).await
+    }
+
+    /// Changes a task that waits.
+    pub async fn amend(&self, id: TaskId, change: Amendment) -> Result<Amended, StoreError> {
+        let tell = |done: &Amended, after: &mut After| {
+            if let Amended::Done(_, Some(ready)) = done {
                 after.ready.push(ready.clone());
             }
-            Redriven::Waits(queue) => after.changed(id, queue, Status::Pending),
-            _ => {}
         };
-        self.admin(move |tx, now| tx.redrive(id, now), tell).await
+        self.admin(move |tx, now| tx.amend(id, &change, now), tell).await
     }
 
     pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
@@ -179,6 +187,17 @@ impl Engine {
         if let Some(listener) = self.listener() {
             listener.woken(queue);
         }
+    }
+}
+
+pub(super) fn redriven(id: TaskId, done: &Redriven, after: &mut After) {
+    match done {
+        Redriven::Done(ready) => {
+            after.changed(id, &ready.queue, Status::Queued);
+            after.ready.push(ready.clone());
+        }
+        Redriven::Waits(queue) => after.changed(id, queue, Status::Pending),
+        _ => {}
     }
 }
 

@@ -16,6 +16,8 @@ pub trait Listener: Send + Sync {
     fn changed(&self, changes: Changes);
     /// Children are left to be told of their parents' end.
     fn unresolved(&self);
+    /// There is work on many tasks to be done.
+    fn operation_begun(&self);
     /// This node is held to be dead by the store: it must stop what it runs.
     fn fenced(&self);
 }

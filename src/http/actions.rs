@@ -96,11 +96,15 @@ pub(super) async fn retry(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
-    redriven(&state, id.0).await
+    redriven(&state, id.0, None).await
 }
 
-pub(super) async fn redriven(state: &ApiState, id: TaskId) -> Result<HttpResponse, Problem> {
-    match state.engine.redrive(id).await? {
+pub(super) async fn redriven(
+    state: &ApiState,
+    id: TaskId,
+    arguments: Option<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    match state.engine.redrive(id, arguments).await? {
         Redriven::Done(_) | Redriven::Waits(_) => {}
         Redriven::ParentFailed(parent) => {
             let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");

@@ -76,7 +76,7 @@ impl Faults {
         self.code.map_or(Ok(()), |code| Err(Problem::invalid(code, self.list)))
     }
 
-    fn named<E: ToString>(&mut self, pointer: &str, result: Result<(), E>) {
+    pub(super) fn named<E: ToString>(&mut self, pointer: &str, result: Result<(), E>) {
         if let Err(error) = result {
             self.invalid(pointer, error.to_string());
         }
@@ -150,7 +150,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     Ok(Checked { task, parts, siblings })
 }
 
-fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, opening: char, expected: &str) {
+pub(super) fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, opening: char, expected: &str) {
     let Some(text) = part.map(RawValue::get) else { return };
     if !text.starts_with(opening) {
         faults.invalid(pointer, format!("must be {expected}"));

@@ -2,12 +2,14 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
-    actions::{self, Empty},
+    actions, amend,
     body::Body,
+    check::{self, Faults},
     cursor::Binding,
     list,
     problem::Problem,
@@ -32,6 +34,8 @@ pub(super) struct DeadQuery {
     name: Option<String>,
     /// exhausted, timeout, not_retryable or poison.
     reason: Option<String>,
+    /// Part of the error's message.
+    error: Option<String>,
     /// 1 to 200; 50 if not given.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<String>,
@@ -67,7 +71,7 @@ impl From<DeadRow> for DeadView {
     responses((status = 200, body = Listed<DeadView>))
 )]
 pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>) -> Result<HttpResponse, Problem> {
-    let DeadQuery { queue, name, reason, limit, cursor } = query.0;
+    let DeadQuery { queue, name, reason, error, limit, cursor } = query.0;
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
     let reason = match reason.as_deref().map(DeadReason::parse) {
@@ -75,7 +79,8 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
         Some(Some(reason)) => Some(reason),
         Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
     };
-    let filter = DeadFilter { queue, name, reason };
+    list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
+    let filter = DeadFilter { queue, name, reason, error, died_after: None };
     let binding = Binding::new(&("dlq", &filter));
     let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
     let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
@@ -101,10 +106,26 @@ pub(super) async fn dead_letter(state: Data<ApiState>, id: Id, _: Query<Nothing>
     reply::ok(&DeadView::from(state.dead_letter(id.0).await?))
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object, or no body")]
+#[schema(as = RetryDeadLetter)]
+pub(super) struct RetryBody<'a> {
+    /// To run with instead of its own arguments.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Vec<Value>>)]
+    args: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    kwargs: Option<&'a RawValue>,
+}
+
 /// Runs a dead letter's task again
+///
+/// With its own arguments, or with those given.
 #[utoipa::path(
     post, path = "/api/v1/dlq/{id}/retry", operation_id = "retry_dead_letter", tag = "dead letters",
     params(("id" = String, Path, format = Uuid)),
+    request_body = Option<RetryBody>,
     responses((status = 200, body = TaskView))
 )]
 pub(super) async fn retry(
@@ -113,7 +134,30 @@ pub(super) async fn retry(
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    shape::parse_or_empty::<Empty>(&body.0)?;
+    let RetryBody { args, kwargs } = shape::parse_or_empty(&body.0)?;
+    let mut faults = Faults::default();
+    check::part(&mut faults, "/args", args, '[', "a JSON array");
+    check::part(&mut faults, "/kwargs", kwargs, '{', "a JSON object");
+    faults.none()?;
     state.dead_letter(id.0).await?;
-    actions::redriven(&state, id.0).await
+    let given = args.is_some() || kwargs.is_some();
+    let text = |part: Option<&RawValue>, own: String| part.map_or(own, |part| part.get().to_owned());
+    let arguments = if given {
+        let own = state.task(id.0).await?;
+        Some((text(args, own.args), text(kwargs, own.kwargs)))
+    } else {
+        None
+    };
+    actions::redriven(&state, id.0, arguments).await
+}
+
+/// Deletes a dead letter and its task
+#[utoipa::path(
+    delete, path = "/api/v1/dlq/{id}", operation_id = "delete_dead_letter", tag = "dead letters",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 204, description = "Deleted"))
+)]
+pub(super) async fn delete(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    state.dead_letter(id.0).await?;
+    amend::deleted(&state, id.0).await
 }

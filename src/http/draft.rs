@@ -167,6 +167,15 @@ pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     duration::deserialize_option(deserializer).map(Some)
 }
 
+/// A priority within another object.
+pub(super) struct PriorityField(pub(super) Priority);
+
+impl<'de> Deserialize<'de> for PriorityField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        priority(deserializer).map(Self)
+    }
+}
+
 /// A retry policy within another object.
 pub(super) struct RetryField(pub(super) RetryPolicy);
 

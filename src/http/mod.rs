@@ -2,17 +2,21 @@
 
 mod actions;
 mod actors;
+mod amend;
 mod attempts;
 mod batch;
 mod body;
+mod bulk;
 mod check;
 mod counts;
 mod cursor;
+mod dead_letters;
 mod dlq;
 mod draft;
 mod edge;
 mod events;
 mod explain;
+mod filter;
 mod health;
 mod list;
 mod openapi;
@@ -59,7 +63,9 @@ pub fn configure(config: &mut ServiceConfig) {
         web::scope("/api/v1")
             .service(at("/tasks").get(list::list).post(submit::submit))
             .service(act("/tasks/batch", batch::submit_batch))
-            .service(read("/tasks/{id}", tasks::get))
+            .service(act("/tasks/bulk", bulk::bulk))
+            .service(at("/tasks/{id}").get(tasks::get).patch(amend::patch).delete(amend::delete))
+            .service(act("/tasks/{id}/run-now", amend::run_now))
             .service(at("/tasks/{id}/result").get(result::get).delete(result::delete))
             .service(at("/tasks/{id}/result/ttl").put(result::put_ttl))
             .service(read("/tasks/{id}/dependencies", relatives::get))
@@ -78,9 +84,16 @@ pub fn configure(config: &mut ServiceConfig) {
             )
             .service(act("/queues/{queue}/pause", queues::pause))
             .service(act("/queues/{queue}/resume", queues::resume))
-            .service(read("/dlq", dlq::dead_letters))
-            .service(read("/dlq/{id}", dlq::dead_letter))
+            .service(act("/queues/{queue}/purge", settings::purge))
+            .service(at("/dlq").get(dlq::dead_letters).delete(dead_letters::purge))
+            .service(read("/dlq/stats", dead_letters::stats))
+            .service(read("/dlq/groups", dead_letters::groups))
+            .service(act("/dlq/redrive", dead_letters::redrive))
+            .service(at("/dlq/{id}").get(dlq::dead_letter).delete(dlq::delete))
             .service(act("/dlq/{id}/retry", dlq::retry))
+            .service(read("/operations", bulk::list))
+            .service(read("/operations/{id}", bulk::get))
+            .service(act("/operations/{id}/cancel", bulk::cancel))
             .service(read("/workers", workers::list))
             .service(read("/workers/{id}", workers::get))
             .service(read("/stats", stats::stats))

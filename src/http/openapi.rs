@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{
-    actions, actors, attempts, batch, dlq, events, explain, health, list,
+    actions, actors, amend, attempts, batch, bulk, dead_letters, dlq, events, explain, health, list,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, settings, stats, submit, tasks, workers,
@@ -26,10 +26,12 @@ use super::{
     paths(
         submit::submit, batch::submit_batch, list::list, tasks::get, result::get, result::put_ttl, result::delete,
         attempts::attempts, relatives::get, explain::get,
-        actions::cancel, actions::retry,
-        queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete,
+        actions::cancel, actions::retry, amend::patch, amend::run_now, amend::delete,
+        bulk::bulk, bulk::list, bulk::get, bulk::cancel,
+        queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete, settings::purge,
         settings::get_limit, settings::put_limit, settings::delete_limit,
-        dlq::dead_letters, dlq::dead_letter, dlq::retry,
+        dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,
+        dead_letters::stats, dead_letters::groups, dead_letters::redrive,
         workers::list, workers::get,
         stats::stats, events::events, actors::list,
         health::health, health::alive, health::ready, document

@@ -58,6 +58,7 @@ impl Path {
         get "GET, HEAD" web::route().guard(Any(Get()).or(Head()));
         post "POST" web::post();
         put "PUT" web::put();
+        patch "PATCH" web::patch();
         delete "DELETE" web::delete();
     }
 

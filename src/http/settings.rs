@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    actions::Empty,
     body::Body,
+    bulk::{self, OperationView},
     check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
     draft::{DurationWritten, RetryField, RetryWritten},
     problem::{Fault, Problem},
@@ -17,8 +19,8 @@ use super::{
 };
 use crate::{
     engine::{Engine, QueueChanged},
-    store::{QueueDeleted, QueueRow, Reader, StoreError},
-    task::{Millis, QueueSettings, RateLimit, RetryPolicy, duration, name as names, queue::Limit},
+    store::{Action, Among, QueueDeleted, QueueRow, Reader, StoreError, TaskFilter},
+    task::{Millis, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit},
 };
 
 const MAX_WEIGHT: i64 = 1_000;
@@ -184,6 +186,27 @@ pub(super) async fn delete(
             Err(Problem::conflict("queue_not_empty", detail))
         }
     }
+}
+
+/// Cancels all tasks that wait in a queue
+///
+/// What runs goes on; what was submitted after the call stays. The answer is an operation to follow.
+#[utoipa::path(
+    post, path = "/api/v1/queues/{queue}/purge", operation_id = "purge_queue", tag = "queues",
+    params(("queue" = String, Path)),
+    responses((status = 202, body = OperationView))
+)]
+pub(super) async fn purge(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    shape::parse_or_empty::<Empty>(&body.0)?;
+    QueueView::of(&state, &request).await?;
+    let statuses = Status::ALL.into_iter().filter(|status| status.is_waiting()).collect();
+    let filter = TaskFilter { statuses, queue: Some(name(&request)), ..TaskFilter::default() };
+    bulk::begin(&state, Action::Cancel, Among::Tasks(filter), None, false).await
 }
 
 /// The limit in force for a queue, as it stands; `None`: there is none.

@@ -34,6 +34,8 @@ pub struct ApiState {
     pub draining: Arc<AtomicBool>,
     /// Routes that break something on purpose exist.
     pub allow_faults: bool,
+    /// So many dead letters are an alert.
+    pub dead_letter_alert: Option<u32>,
     /// Limits towards clients.
     pub edge: EdgeSettings,
 }

@@ -35,3 +35,8 @@ impl ToSchema for Time {}
 pub(super) fn seconds(from: Millis, to: Millis) -> f64 {
     (to - from).max(0) as f64 / 1_000.0
 }
+
+/// A moment as RFC 3339 writes it.
+pub(super) fn parse(text: &str) -> Option<Millis> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}

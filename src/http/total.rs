@@ -28,6 +28,12 @@ pub(super) struct Total {
     total_capped: bool,
 }
 
+impl Total {
+    pub(super) fn parts(self) -> (i64, bool) {
+        (self.total, self.total_capped)
+    }
+}
+
 impl Count {
     pub(super) fn read(text: Option<&str>) -> Result<Option<Self>, Problem> {
         match text {

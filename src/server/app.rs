@@ -202,6 +202,7 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         heartbeat: millis(config.worker.heartbeat_interval_ms),
         drain: millis(config.worker.drain_timeout_ms),
         grace: millis(config.worker.cancel_grace_ms),
+        dead_letter_alert: config.dead_letter_alert,
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
     let engine_settings = Settings { retry, rate_limit: default_limit(config), ..Settings::default() };
@@ -259,6 +260,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         },
         draining,
         allow_faults,
+        dead_letter_alert: config.dead_letter_alert,
         edge: http::EdgeSettings { hosts: vec![config.api.host.clone()], ..http::EdgeSettings::default() },
     }
 }

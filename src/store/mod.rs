@@ -4,13 +4,15 @@
 //! and in which order they are made is the engine's.
 
 mod error;
+mod operations;
 mod rows;
 mod session;
 pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
-    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow, WorkerRow,
+    AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
     Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,
@@ -48,6 +50,14 @@ pub trait Reader: Send + Sync {
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError>;
     fn dead_letter_count(&self) -> Result<i64, StoreError>;
+    /// Dead letters of the newest `among` by what they have died of, most first.
+    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;
+    /// How many have died since a moment.
+    fn dead_since(&self, at: Millis) -> Result<u64, StoreError>;
+    /// Newest first.
+    fn operations(&self, limit: usize) -> Result<Vec<Operation>, StoreError>;
+    fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError>;
+    fn running_operations(&self) -> Result<Vec<Operation>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
     /// Tasks held by a worker according to its leases, with the lease and the time of the grant.
     fn held(&self, worker: WorkerId) -> Result<Vec<Held>, StoreError>;

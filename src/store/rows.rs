@@ -1,5 +1,7 @@
 //! What reads return.
 
+use serde::{Deserialize, Serialize};
+
 use crate::task::{
     DeadReason, LeaseId, Millis, OnFailure, Priority, QueueSettings, RetryPolicy, Status, TaskError, TaskId, WorkerId,
 };
@@ -112,7 +114,8 @@ pub struct WorkerRow {
 }
 
 /// Which tasks a list shows: all conditions together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TaskFilter {
     pub statuses: Vec<Status>,
     pub queue: Option<String>,
@@ -128,11 +131,30 @@ pub struct TaskFilter {
     pub with_result: bool,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DeadFilter {
     pub queue: Option<String>,
     pub name: Option<String>,
     pub reason: Option<DeadReason>,
+    /// Part of the error's message.
+    pub error: Option<String>,
+    pub died_after: Option<Millis>,
+}
+
+/// Dead letters that have died of the same.
+#[derive(Debug, Clone)]
+pub struct DeadGroup {
+    pub queue: String,
+    pub name: String,
+    pub reason: DeadReason,
+    /// The error's message, its numbers and ids left out.
+    pub error: String,
+    pub count: u64,
+    pub first_at: Millis,
+    pub last_at: Millis,
+    /// One of them.
+    pub example: TaskId,
 }
 
 /// A place in a list and how much of it is wanted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{QueueRow, StoreError};
+use super::{Amended, Amendment, Deleted, Operation, OperationStep, QueueRow, StoreError};
 use crate::task::{
     Granted, LeaseId, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict, WorkerId,
     rate::{Key, LimitState},
@@ -54,7 +54,22 @@ pub trait Tx {
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
     fn cancel(&mut self, id: TaskId, reason: Option<&str>, now: Millis) -> Result<Cancelled, StoreError>;
-    fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError>;
+    /// `arguments`: `args` and `kwargs` to run with, instead of its own.
+    fn redrive(
+        &mut self,
+        id: TaskId,
+        arguments: Option<&(String, String)>,
+        now: Millis,
+    ) -> Result<Redriven, StoreError>;
+    /// Deletes a task that is over.
+    fn delete(&mut self, id: TaskId) -> Result<Deleted, StoreError>;
+    /// Changes a task that waits.
+    fn amend(&mut self, id: TaskId, change: &Amendment, now: Millis) -> Result<Amended, StoreError>;
+    fn begin_operation(&mut self, operation: &Operation) -> Result<(), StoreError>;
+    /// Notes how far an operation has come; false where it is not at `step.from` (any more) or does not run.
+    fn advance_operation(&mut self, step: &OperationStep, done: u64, now: Millis) -> Result<bool, StoreError>;
+    /// False where it does not run.
+    fn cancel_operation(&mut self, id: TaskId, now: Millis) -> Result<bool, StoreError>;
     /// How long the result of a task is given out after its end.
     fn set_result_ttl(&mut self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError>;
     fn delete_result(&mut self, id: TaskId) -> Result<ResultChanged, StoreError>;

@@ -5,6 +5,7 @@
 mod bad_bodies;
 mod bad_connections;
 mod bad_requests;
+mod bulk;
 mod dependencies;
 mod documents;
 mod edge;

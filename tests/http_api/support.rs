@@ -50,6 +50,7 @@ impl Listener for Tell {
         self.0.changed(changes);
     }
     fn unresolved(&self) {}
+    fn operation_begun(&self) {}
     fn fenced(&self) {}
 }
 
@@ -99,6 +100,7 @@ impl Server {
             },
             draining: Arc::default(),
             allow_faults: false,
+            dead_letter_alert: None,
             edge: EdgeSettings::default(),
         };
         change(&mut state);

@@ -1,3 +1,4 @@
+DROP TABLE operations;
 DROP TABLE counters;
 DROP TABLE idempotency_keys;
 DROP TABLE workers;

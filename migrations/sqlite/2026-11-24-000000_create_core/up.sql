@@ -159,3 +159,20 @@ CREATE TABLE counters (
     n        BIGINT  NOT NULL,
     PRIMARY KEY (queue, priority, kind)
 ) WITHOUT ROWID;
+
+-- Work on many tasks that an operator has asked for, done a bounded number at a time. What has been done is in the same
+-- transaction as how far it has come, so that a crash repeats and loses nothing.
+CREATE TABLE operations (
+    id          BLOB   NOT NULL PRIMARY KEY,
+    action      TEXT   NOT NULL CHECK (action IN ('cancel', 'retry', 'delete', 'redrive', 'discard')),
+    filter      TEXT   NOT NULL,
+    -- Tasks a second at most; NULL: as fast as it goes.
+    rate        DOUBLE,
+    state       TEXT   NOT NULL CHECK (state IN ('running', 'done', 'cancelled')),
+    -- Tasks up to this one have been looked at.
+    position    BLOB,
+    done        BIGINT NOT NULL DEFAULT 0,
+    refused     BIGINT NOT NULL DEFAULT 0,
+    created_at  BIGINT NOT NULL,
+    finished_at BIGINT
+) WITHOUT ROWID;

@@ -255,16 +255,7 @@ pub(super) fn dead_letters(
     page: &Page,
 ) -> QueryResult<ListedPage<DeadRow>> {
     let newest_first = page.ascending == page.backwards;
-    let mut query = dead_letter_queue::table.into_boxed::<Sqlite>();
-    if let Some(queue) = &filter.queue {
-        query = query.filter(dead_letter_queue::queue.eq(queue));
-    }
-    if let Some(name) = &filter.name {
-        query = query.filter(dead_letter_queue::name.eq(name));
-    }
-    if let Some(reason) = filter.reason {
-        query = query.filter(dead_letter_queue::reason.eq(reason.as_str()));
-    }
+    let mut query = super::dead::filtered(filter);
     if let Some(from) = page.from {
         let from = from.as_bytes().to_vec();
         query = if newest_first {

@@ -2,12 +2,14 @@
 
 mod claim;
 mod counters;
+mod dead;
 mod dependencies;
 mod expiry;
 mod finish;
 mod hot;
 mod limits;
 mod list;
+mod operations;
 mod reader;
 mod reap;
 mod records;

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Lock, limits, list,
+    Lock, dead, limits, list, operations,
     records::{Payload, TaskRecord, bytes, reading, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     store::{
-        AttemptRow, Counted, CounterRow, DeadFilter, DeadRow, Held, ListedPage, Page, ParentRow, QueueRow, Reader,
+        AttemptRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, ListedPage, Operation, Page, ParentRow, QueueRow, Reader,
         StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
     task::{
@@ -182,6 +182,27 @@ impl Reader for SqliteReader {
         // From the counters, which change in the transactions that bury and redrive.
         let dead = |row: &CounterRow| matches!(row.kind, Counted::In(status) if status.is_dead());
         Ok(self.counters(None)?.iter().filter(|row| dead(row)).map(|row| row.n).sum())
+    }
+
+    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError> {
+        self.read(|connection| dead::groups(connection, filter, among, limit))
+    }
+
+    fn dead_since(&self, at: Millis) -> Result<u64, StoreError> {
+        let since = dead_letter_queue::table.filter(dead_letter_queue::died_at.ge(at)).count();
+        self.read(|connection| since.get_result::<i64>(connection)).map(|n| u64::try_from(n).unwrap_or(0))
+    }
+
+    fn operations(&self, limit: usize) -> Result<Vec<Operation>, StoreError> {
+        self.read(|connection| operations::list(connection, limit))
+    }
+
+    fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError> {
+        self.read(|connection| operations::find(connection, id))
+    }
+
+    fn running_operations(&self) -> Result<Vec<Operation>, StoreError> {
+        self.read(operations::running)
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {

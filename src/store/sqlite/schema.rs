@@ -150,4 +150,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    operations (id) {
+        id -> Binary,
+        action -> Text,
+        filter -> Text,
+        rate -> Nullable<Double>,
+        state -> Text,
+        position -> Nullable<Binary>,
+        done -> BigInt,
+        refused -> BigInt,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);

@@ -89,7 +89,12 @@ pub(super) fn remember(writer: &mut Writer, key: &IdempotencyKey, outcomes: &[St
 }
 
 /// A terminal task starts again as a new generation, with every attempt before it.
-pub(super) fn redrive(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<Redriven> {
+pub(super) fn redrive(
+    writer: &mut Writer,
+    id: TaskId,
+    arguments: Option<&(String, String)>,
+    now: Millis,
+) -> QueryResult<Redriven> {
     let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Redriven::NotFound) };
     let status = task.status();
     if !status.is_terminal() {
@@ -122,6 +127,11 @@ pub(super) fn redrive(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResu
             return holder(writer, &task.queue, task.unique_key.as_deref().unwrap_or_default()).map(Redriven::KeyTaken);
         }
         Err(other) => return Err(other),
+    }
+    if let Some((args, kwargs)) = arguments {
+        let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+        let given = (tasks::args.eq(args), tasks::kwargs.eq(kwargs));
+        diesel::update(row).set(given).execute(&mut writer.connection)?;
     }
     diesel::delete(dead_letter_queue::table.find(bytes(id.as_bytes()))).execute(&mut writer.connection)?;
     let ready = Ready { queue: task.queue.as_str().into(), priority: task.priority(), mark: (now, id) };

@@ -7,14 +7,14 @@ use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
 use super::{
     Lock,
     counters::Deltas,
-    dependencies, expiry, limits,
+    dependencies, expiry, limits, operations,
     records::{bytes, reading},
     schema::{queues, workers},
     translate,
 };
 use crate::{
     store::{
-        Cancelled, Claim, Claimed, Effects, Entrance, Finished, IdempotencyKey, Inserted, QueueDeleted, QueueRow,
+        Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey, Inserted, Operation, OperationStep, QueueDeleted, QueueRow,
         Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
@@ -169,8 +169,38 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn redrive(&mut self, id: TaskId, now: Millis) -> Result<Redriven, StoreError> {
-        let done = super::submit::redrive(self, id, now);
+    fn redrive(
+        &mut self,
+        id: TaskId,
+        arguments: Option<&(String, String)>,
+        now: Millis,
+    ) -> Result<Redriven, StoreError> {
+        let done = super::submit::redrive(self, id, arguments, now);
+        self.told(done)
+    }
+
+    fn delete(&mut self, id: TaskId) -> Result<Deleted, StoreError> {
+        let done = operations::delete(self, id);
+        self.told(done)
+    }
+
+    fn amend(&mut self, id: TaskId, change: &Amendment, now: Millis) -> Result<Amended, StoreError> {
+        let done = operations::amend(self, id, change, now);
+        self.told(done)
+    }
+
+    fn begin_operation(&mut self, operation: &Operation) -> Result<(), StoreError> {
+        let done = operations::begin(self, operation);
+        self.told(done)
+    }
+
+    fn advance_operation(&mut self, step: &OperationStep, done: u64, now: Millis) -> Result<bool, StoreError> {
+        let done = operations::advance(self, step, done, now);
+        self.told(done)
+    }
+
+    fn cancel_operation(&mut self, id: TaskId, now: Millis) -> Result<bool, StoreError> {
+        let done = operations::cancel(self, id, now);
         self.told(done)
     }
 

@@ -1,0 +1,259 @@
+//! Work on many tasks: counted first, then done in steps that can be followed and stopped.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    ApiState,
+    actions::Empty,
+    body::Body,
+    check::Faults,
+    filter::{self, FilterDraft},
+    problem::{Fault, Problem},
+    query::{Nothing, Query},
+    reply::{self, Listed},
+    shape,
+    tasks::Id,
+    time::Time,
+    total::{self, Count},
+};
+use crate::{
+    store::{Action, Among, Operation, OperationState, Page, Reader, StoreError},
+    task::TaskId,
+};
+
+/// Most tasks named one by one.
+const MOST_IDS: usize = 1_000;
+/// Operations listed.
+const LISTED: usize = 100;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object with `action` and either `ids` or `filter`")]
+#[schema(as = Bulk)]
+pub(super) struct BulkBody {
+    #[schema(value_type = BulkAction)]
+    action: BulkAction,
+    /// These tasks, at once: at most 1000.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
+    ids: Option<Vec<String>>,
+    /// All that match, in steps: the answer is an operation to follow.
+    #[serde(default)]
+    filter: Option<FilterDraft>,
+    /// Tasks a second at most, such as `10/s`, `100/m`; as fast as it goes if not given.
+    #[serde(default)]
+    rate: Option<String>,
+    /// Only count.
+    #[serde(default)]
+    dry_run: bool,
+    /// Must be true where the filter is empty.
+    #[serde(default)]
+    all: bool,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BulkAction {
+    Cancel,
+    Retry,
+    Delete,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkCounts)]
+pub(super) struct CountsView {
+    dry_run: bool,
+    matched: i64,
+    /// There are more than `matched`.
+    matched_capped: bool,
+    /// Done to so many; the others were in a state in which it cannot be done, or do not exist.
+    done: usize,
+}
+
+/// Work on many tasks.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Operation)]
+pub(super) struct OperationView {
+    #[schema(value_type = String, format = Uuid)]
+    id: TaskId,
+    action: Action,
+    state: OperationState,
+    /// Tasks it has been done to, and those to which it could not be (any more).
+    done: u64,
+    refused: u64,
+    /// Tasks a second at most; null: as fast as it goes.
+    rate: Option<f64>,
+    created_at: Time,
+    finished_at: Option<Time>,
+}
+
+impl From<Operation> for OperationView {
+    fn from(operation: Operation) -> Self {
+        let Operation { id, action, state, done, refused, rate, created_at, finished_at, .. } = operation;
+        Self { id, action, state, done, refused, rate, created_at: Time(created_at), finished_at: finished_at.map(Time) }
+    }
+}
+
+/// Cancels, retries or deletes many tasks
+///
+/// With `ids` it is done at once; with `filter` the answer is 202 and an operation, which goes on by itself, also after a
+/// restart. `dry_run` only counts.
+#[utoipa::path(
+    post, path = "/api/v1/tasks/bulk", operation_id = "bulk_tasks", tag = "tasks",
+    request_body = BulkBody,
+    responses((status = 200, body = CountsView), (status = 202, body = OperationView))
+)]
+pub(super) async fn bulk(
+    state: Data<ApiState>,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let BulkBody { action, ids, filter, rate, dry_run, all } = shape::parse(&body.0)?;
+    let action = match action {
+        BulkAction::Cancel => Action::Cancel,
+        BulkAction::Retry => Action::Retry,
+        BulkAction::Delete => Action::Delete,
+    };
+    let mut faults = Faults::default();
+    let rate = filter::rate(&mut faults, rate.as_deref());
+    match (ids, filter) {
+        (Some(_), Some(_)) | (None, None) => {
+            faults.invalid("/filter", "give either `ids` or `filter`");
+            Err(faults.none().err().unwrap_or_else(Problem::internal))
+        }
+        (Some(ids), None) => {
+            let ids = checked_ids(&mut faults, &ids);
+            faults.none()?;
+            named(&state, action, ids, dry_run).await
+        }
+        (None, Some(filter)) => {
+            confirm(&mut faults, filter.is_everything(), all || dry_run);
+            let filter = filter.check(&mut faults, action);
+            faults.none()?;
+            begin(&state, action, Among::Tasks(filter), rate, dry_run).await
+        }
+    }
+}
+
+fn checked_ids(faults: &mut Faults, texts: &[String]) -> Vec<TaskId> {
+    if !(1..=MOST_IDS).contains(&texts.len()) {
+        faults.invalid("/ids", format!("must be 1 to {MOST_IDS} ids, not {}", texts.len()));
+        return Vec::new();
+    }
+    let (mut ids, mut seen) = (Vec::with_capacity(texts.len()), HashSet::new());
+    for (index, text) in texts.iter().enumerate() {
+        match text.parse::<TaskId>() {
+            Ok(id) if seen.insert(id) => ids.push(id),
+            Ok(_) => faults.invalid(format!("/ids/{index}"), "is named twice"),
+            Err(error) => faults.invalid(format!("/ids/{index}"), error.to_string()),
+        }
+    }
+    ids
+}
+
+async fn named(state: &ApiState, action: Action, ids: Vec<TaskId>, dry_run: bool) -> Result<HttpResponse, Problem> {
+    let possible = filter::possible(action);
+    let looked_at = ids.clone();
+    let matched = state.read(move |reader| {
+        let rows = looked_at.iter().map(|id| reader.task(*id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(rows.into_iter().flatten().filter(|row| possible.contains(&row.status)).count())
+    });
+    let matched = matched.await? as i64;
+    let done = if dry_run { 0 } else { state.engine.deal_with(action, ids).await? };
+    reply::ok(&CountsView { dry_run, matched, matched_capped: false, done })
+}
+
+/// What would be done to everything must be meant so.
+pub(super) fn confirm(faults: &mut Faults, is_everything: bool, confirmed: bool) {
+    if is_everything && !confirmed {
+        faults.add("confirmation_required", "/filter", "matches everything: give a condition, or `\"all\": true`");
+    }
+}
+
+/// Begins an operation, or counts what it would be done to.
+pub(super) async fn begin(
+    state: &ApiState,
+    action: Action,
+    among: Among,
+    rate: Option<f64>,
+    dry_run: bool,
+) -> Result<HttpResponse, Problem> {
+    if dry_run {
+        let (matched, matched_capped) = state.read(move |reader| counted(reader, &among)).await?;
+        return reply::ok(&CountsView { dry_run, matched, matched_capped, done: 0 });
+    }
+    let operation = state.engine.begin_operation(action, among, rate).await?;
+    log::info!(operation = operation.id.to_string().as_str(), action = action.as_str(); "Work on many tasks begins");
+    reply::json(StatusCode::ACCEPTED, &OperationView::from(operation))
+}
+
+fn counted(reader: &dyn Reader, among: &Among) -> Result<(i64, bool), StoreError> {
+    match among {
+        Among::Tasks(filter) => total::count(reader, filter, Count::Exact).map(total::Total::parts),
+        Among::DeadLetters(filter) => {
+            const MOST: usize = 10_000;
+            let page = reader.dead_letters(filter, &Page { limit: MOST, ..Page::default() })?;
+            Ok((page.rows.len() as i64, page.next.is_some()))
+        }
+    }
+}
+
+/// Lists operations, the newest first
+#[utoipa::path(
+    get, path = "/api/v1/operations", operation_id = "list_operations", tag = "operations",
+    responses((status = 200, body = Listed<OperationView>))
+)]
+pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    let operations = state.read(|reader| reader.operations(LISTED)).await?;
+    reply::ok(&Listed::whole(operations.into_iter().map(OperationView::from).collect()))
+}
+
+impl ApiState {
+    async fn operation(&self, id: TaskId) -> Result<Operation, Problem> {
+        let found = self.read(move |reader| reader.operation(id)).await?;
+        found.ok_or_else(|| Problem::not_found("operation_not_found", format!("There is no operation {id}")))
+    }
+}
+
+/// Reads an operation
+#[utoipa::path(
+    get, path = "/api/v1/operations/{id}", operation_id = "get_operation", tag = "operations",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = OperationView))
+)]
+pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    reply::ok(&OperationView::from(state.operation(id.0).await?))
+}
+
+/// Stops an operation
+///
+/// What it has done stays done.
+#[utoipa::path(
+    post, path = "/api/v1/operations/{id}/cancel", operation_id = "cancel_operation", tag = "operations",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, body = OperationView))
+)]
+pub(super) async fn cancel(
+    state: Data<ApiState>,
+    id: Id,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    shape::parse_or_empty::<Empty>(&body.0)?;
+    state.operation(id.0).await?;
+    let cancelled = state.engine.cancel_operation(id.0).await?;
+    let operation = state.operation(id.0).await?;
+    if !cancelled {
+        let detail = format!("The operation is over: {}", operation.state.as_str());
+        return Err(Problem::conflict("operation_finished", detail));
+    }
+    reply::ok(&OperationView::from(operation))
+}
+
+/// Refuses a body where one action takes none of its fields.
+pub(super) fn one_fault(pointer: &str, detail: &str) -> Problem {
+    Problem::invalid("invalid_field", vec![Fault::at(pointer, detail)])
+}

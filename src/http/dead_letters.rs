@@ -1,0 +1,219 @@
+//! All dead letters: figures, groups of those that died of the same, redrive and purge.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    ApiState,
+    body::Body,
+    bulk::{self, CountsView, OperationView},
+    check::Faults,
+    filter::{self, DeadFilterDraft},
+    list,
+    problem::Problem,
+    query::{self, Nothing, Query},
+    reply::{self, Listed},
+    shape,
+    time::Time,
+};
+use crate::{
+    store::{Action, Among, DeadFilter, DeadGroup},
+    task::{DeadReason, TaskId, duration, name},
+};
+
+/// Dead letters grouped: the newest of them.
+const AMONG: usize = 100_000;
+const MOST_GROUPS: usize = 200;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterStats)]
+pub(super) struct StatsView {
+    total: i64,
+    /// Of the newest 100,000.
+    by_reason: Vec<CountView>,
+    by_queue: Vec<CountView>,
+    by_name: Vec<CountView>,
+    /// Died in the last hour and the last day.
+    last_hour: u64,
+    last_day: u64,
+    /// So many are an alert; null: none is set.
+    alert_at: Option<u32>,
+    alert: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterCount)]
+pub(super) struct CountView {
+    key: String,
+    count: u64,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct GroupQuery {
+    queue: Option<String>,
+    name: Option<String>,
+    /// Only those that died within this time, such as 1h or 7d.
+    #[param(example = "24h")]
+    window: Option<String>,
+}
+
+/// Dead letters that have died of the same.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterGroup)]
+pub(super) struct GroupView {
+    queue: String,
+    name: String,
+    reason: DeadReason,
+    /// The message they share; `#` stands for a word with a digit in it.
+    error: String,
+    count: u64,
+    first_at: Time,
+    last_at: Time,
+    #[schema(value_type = String, format = Uuid)]
+    example_id: TaskId,
+}
+
+impl From<DeadGroup> for GroupView {
+    fn from(group: DeadGroup) -> Self {
+        let DeadGroup { queue, name, reason, error, count, first_at, last_at, example } = group;
+        Self { queue, name, reason, error, count, first_at: Time(first_at), last_at: Time(last_at), example_id: example }
+    }
+}
+
+/// Counts the dead letters
+#[utoipa::path(
+    get, path = "/api/v1/dlq/stats", operation_id = "get_dead_letter_stats", tag = "dead letters",
+    responses((status = 200, body = StatsView))
+)]
+pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+    const HOUR: i64 = 3_600_000;
+    let now = state.now();
+    let (total, groups, recent) = state
+        .read(move |reader| {
+            let all = DeadFilter::default();
+            let recent = [reader.dead_since(now - HOUR)?, reader.dead_since(now - 24 * HOUR)?];
+            Ok((reader.dead_letter_count()?, reader.dead_groups(&all, AMONG, usize::MAX)?, recent))
+        })
+        .await?;
+    let [last_hour, last_day] = recent;
+    let count = |key: fn(&DeadGroup) -> &str| {
+        let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+        groups.iter().for_each(|group| *counts.entry(key(group)).or_default() += group.count);
+        let mut counts: Vec<_> =
+            counts.into_iter().map(|(key, count)| CountView { key: key.to_owned(), count }).collect();
+        counts.sort_by_key(|row| std::cmp::Reverse(row.count));
+        counts.truncate(MOST_GROUPS);
+        counts
+    };
+    let alert_at = state.dead_letter_alert;
+    reply::ok(&StatsView {
+        total,
+        by_reason: count(|group| group.reason.as_str()),
+        by_queue: count(|group| &group.queue),
+        by_name: count(|group| &group.name),
+        last_hour,
+        last_day,
+        alert_at,
+        alert: alert_at.is_some_and(|at| total >= i64::from(at)),
+    })
+}
+
+/// Groups the dead letters by what they have died of, most first
+#[utoipa::path(
+    get, path = "/api/v1/dlq/groups", operation_id = "list_dead_letter_groups", tag = "dead letters",
+    params(GroupQuery),
+    responses((status = 200, body = Listed<GroupView>))
+)]
+pub(super) async fn groups(state: Data<ApiState>, query: Query<GroupQuery>) -> Result<HttpResponse, Problem> {
+    let GroupQuery { queue, name, window } = query.0;
+    list::checked("queue", queue.as_deref(), name::queue)?;
+    list::checked("name", name.as_deref(), name::task)?;
+    let window = match window.as_deref().map(duration::parse) {
+        Some(None) => return Err(query::invalid("window", "is a duration such as 1h or 7d")),
+        window => window.flatten(),
+    };
+    let since = window.map(|window| state.now() - window);
+    let filter = DeadFilter { queue, name, died_after: since, ..DeadFilter::default() };
+    let groups = state.read(move |reader| reader.dead_groups(&filter, AMONG, MOST_GROUPS)).await?;
+    reply::ok(&Listed::whole(groups.into_iter().map(GroupView::from).collect()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object with a `filter`")]
+#[schema(as = Redrive)]
+pub(super) struct RedriveBody {
+    #[serde(default)]
+    filter: DeadFilterDraft,
+    /// Tasks a second at most, such as `10/s`, `100/m`; as fast as it goes if not given.
+    #[serde(default)]
+    rate: Option<String>,
+    /// Only count.
+    #[serde(default)]
+    dry_run: bool,
+    /// Must be true where the filter is empty.
+    #[serde(default)]
+    all: bool,
+}
+
+/// Runs many dead letters again
+///
+/// In steps, no faster than said, also after a restart: the answer is an operation to follow.
+#[utoipa::path(
+    post, path = "/api/v1/dlq/redrive", operation_id = "redrive_dead_letters", tag = "dead letters",
+    request_body = RedriveBody,
+    responses((status = 200, body = CountsView), (status = 202, body = OperationView))
+)]
+pub(super) async fn redrive(
+    state: Data<ApiState>,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let RedriveBody { filter, rate, dry_run, all } = shape::parse(&body.0)?;
+    let mut faults = Faults::default();
+    let rate = filter::rate(&mut faults, rate.as_deref());
+    bulk::confirm(&mut faults, filter.is_everything(), all || dry_run);
+    let filter = filter.check(&mut faults);
+    faults.none()?;
+    bulk::begin(&state, Action::Redrive, Among::DeadLetters(filter), rate, dry_run).await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PurgeQuery {
+    queue: Option<String>,
+    name: Option<String>,
+    /// Part of the error's message.
+    error: Option<String>,
+    /// Must be `true` where there is no other condition.
+    all: Option<String>,
+    /// `true`: only count.
+    dry_run: Option<String>,
+}
+
+/// Deletes many dead letters and their tasks
+#[utoipa::path(
+    delete, path = "/api/v1/dlq", operation_id = "purge_dead_letters", tag = "dead letters",
+    params(PurgeQuery),
+    responses((status = 200, body = CountsView), (status = 202, body = OperationView))
+)]
+pub(super) async fn purge(state: Data<ApiState>, query: Query<PurgeQuery>) -> Result<HttpResponse, Problem> {
+    let PurgeQuery { queue, name, error, all, dry_run } = query.0;
+    let flag = |name: &str, text: Option<&str>| match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(query::invalid(name, "is true or false")),
+    };
+    let (all, dry_run) = (flag("all", all.as_deref())?, flag("dry_run", dry_run.as_deref())?);
+    list::checked("queue", queue.as_deref(), name::queue)?;
+    list::checked("name", name.as_deref(), name::task)?;
+    list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
+    let filter = DeadFilter { queue, name, error, ..DeadFilter::default() };
+    if filter == DeadFilter::default() && !all && !dry_run {
+        return Err(query::invalid("all", "must be true to delete every dead letter; or give a condition"));
+    }
+    bulk::begin(&state, Action::Discard, Among::DeadLetters(filter), None, dry_run).await
+}

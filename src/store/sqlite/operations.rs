@@ -1,0 +1,132 @@
+//! Operations on many tasks, and what they and operators do to one.
+
+use diesel::prelude::*;
+
+use super::{
+    dependencies,
+    records::{StateRecord, bytes, reading, task_id},
+    schema::{attempts, dead_letter_queue, operations, tasks},
+    tx::Writer,
+};
+use crate::{
+    store::{Action, Amended, Amendment, Among, Counted, DeadFilter, Deleted, Operation, OperationState, OperationStep},
+    task::{Millis, Ready, Status, TaskId},
+};
+
+pub(super) fn begin(writer: &mut Writer, operation: &Operation) -> QueryResult<()> {
+    let row = (
+        operations::id.eq(bytes(operation.id.as_bytes())),
+        operations::action.eq(operation.action.as_str()),
+        operations::filter.eq(serde_json::to_string(&operation.among).unwrap_or_default()),
+        operations::rate.eq(operation.rate),
+        operations::state.eq(operation.state.as_str()),
+        operations::created_at.eq(operation.created_at),
+    );
+    diesel::insert_into(operations::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
+pub(super) fn advance(writer: &mut Writer, step: &OperationStep, done: u64, now: Millis) -> QueryResult<bool> {
+    let place = |place: Option<TaskId>| place.map(|id| id.as_bytes().to_vec());
+    let row = operations::table
+        .find(bytes(step.id.as_bytes()))
+        .filter(operations::state.eq(OperationState::Running.as_str()))
+        .filter(diesel::SqliteExpressionMethods::is(operations::position, place(step.from)));
+    let refused = (step.tasks.len() as u64).saturating_sub(done);
+    let state = if step.last { OperationState::Done } else { OperationState::Running };
+    let change = (
+        operations::position.eq(place(step.to)),
+        operations::done.eq(operations::done + i64::try_from(done).unwrap_or(0)),
+        operations::refused.eq(operations::refused + i64::try_from(refused).unwrap_or(0)),
+        operations::state.eq(state.as_str()),
+        operations::finished_at.eq(step.last.then_some(now)),
+    );
+    Ok(diesel::update(row).set(change).execute(&mut writer.connection)? > 0)
+}
+
+pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<bool> {
+    let row = operations::table
+        .find(bytes(id.as_bytes()))
+        .filter(operations::state.eq(OperationState::Running.as_str()));
+    let change = (operations::state.eq(OperationState::Cancelled.as_str()), operations::finished_at.eq(now));
+    Ok(diesel::update(row).set(change).execute(&mut writer.connection)? > 0)
+}
+
+/// With all that belongs to it.
+pub(super) fn delete(writer: &mut Writer, id: TaskId) -> QueryResult<Deleted> {
+    let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Deleted::NotFound) };
+    if !task.status().is_terminal() || dependencies::is_needed(writer, &task.id)? {
+        return Ok(Deleted::Live);
+    }
+    dependencies::cut(writer, &task.id)?;
+    diesel::delete(attempts::table.filter(attempts::task_id.eq(&task.id))).execute(&mut writer.connection)?;
+    diesel::delete(dead_letter_queue::table.find(&task.id)).execute(&mut writer.connection)?;
+    diesel::delete(tasks::table.filter(tasks::id.eq(&task.id))).execute(&mut writer.connection)?;
+    writer.deltas.add(&task.queue(), task.priority(), Counted::In(task.status()), -1);
+    Ok(Deleted::Done)
+}
+
+pub(super) fn amend(writer: &mut Writer, id: TaskId, change: &Amendment, now: Millis) -> QueryResult<Amended> {
+    let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Amended::NotFound) };
+    let from = task.status();
+    if !from.is_waiting() {
+        return Ok(Amended::Not(from));
+    }
+    let (queue, before) = (task.queue(), task.priority());
+    let priority = change.priority.unwrap_or(before);
+    let row = tasks::table.filter(tasks::id.eq(&task.id));
+    let ready_at: Option<i64> = row.select(tasks::ready_at).first(&mut writer.connection)?;
+    // Parents come first: a new time is kept until they are done.
+    let ready_at = ready_at.map(|at| change.run_at.map_or(at, |run_at| run_at.max(now)));
+    let to = match (ready_at, change.run_at) {
+        (Some(at), Some(_)) if at > now => Status::Scheduled,
+        (Some(_), Some(_)) => Status::Queued,
+        _ => from,
+    };
+    diesel::update(row)
+        .set((
+            tasks::priority.eq(i32::from(priority.level())),
+            tasks::status.eq(i32::from(to.code())),
+            tasks::ready_at.eq(ready_at),
+            tasks::run_at.eq(change.run_at.or(task.run_at)),
+        ))
+        .execute(&mut writer.connection)?;
+    writer.deltas.add(&queue, before, Counted::In(from), -1);
+    writer.deltas.add(&queue, priority, Counted::In(to), 1);
+    writer.effects.changed.push((id, queue.clone(), to));
+    Ok(Amended::Done(queue.clone(), ready_at.map(|at| Ready { queue, priority, mark: (at, id) })))
+}
+
+type Row = (Vec<u8>, String, String, Option<f64>, String, Option<Vec<u8>>, i64, i64, i64, Option<i64>);
+
+fn operation((id, action, filter, rate, state, position, done, refused, created_at, finished_at): Row) -> Operation {
+    Operation {
+        id: task_id(&id),
+        action: Action::parse(&action).unwrap_or(Action::Cancel),
+        // What cannot be read must not be done to everything.
+        among: reading::json(Some(filter)).unwrap_or_else(|| {
+            Among::DeadLetters(DeadFilter { name: Some(String::new()), ..DeadFilter::default() })
+        }),
+        rate,
+        state: OperationState::parse(&state).unwrap_or(OperationState::Cancelled),
+        position: position.map(|id| task_id(&id)),
+        done: u64::try_from(done).unwrap_or(0),
+        refused: u64::try_from(refused).unwrap_or(0),
+        created_at,
+        finished_at,
+    }
+}
+
+pub(super) fn list(connection: &mut SqliteConnection, limit: usize) -> QueryResult<Vec<Operation>> {
+    let newest = operations::table.order(operations::id.desc()).limit(i64::try_from(limit).unwrap_or(i64::MAX));
+    Ok(newest.load::<Row>(connection)?.into_iter().map(operation).collect())
+}
+
+pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Operation>> {
+    let row: Option<Row> = operations::table.find(bytes(id.as_bytes())).first(connection).optional()?;
+    Ok(row.map(operation))
+}
+
+pub(super) fn running(connection: &mut SqliteConnection) -> QueryResult<Vec<Operation>> {
+    let running = operations::table.filter(operations::state.eq(OperationState::Running.as_str())).order(operations::id);
+    Ok(running.load::<Row>(connection)?.into_iter().map(operation).collect())
+}
