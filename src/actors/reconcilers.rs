@@ -114,6 +114,7 @@ impl Pruner {
         let work = async move {
             let now = node.engine.clock().now();
             let limits = RetentionLimits {
+                now,
                 success_before: now - 24 * HOUR,
                 others_before: now - 7 * 24 * HOUR,
                 idempotency_before: now - 24 * HOUR,

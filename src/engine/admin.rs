@@ -6,7 +6,10 @@ use tokio::sync::oneshot;
 
 use super::{Engine, notice::After};
 use crate::{
-    store::{Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
+    store::{
+        Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError,
+        StoreErrorKind, Tx,
+    },
     task::{LeaseId, Millis, Priority, Status, TaskId},
 };
 

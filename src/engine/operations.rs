@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     store::{
-        Action, Among, Cancelled, Deleted, Operation, OperationState, OperationStep, Page, Reader, Redriven, StoreError,
-        Tx,
+        Action, Among, Cancelled, Deleted, Operation, OperationState, OperationStep, Page, Reader, Redriven,
+        StoreError, Tx,
     },
     task::{Millis, TaskId},
 };

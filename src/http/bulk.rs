@@ -93,7 +93,16 @@ pub(super) struct OperationView {
 impl From<Operation> for OperationView {
     fn from(operation: Operation) -> Self {
         let Operation { id, action, state, done, refused, rate, created_at, finished_at, .. } = operation;
-        Self { id, action, state, done, refused, rate, created_at: Time(created_at), finished_at: finished_at.map(Time) }
+        Self {
+            id,
+            action,
+            state,
+            done,
+            refused,
+            rate,
+            created_at: Time(created_at),
+            finished_at: finished_at.map(Time),
+        }
     }
 }
 
@@ -106,11 +115,7 @@ impl From<Operation> for OperationView {
     request_body = BulkBody,
     responses((status = 200, body = CountsView), (status = 202, body = OperationView))
 )]
-pub(super) async fn bulk(
-    state: Data<ApiState>,
-    _: Query<Nothing>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn bulk(state: Data<ApiState>, _: Query<Nothing>, body: Body) -> Result<HttpResponse, Problem> {
     let BulkBody { action, ids, filter, rate, dry_run, all } = shape::parse(&body.0)?;
     let action = match action {
         BulkAction::Cancel => Action::Cancel,

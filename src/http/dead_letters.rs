@@ -79,7 +79,16 @@ pub(super) struct GroupView {
 impl From<DeadGroup> for GroupView {
     fn from(group: DeadGroup) -> Self {
         let DeadGroup { queue, name, reason, error, count, first_at, last_at, example } = group;
-        Self { queue, name, reason, error, count, first_at: Time(first_at), last_at: Time(last_at), example_id: example }
+        Self {
+            queue,
+            name,
+            reason,
+            error,
+            count,
+            first_at: Time(first_at),
+            last_at: Time(last_at),
+            example_id: example,
+        }
     }
 }
 
@@ -166,11 +175,7 @@ pub(super) struct RedriveBody {
     request_body = RedriveBody,
     responses((status = 200, body = CountsView), (status = 202, body = OperationView))
 )]
-pub(super) async fn redrive(
-    state: Data<ApiState>,
-    _: Query<Nothing>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn redrive(state: Data<ApiState>, _: Query<Nothing>, body: Body) -> Result<HttpResponse, Problem> {
     let RedriveBody { filter, rate, dry_run, all } = shape::parse(&body.0)?;
     let mut faults = Faults::default();
     let rate = filter::rate(&mut faults, rate.as_deref());

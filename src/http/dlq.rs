@@ -6,8 +6,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    ApiState,
-    actions, amend,
+    ApiState, actions, amend,
     body::Body,
     check::{self, Faults},
     cursor::Binding,

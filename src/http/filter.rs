@@ -63,7 +63,8 @@ impl FilterDraft {
         let possible = possible(action);
         if let Some(status) = self.status.iter().find(|status| !possible.contains(status)) {
             let known: Vec<_> = possible.iter().map(|status| status.as_str()).collect();
-            let detail = format!("cannot {} tasks that are {status}; possible are {}", action.as_str(), known.join(", "));
+            let detail =
+                format!("cannot {} tasks that are {status}; possible are {}", action.as_str(), known.join(", "));
             faults.invalid("/filter/status", detail);
         }
         names(faults, self.queue.as_deref(), self.name.as_deref());

@@ -12,7 +12,8 @@ pub mod sqlite;
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
-    AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow, WorkerRow,
+    AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow,
+    WorkerRow,
 };
 pub use session::{
     Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,

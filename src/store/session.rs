@@ -272,6 +272,7 @@ pub struct Reaped {
 /// What is too old to keep, and how much may go in one transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionLimits {
+    pub now: Millis,
     pub success_before: Millis,
     pub others_before: Millis,
     pub idempotency_before: Millis,

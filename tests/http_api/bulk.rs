@@ -76,7 +76,12 @@ async fn what_is_not_meant_so_is_refused() {
     for (path, body, code, pointer) in [
         ("/api/v1/tasks/bulk", r#"{"action":"cancel"}"#, "invalid_field", "/filter"),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":{}}"#, "confirmation_required", "/filter"),
-        ("/api/v1/tasks/bulk", r#"{"action":"delete","filter":{"status":["queued"]}}"#, "invalid_field", "/filter/status"),
+        (
+            "/api/v1/tasks/bulk",
+            r#"{"action":"delete","filter":{"status":["queued"]}}"#,
+            "invalid_field",
+            "/filter/status",
+        ),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","ids":[]}"#, "invalid_field", "/ids"),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","ids":["x"]}"#, "invalid_field", "/ids/0"),
         ("/api/v1/tasks/bulk", r#"{"action":"burn","ids":["x"]}"#, "invalid_field", "/action"),
@@ -127,10 +132,11 @@ async fn a_dead_letter_can_be_retried_with_other_arguments_or_deleted() {
     server.post(&format!("{path}/retry"), r#"{"args":{}}"#).await.assert_problem(422, "invalid_field");
     let again = server.post(&format!("{path}/retry"), r#"{"args":[2]}"#).await.json();
     assert_eq!((&again["args"], &again["status"]), (&json!([2]), &json!("queued")));
-    server.claim("default").await.remove(0).finish(Outcome::Failure {
-        error: TaskError::new(ErrorKind::Failure, "no"),
-        retryable: false,
-    });
+    server
+        .claim("default")
+        .await
+        .remove(0)
+        .finish(Outcome::Failure { error: TaskError::new(ErrorKind::Failure, "no"), retryable: false });
     server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
     assert_eq!(server.call("DELETE", &path, &[], b"").await.status, 204);
     server.call("DELETE", &path, &[], b"").await.assert_problem(404, "dead_letter_not_found");
@@ -144,7 +150,8 @@ async fn a_task_that_waits_can_be_changed() {
     let id = server.submit(r#"{"name":"a","delay":"1h"}"#).await;
     let other = server.submit(r#"{"name":"b"}"#).await;
     let path = format!("/api/v1/tasks/{id}");
-    let patch = async |body: &str| server.call("PATCH", &path, &[("Content-Type", "application/json")], body.as_bytes()).await;
+    let patch =
+        async |body: &str| server.call("PATCH", &path, &[("Content-Type", "application/json")], body.as_bytes()).await;
     patch("{}").await.assert_problem(422, "invalid_field");
     patch(r#"{"priority":10}"#).await.assert_problem(422, "invalid_field");
     patch(r#"{"run_at":"soon"}"#).await.assert_problem(422, "invalid_field");

@@ -1,6 +1,6 @@
 //! Results are given out until their time is over.
 
-use jobqueue::task::Outcome;
+use jobqueue::{store::RetentionLimits, task::Outcome};
 use serde_json::json;
 
 use crate::support::Server;
@@ -52,4 +52,33 @@ async fn a_task_brings_its_own_time() {
     let server = Server::start().await;
     let id = succeeded(&server, r#"{"name":"a","result_ttl":0}"#).await;
     server.get(&format!("/api/v1/tasks/{id}/result")).await.assert_problem(410, "result_expired");
+}
+
+#[actix::test]
+async fn finished_tasks_go_after_their_queue_s_time() {
+    let server = Server::start().await;
+    let keep = br#"{"retention":{"success":"0s"}}"#;
+    server.call("PUT", "/api/v1/queues/default", &[("Content-Type", "application/json")], keep).await;
+    let gone = succeeded(&server, r#"{"name":"a"}"#).await;
+    let stays = server.submit(r#"{"name":"a","queue":"other"}"#).await;
+    server.post(&format!("/api/v1/tasks/{stays}/cancel"), "").await;
+    let prune = async || {
+        let now = server.engine.clock().now();
+        let (day, week) = (86_400_000, 7 * 86_400_000);
+        let limits = RetentionLimits {
+            now,
+            success_before: now - day,
+            others_before: now - week,
+            idempotency_before: now - day,
+            workers_before: now - day,
+            rows: 10,
+        };
+        server.engine.prune(limits, None).await.unwrap();
+        server.get(&format!("/api/v1/tasks/{gone}")).await.status == 404
+    };
+    while !prune().await {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.get(&format!("/api/v1/tasks/{stays}")).await.json()["status"], "cancelled");
+    assert_eq!(server.get("/api/v1/queues/default").await.json()["status_counts"]["success"], 0);
 }

@@ -9,7 +9,9 @@ use super::{
     tx::Writer,
 };
 use crate::{
-    store::{Action, Amended, Amendment, Among, Counted, DeadFilter, Deleted, Operation, OperationState, OperationStep},
+    store::{
+        Action, Amended, Amendment, Among, Counted, DeadFilter, Deleted, Operation, OperationState, OperationStep,
+    },
     task::{Millis, Ready, Status, TaskId},
 };
 
@@ -44,9 +46,8 @@ pub(super) fn advance(writer: &mut Writer, step: &OperationStep, done: u64, now:
 }
 
 pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<bool> {
-    let row = operations::table
-        .find(bytes(id.as_bytes()))
-        .filter(operations::state.eq(OperationState::Running.as_str()));
+    let row =
+        operations::table.find(bytes(id.as_bytes())).filter(operations::state.eq(OperationState::Running.as_str()));
     let change = (operations::state.eq(OperationState::Cancelled.as_str()), operations::finished_at.eq(now));
     Ok(diesel::update(row).set(change).execute(&mut writer.connection)? > 0)
 }
@@ -103,9 +104,8 @@ fn operation((id, action, filter, rate, state, position, done, refused, created_
         id: task_id(&id),
         action: Action::parse(&action).unwrap_or(Action::Cancel),
         // What cannot be read must not be done to everything.
-        among: reading::json(Some(filter)).unwrap_or_else(|| {
-            Among::DeadLetters(DeadFilter { name: Some(String::new()), ..DeadFilter::default() })
-        }),
+        among: reading::json(Some(filter))
+            .unwrap_or_else(|| Among::DeadLetters(DeadFilter { name: Some(String::new()), ..DeadFilter::default() })),
         rate,
         state: OperationState::parse(&state).unwrap_or(OperationState::Cancelled),
         position: position.map(|id| task_id(&id)),
@@ -127,6 +127,7 @@ pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult
 }
 
 pub(super) fn running(connection: &mut SqliteConnection) -> QueryResult<Vec<Operation>> {
-    let running = operations::table.filter(operations::state.eq(OperationState::Running.as_str())).order(operations::id);
+    let running =
+        operations::table.filter(operations::state.eq(OperationState::Running.as_str())).order(operations::id);
     Ok(running.load::<Row>(connection)?.into_iter().map(operation).collect())
 }

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     store::{
-        AttemptRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, ListedPage, Operation, Page, ParentRow, QueueRow, Reader,
-        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
+        AttemptRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, ListedPage, Operation, Page, ParentRow,
+        QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
     task::{
         Mark, Millis, Priority, TaskId, WorkerId,

@@ -7,7 +7,7 @@ use super::{
     finish::shrink_lease,
     hot::{MarkCancelled, MarkDead, MarkReleased},
     records::{StateRecord, bytes, reading, task_id},
-    schema::{attempts, dead_letter_queue, idempotency_keys, leases, tasks, workers},
+    schema::{attempts, dead_letter_queue, idempotency_keys, leases, queues, tasks, workers},
     tx::Writer,
 };
 use crate::{
@@ -194,9 +194,12 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
 
-    // Ids tell the time of submission: what is younger than either limit cannot have ended before it.
+    // Ids tell the time of submission: what is younger than every limit cannot have ended before it.
+    let own = own_limits(connection, limits.now)?;
+    let latest = own.values().flat_map(|(success, others)| [*success, *others]).flatten();
+    let latest = latest.chain([limits.success_before, limits.others_before]).max().unwrap_or(limits.others_before);
     let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
-    let to = TaskId::first_at(limits.success_before.max(limits.others_before));
+    let to = TaskId::first_at(latest);
     type Old = (Vec<u8>, String, i32, i32, Option<i64>);
     let oldest: Vec<Old> = tasks::table
         .filter(tasks::id.gt(bytes(from.as_bytes())).and(tasks::id.lt(bytes(to.as_bytes()))))
@@ -207,7 +210,11 @@ pub(super) fn prune(
     let next = (oldest.len() >= limits.rows).then(|| oldest.last().map(|row| task_id(&row.0))).flatten();
     for (id, queue, priority, status, finished_at) in oldest {
         let status = reading::status(status);
-        let before = if status == Status::Success { limits.success_before } else { limits.others_before };
+        let (success, others) = own.get(&queue).copied().unwrap_or_default();
+        let before = match status {
+            Status::Success => success.unwrap_or(limits.success_before),
+            _ => others.unwrap_or(limits.others_before),
+        };
         // Dead letters stay until somebody decides.
         if !status.is_terminal() || status.is_dead() || finished_at.is_none_or(|at| at >= before) {
             continue;
@@ -221,4 +228,17 @@ pub(super) fn prune(
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }
     Ok(next)
+}
+
+type Own = std::collections::HashMap<String, (Option<Millis>, Option<Millis>)>;
+
+/// Up to when finished tasks go, by queue: of those that say so themselves.
+fn own_limits(connection: &mut SqliteConnection, now: Millis) -> QueryResult<Own> {
+    let set: Vec<(String, String)> =
+        queues::table.filter(queues::settings.ne("{}")).select((queues::name, queues::settings)).load(connection)?;
+    let limits = |(name, text): (String, String)| {
+        let settings = super::limits::settings(&text);
+        (name, (settings.keep_success.map(|keep| now - keep), settings.keep_others.map(|keep| now - keep)))
+    };
+    Ok(set.into_iter().map(limits).collect())
 }

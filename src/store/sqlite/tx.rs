@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     store::{
-        Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey, Inserted, Operation, OperationStep, QueueDeleted, QueueRow,
-        Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
+        Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey, Inserted,
+        Operation, OperationStep, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits,
+        Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
         LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
