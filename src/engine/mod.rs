@@ -13,6 +13,7 @@ mod inbox;
 mod notice;
 mod stage;
 mod submit;
+mod trouble;
 mod watch;
 
 use std::sync::{
@@ -26,6 +27,7 @@ pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
 pub use notice::{Changes, Listener};
 pub use submit::{Submission, SubmitError, SubmitReply};
+pub use trouble::Trouble;
 pub use watch::Watch;
 
 use crate::{
@@ -63,6 +65,7 @@ struct Inner {
     worker: WorkerId,
     held: HeldTasks,
     watches: watch::Watches,
+    trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -102,6 +105,7 @@ impl Engine {
             worker: worker.id,
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
+            trouble: trouble::Present::default(),
             listener: OnceLock::new(),
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
@@ -147,6 +151,11 @@ impl Engine {
     /// Tasks granted to this node whose outcome is not recorded yet.
     pub fn held(&self) -> &HeldTasks {
         &self.0.held
+    }
+
+    /// Why nothing can be committed at present, if so.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.trouble.is()
     }
 
     /// Outcomes that came after their lease was taken away, since the start.
