@@ -14,6 +14,7 @@ pub mod guard;
 mod registry;
 mod runner;
 mod stop;
+pub mod witness;
 
 use futures_util::future::BoxFuture;
 

@@ -7,6 +7,7 @@ mod checksums;
 mod file;
 mod full_disk;
 mod locked;
+mod poison;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;

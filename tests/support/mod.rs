@@ -31,6 +31,22 @@ impl Server {
     }
 
     pub(crate) fn start_under(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::try_start(folder, arguments, variables).unwrap_or_else(|log| panic!("no start:\n{log}"))
+    }
+
+    /// Starts it as often as it takes: a task that kills it may do so before it is up. Also says how often it did.
+    pub(crate) fn start_again(folder: &Path, arguments: &[&str]) -> (Self, usize) {
+        let (mut server, mut deaths) = (None, 0);
+        eventually("the server gets up", || {
+            server = Self::try_start(folder, arguments, &[]).ok();
+            deaths += usize::from(server.is_none());
+            server.is_some()
+        });
+        (server.unwrap(), deaths)
+    }
+
+    /// The log, where it ends before it is up.
+    fn try_start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
         let mut child = program(folder)
             .args(["dev", "--port", "0", "--log-format", "json"])
             .args(arguments)
@@ -53,8 +69,9 @@ impl Server {
             }
             let _ = tell.send(Err(all));
         });
-        let address = told.recv_timeout(DEADLINE).unwrap().unwrap_or_else(|log| panic!("no start:\n{log}"));
-        Self { child, address }
+        let mut server = Self { child, address: String::new() };
+        server.address = told.recv_timeout(DEADLINE).unwrap()?;
+        Ok(server)
     }
 
     pub(crate) fn signal(&self, signal: &str) {

@@ -16,7 +16,7 @@ use crate::{
         Cancelled, Claim, Claimed, Finished, IdempotencyKey, Reaped, Recorded, Redriven, RetentionLimits, Session,
         StoreError, StoredOutcome, SubmitConflict, Tx, WorkerInfo,
     },
-    task::{LeaseId, Mark, Millis, NewTask, Priority, Ready, TaskId, WorkerId},
+    task::{LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, TaskId, WorkerId},
 };
 
 pub(super) struct SqliteSession {
@@ -179,8 +179,13 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn reap_others(&mut self, survivor: Option<WorkerId>, now: Millis) -> Result<Reaped, StoreError> {
-        let done = super::reap::reap_others(self, survivor, now);
+    fn reap_others(
+        &mut self,
+        survivor: Option<WorkerId>,
+        culprit: Option<LeaseToken>,
+        now: Millis,
+    ) -> Result<Reaped, StoreError> {
+        let done = super::reap::reap_others(self, survivor, culprit, now);
         self.told(done)
     }
 
