@@ -112,6 +112,16 @@ fn a_stop_lets_running_tasks_end_and_burns_no_attempt() {
 }
 
 #[test]
+fn a_stop_as_soon_as_it_is_up_is_orderly() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..10 {
+        let server = Server::start(folder.path());
+        server.signal("-TERM");
+        assert_eq!(server.wait(), Some(0));
+    }
+}
+
+#[test]
 fn a_second_server_on_the_same_folder_is_refused_and_harms_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
