@@ -16,6 +16,8 @@ struct Header {
     page: u64,
     /// The last valid frame.
     frames: u32,
+    /// Size of the database with all that is in the log.
+    pages: u32,
     /// Changes when the log starts again from its beginning.
     salt: u64,
 }
@@ -32,14 +34,8 @@ pub(super) struct Wal {
 impl Wal {
     /// Of the database file at `path`, which must be open in WAL mode.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let mut index = path.as_os_str().to_owned();
-        index.push("-shm");
-        let index = File::open(index)?;
-        let seen = loop {
-            if let Some(header) = header(&index)? {
-                break header;
-            }
-        };
+        let index = index(path)?;
+        let seen = present(&index)?;
         Ok(Self { index, seen, commits: 0, bytes: 0 })
     }
 
@@ -51,6 +47,26 @@ impl Wal {
         self.bytes += u64::from(frames) * (now.page + FRAME_HEADER);
         self.commits += u64::from(now.change.wrapping_sub(self.seen.change));
         self.seen = now;
+    }
+}
+
+/// Bytes of the database, whether they are in its file yet or still in the log.
+pub(super) fn database_size(path: &Path) -> io::Result<u64> {
+    let header = present(&index(path)?)?;
+    Ok(u64::from(header.pages) * header.page)
+}
+
+fn index(path: &Path) -> io::Result<File> {
+    let mut index = path.as_os_str().to_owned();
+    index.push("-shm");
+    File::open(index)
+}
+
+fn present(index: &File) -> io::Result<Header> {
+    loop {
+        if let Some(header) = header(index)? {
+            return Ok(header);
+        }
     }
 }
 
@@ -68,5 +84,5 @@ fn header(index: &File) -> io::Result<Option<Header>> {
         size => size.into(),
     };
     let salt = (u64::from(word(32)) << 32) | u64::from(word(36));
-    Ok(Some(Header { change: word(8), page, frames: word(16), salt }))
+    Ok(Some(Header { change: word(8), page, frames: word(16), pages: word(20), salt }))
 }
