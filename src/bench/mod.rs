@@ -67,10 +67,15 @@ pub enum BenchError {
 /// Runs the phases, on a system of actors of its own.
 pub fn run(options: &Options) -> Result<Report, BenchError> {
     actix::System::new().block_on(async {
+        // Heard before there is anything that could be left behind.
+        let listen =
+            |kind| signal(kind).map_err(|error| BenchError::Other(format!("signals cannot be heard: {error}")));
+        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         // Whichever ends first, folder and server go with the measurement.
         tokio::select! {
             report = measure(options) => report,
-            interrupted = interrupted() => Err(interrupted),
+            _ = interrupt.recv() => Err(BenchError::Interrupted),
+            _ = terminate.recv() => Err(BenchError::Interrupted),
         }
     })
 }
@@ -89,17 +94,4 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
         memory::measure(options, &folder, &mut report).await?;
     }
     Ok(report)
-}
-
-async fn interrupted() -> BenchError {
-    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            BenchError::Interrupted
-        }
-        (Err(error), _) | (_, Err(error)) => BenchError::Other(format!("signals cannot be heard: {error}")),
-    }
 }

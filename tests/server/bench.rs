@@ -26,6 +26,13 @@ fn left_behind(folder: &Path) -> usize {
     processes.filter(works_there).count()
 }
 
+/// Of the database of the phase over HTTP.
+fn log_size(folder: &Path) -> u64 {
+    let runs = fs::read_dir(folder).unwrap().map_while(Result::ok);
+    let logs = runs.filter_map(|run| fs::metadata(run.path().join("http/data/jobqueue.db-wal")).ok());
+    logs.map(|log| log.len()).sum()
+}
+
 #[test]
 fn a_benchmark_has_every_figure() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,7 +68,8 @@ fn an_interrupted_benchmark_leaves_neither_server_nor_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut child =
         bench(folder.path(), &["--only", "http", "--tasks", "5000000"]).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("its server is up", || left_behind(folder.path()) == 1);
+    eventually("its server is at work", || log_size(folder.path()) > 100_000);
+    assert_eq!(left_behind(folder.path()), 1);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
