@@ -1,8 +1,9 @@
 //! The phases that call the engine as the library does.
 
 use std::{
+    path::PathBuf,
     sync::{
-        Arc, OnceLock,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use super::{
     BenchError, Options, Report,
     machine::{Folder, cpu_us},
     report::Latency,
+    wal::Wal,
 };
 use crate::{
     actors::NodeSettings,
@@ -41,26 +43,32 @@ pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Rep
     let node = start(folder, "submit", options.slots, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true).await?;
-    report.submit_one_per_s = submit_one(&node.engine, options.tasks).await?;
-    report.submit_bulk_per_s = submit_bulk(&node.engine, options.tasks).await?;
-    let cpu = cpu_us();
-    report.drain_per_s = drain(&node, 2 * options.tasks).await?;
-    report.per_task.cpu_us = (cpu_us() - cpu) / (2 * options.tasks) as f64;
+    report.submit_one_per_s = Some(submit_one(&node.engine, options.tasks).await?);
+    report.submit_bulk_per_s = Some(submit_bulk(&node.engine, options.tasks).await?);
+    let (tasks, cpu, mut wal) = (2 * options.tasks, cpu_us(), Wal::of(&database(folder, "submit"))?);
+    report.drain_per_s = Some(drain(&node, tasks, || wal.look()).await?);
+    report.per_task.cpu_us.drain = Some((cpu_us() - cpu) / tasks as f64);
+    report.per_task.commits = Some(wal.commits as f64 / tasks as f64);
+    report.per_task.wal_bytes = Some(wal.bytes as f64 / tasks as f64);
     node.stop(std::future::pending()).await;
 
     let node = start(folder, "four", 4, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true).await?;
     submit_bulk(&node.engine, options.tasks).await?;
-    report.drain_4_slots_per_s = drain(&node, options.tasks).await?;
+    report.drain_4_slots_per_s = Some(drain(&node, options.tasks, || {}).await?);
     node.stop(std::future::pending()).await;
 
     let node = start(folder, "steady", options.slots, None).await?;
-    report.steady_per_s = steady(&node.engine, Duration::from_secs(options.steady_s)).await?;
+    report.steady_per_s = Some(steady(&node.engine, Duration::from_secs(options.steady_s)).await?);
     node.stop(std::future::pending()).await;
 
-    report.latency_ms = latency(options, folder).await?;
+    report.latency_ms = Some(latency(options, folder).await?);
     Ok(())
+}
+
+fn database(folder: &Folder, phase: &str) -> PathBuf {
+    folder.path().join(phase).join("jobqueue.db")
 }
 
 async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
@@ -82,18 +90,17 @@ async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Sta
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
     };
-    let path = folder.path().join(name).join("jobqueue.db");
-    Ok(Embedded::start(&path, registry, settings, Settings::default()).await?)
+    Ok(Embedded::start(&database(folder, name), registry, settings, Settings::default()).await?)
 }
 
 const OK: &str = "done";
 
+/// About 200 bytes of JSON.
+pub(super) static ARGS: LazyLock<String> =
+    LazyLock::new(|| format!("[{:?}, 12345, {{\"customer\": \"c-000017\", \"dry_run\": false}}]", "x".repeat(140)));
+
 fn task(now: i64) -> NewTask {
-    // About 200 bytes of JSON.
-    static ARGS: OnceLock<String> = OnceLock::new();
-    let args = ARGS
-        .get_or_init(|| format!("[{:?}, 12345, {{\"customer\": \"c-000017\", \"dry_run\": false}}]", "x".repeat(140)));
-    NewTask { args: args.clone(), ..NewTask::named("bench.noop", QUEUE, now) }
+    NewTask { args: ARGS.clone(), ..NewTask::named("bench.noop", QUEUE, now) }
 }
 
 async fn submit(engine: &Engine, count: usize) -> Result<(), BenchError> {
@@ -106,14 +113,17 @@ async fn submit(engine: &Engine, count: usize) -> Result<(), BenchError> {
 /// The queue exists, the statements are prepared, the handlers have run.
 async fn warm_up(node: &Embedded) -> Result<(), BenchError> {
     submit(&node.engine, 1_000).await?;
-    done(&node.engine, 1_000).await;
+    done(&node.engine, 1_000, || {}).await;
     Ok(())
 }
 
-async fn done(engine: &Engine, count: u64) {
+/// Waits, and calls `look` now and then, until so many attempts have ended.
+async fn done(engine: &Engine, count: u64, mut look: impl FnMut()) {
     while engine.processed() < count {
+        look();
         tokio::time::sleep(LOOK).await;
     }
+    look();
 }
 
 async fn submit_one(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
@@ -153,11 +163,11 @@ async fn submit_bulk(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
 }
 
 /// From the resume to the last recorded result.
-async fn drain(node: &Embedded, tasks: usize) -> Result<f64, BenchError> {
+async fn drain(node: &Embedded, tasks: usize, look: impl FnMut()) -> Result<f64, BenchError> {
     let before = node.engine.processed();
     let began = Instant::now();
     node.engine.set_paused(QUEUE, false).await?;
-    done(&node.engine, before + tasks as u64).await;
+    done(&node.engine, before + tasks as u64, look).await;
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -183,7 +193,7 @@ async fn steady(engine: &Engine, time: Duration) -> Result<f64, BenchError> {
         caller.await.map_err(|error| BenchError::Other(error.to_string()))??;
     }
     let total = submitted.load(Ordering::Relaxed);
-    done(engine, total).await;
+    done(engine, total, || {}).await;
     Ok(total as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -204,7 +214,7 @@ async fn latency(options: &Options, folder: &Folder) -> Result<Latency, BenchErr
         let engine = node.engine.clone();
         actix::spawn(async move { engine.submit(Submission { tasks: vec![task], ..Submission::default() }).await });
     }
-    done(&node.engine, 1_000 + count as u64).await;
+    done(&node.engine, 1_000 + count as u64, || {}).await;
     let waited = called.iter().zip(&starts.by_number).map(|(called, start)| {
         let start = Duration::from_nanos(start.load(Ordering::Relaxed));
         start.saturating_sub(*called).as_secs_f64() * 1_000.0

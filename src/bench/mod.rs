@@ -1,21 +1,36 @@
 //! `jobqueue bench`: how fast is this build on this machine?
 //!
 //! The work: no-op tasks with about 200 bytes of JSON, each leaving a result. Every phase runs on a node of its own, in a
-//! temporary folder, with the durability of production (`synchronous=FULL`).
+//! temporary folder, with the durability of production (`synchronous=FULL`). The phases over HTTP and those that measure
+//! memory run against a server in a process of its own.
 
 mod library;
 mod machine;
+mod memory;
+mod over_http;
 mod report;
+mod server;
+mod wal;
+mod wire;
 
 use std::path::PathBuf;
 
 pub use report::Report;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The program whose `serve` is the server of the phases over HTTP and of memory.
+    pub program: PathBuf,
+    /// The phases that call the engine as the library does.
+    pub library: bool,
+    pub http: bool,
+    pub memory: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
+    /// Tasks queued for the figures of memory and disk.
+    pub queued: usize,
     /// Slots of the node.
     pub slots: usize,
     /// Seconds of the steady phase.
@@ -29,25 +44,54 @@ pub struct Options {
 /// Why a measurement could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    #[error("cannot make a temporary folder: {0}")]
-    Folder(std::io::Error),
+    #[error("cannot make a folder in {}: {error}", folder.display())]
+    Folder { folder: PathBuf, error: std::io::Error },
+    #[error("cannot read what was measured: {0}")]
+    Read(#[from] std::io::Error),
     #[error(transparent)]
     Start(#[from] crate::server::StartError),
     #[error(transparent)]
     Submit(#[from] crate::engine::SubmitError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    #[error("the server to be measured {what}{said}")]
+    Server { what: String, said: String },
+    #[error("the server to be measured did not answer {request}: {why}")]
+    Request { request: String, why: String },
+    #[error("interrupted; nothing was left behind")]
+    Interrupted,
     #[error("{0}")]
     Other(String),
 }
 
-/// Runs all phases, on a system of actors of its own.
+/// Runs the phases, on a system of actors of its own.
 pub fn run(options: &Options) -> Result<Report, BenchError> {
     actix::System::new().block_on(async {
-        let folder = machine::Folder::new(options.folder.as_deref()).map_err(BenchError::Folder)?;
-        let mut report = Report::new(options);
-        report.fdatasync_ms = machine::fdatasync_ms(folder.path());
-        library::measure(options, &folder, &mut report).await?;
-        Ok(report)
+        // Heard before there is anything that could be left behind.
+        let listen =
+            |kind| signal(kind).map_err(|error| BenchError::Other(format!("signals cannot be heard: {error}")));
+        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        // Whichever ends first, folder and server go with the measurement.
+        tokio::select! {
+            report = measure(options) => report,
+            _ = interrupt.recv() => Err(BenchError::Interrupted),
+            _ = terminate.recv() => Err(BenchError::Interrupted),
+        }
     })
+}
+
+async fn measure(options: &Options) -> Result<Report, BenchError> {
+    let folder = machine::Folder::new(options.folder.as_deref())?;
+    let mut report = Report::new(options);
+    report.fdatasync_ms = machine::fdatasync_ms(folder.path());
+    if options.library {
+        library::measure(options, &folder, &mut report).await?;
+    }
+    if options.http {
+        over_http::measure(options, &folder, &mut report).await?;
+    }
+    if options.memory {
+        memory::measure(options, &folder, &mut report).await?;
+    }
+    Ok(report)
 }

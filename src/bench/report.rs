@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Options;
 
-/// Rates in tasks per second, times in milliseconds.
+/// Rates in tasks per second, times in milliseconds, memory in megabytes; null where a phase was not run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub version: &'static str,
@@ -15,13 +15,21 @@ pub struct Report {
     pub n: usize,
     pub slots: usize,
     pub fdatasync_ms: f64,
-    pub submit_one_per_s: f64,
-    pub submit_bulk_per_s: f64,
-    pub drain_per_s: f64,
+    pub submit_one_per_s: Option<f64>,
+    pub submit_http_one_per_s: Option<f64>,
+    pub submit_bulk_per_s: Option<f64>,
+    pub submit_http_batch_per_s: Option<f64>,
+    pub drain_per_s: Option<f64>,
     /// With the default of four slots.
-    pub drain_4_slots_per_s: f64,
-    pub steady_per_s: f64,
-    pub latency_ms: Latency,
+    pub drain_4_slots_per_s: Option<f64>,
+    pub steady_per_s: Option<f64>,
+    pub latency_ms: Option<Latency>,
+    /// Of a whole server with its dashboard.
+    pub rss_idle_mb: Option<f64>,
+    /// Of the same server with `queued_n` tasks waiting.
+    pub rss_queued_mb: Option<f64>,
+    pub queued_n: usize,
+    pub bytes_per_task: BytesPerTask,
     pub per_task: PerTask,
 }
 
@@ -34,10 +42,39 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// Of the drain.
+/// What a queued task takes.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct BytesPerTask {
+    pub store: Option<f64>,
+    /// By how much the server grew, the heads of the queues (the broker) among it.
+    pub memory: Option<f64>,
+}
+
+/// Of the drain, but for what is named otherwise.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct PerTask {
-    pub cpu_us: f64,
+    /// Written to SQLite's log.
+    pub wal_bytes: Option<f64>,
+    pub commits: Option<f64>,
+    /// Null: there is no Redis in this version.
+    pub redis_commands: Option<f64>,
+    pub cpu_us: CpuUs,
+}
+
+/// Microseconds of CPU a task.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct CpuUs {
+    /// One process does it all.
+    pub drain: Option<f64>,
+    pub http_one: Option<Split>,
+    pub http_batch: Option<Split>,
+}
+
+/// By process.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Split {
+    pub server: f64,
+    pub client: f64,
 }
 
 impl Report {
@@ -49,12 +86,18 @@ impl Report {
             n: options.tasks,
             slots: options.slots,
             fdatasync_ms: 0.0,
-            submit_one_per_s: 0.0,
-            submit_bulk_per_s: 0.0,
-            drain_per_s: 0.0,
-            drain_4_slots_per_s: 0.0,
-            steady_per_s: 0.0,
-            latency_ms: Latency::default(),
+            submit_one_per_s: None,
+            submit_http_one_per_s: None,
+            submit_bulk_per_s: None,
+            submit_http_batch_per_s: None,
+            drain_per_s: None,
+            drain_4_slots_per_s: None,
+            steady_per_s: None,
+            latency_ms: None,
+            rss_idle_mb: None,
+            rss_queued_mb: None,
+            queued_n: options.queued,
+            bytes_per_task: BytesPerTask::default(),
             per_task: PerTask::default(),
         }
     }
@@ -74,25 +117,41 @@ impl Latency {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "jobqueue {} on {} + {}, {} tasks", self.version, self.store, self.broker, self.n)?;
-        let Latency { p50, p95, p99, max } = self.latency_ms;
+        let (latency, cpu) = (self.latency_ms, self.per_task.cpu_us);
+        let split = |of: Option<Split>, part: fn(Split) -> f64| of.map(part);
         for (what, value, unit) in [
             ("submit one by one, 64 in flight", self.submit_one_per_s, "tasks/s"),
+            ("the same over HTTP", self.submit_http_one_per_s, "tasks/s"),
             ("submit in bulk, 1000 a call", self.submit_bulk_per_s, "tasks/s"),
+            ("the same over HTTP", self.submit_http_batch_per_s, "tasks/s"),
             (&format!("drain, {} slots", self.slots), self.drain_per_s, "tasks/s"),
             ("drain, 4 slots", self.drain_4_slots_per_s, "tasks/s"),
             ("steady: submit and drain at once", self.steady_per_s, "tasks/s"),
-            ("CPU per task drained", self.per_task.cpu_us, "µs"),
-            ("latency p50", p50, "ms"),
-            ("latency p95", p95, "ms"),
-            ("latency p99", p99, "ms"),
-            ("latency max", max, "ms"),
-            ("fdatasync of this disk", self.fdatasync_ms, "ms"),
+            ("latency p50", latency.map(|latency| latency.p50), "ms"),
+            ("latency p95", latency.map(|latency| latency.p95), "ms"),
+            ("latency p99", latency.map(|latency| latency.p99), "ms"),
+            ("latency max", latency.map(|latency| latency.max), "ms"),
+            ("memory of an idle server", self.rss_idle_mb, "MB"),
+            (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
+            ("store, per queued task", self.bytes_per_task.store, "bytes"),
+            ("log written per task drained", self.per_task.wal_bytes, "bytes"),
+            ("commits per task drained", self.per_task.commits, ""),
+            ("CPU per task drained", cpu.drain, "µs"),
+            ("CPU of the server per HTTP task", split(cpu.http_one, |of| of.server), "µs"),
+            ("CPU of the client per HTTP task", split(cpu.http_one, |of| of.client), "µs"),
+            ("the same in batches, server", split(cpu.http_batch, |of| of.server), "µs"),
+            ("the same in batches, client", split(cpu.http_batch, |of| of.client), "µs"),
+            ("fdatasync of this disk", Some(self.fdatasync_ms), "ms"),
         ] {
-            if value >= 1_000.0 {
-                writeln!(f, "{what:<34} {value:>10.0} {unit}")?;
+            let Some(value) = value else { continue };
+            let digits = if value >= 1_000.0 {
+                0
+            } else if value >= 0.1 {
+                2
             } else {
-                writeln!(f, "{what:<34} {value:>10.2} {unit}")?;
-            }
+                4
+            };
+            writeln!(f, "{what:<34} {value:>10.digits$} {unit}")?;
         }
         Ok(())
     }

@@ -98,7 +98,7 @@ pub(super) enum Command {
   jobqueue list --status failed --output json | jq -r '.data[].id' | xargs jobqueue retry"
     ))]
     Retry(IdsArgs),
-    /// Measure a running server
+    /// Measure how fast this build is on this machine
     Bench(BenchArgs),
     /// Print the OpenAPI document of the REST API
     #[command(after_long_help = examples!(

@@ -2,13 +2,24 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     Failure, Hooks,
     args::{Globals, Output, examples},
     terminal::Terminal,
 };
+
+/// A part of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// Submit, drain and latency within this process
+    Library,
+    /// Submission to a server of its own process
+    Http,
+    /// What a server takes in memory, and a task in the store
+    Memory,
+}
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -19,6 +30,10 @@ pub struct BenchOptions {
     pub concurrency: usize,
     pub steady_s: u64,
     pub latency_s: u64,
+    /// Tasks queued for the figures of memory.
+    pub queued: usize,
+    /// Parts to measure; empty: all.
+    pub only: Vec<BenchPart>,
     /// Where the databases are made; `None`: the system's temporary folder.
     pub folder: Option<PathBuf>,
     /// The report is one JSON object instead of a text.
@@ -28,6 +43,7 @@ pub struct BenchOptions {
 #[derive(Debug, Args)]
 #[command(after_long_help = examples!(
     "  jobqueue bench
+  jobqueue bench --only http --tasks 20000
   jobqueue bench --seconds 30 --concurrency 4
   jobqueue bench --tasks 100000 --folder /mnt/fast --json"
 ))]
@@ -51,6 +67,13 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=600), help_heading = "Load")]
     latency_seconds: u16,
+    /// Tasks queued for the figures of memory
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1_000..=20_000_000), help_heading = "Load")]
+    queued: u32,
+    /// Measure only these parts, separated by commas [default: all]
+    #[arg(long, value_enum, value_name = "PARTS", value_delimiter = ',', help_heading = "Load")]
+    only: Vec<BenchPart>,
     /// Where the databases are made [default: the system's temporary folder]
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     folder: Option<PathBuf>,
@@ -67,6 +90,8 @@ pub(super) fn run(
         concurrency: args.concurrency.into(),
         steady_s: args.seconds.into(),
         latency_s: args.latency_seconds.into(),
+        queued: args.queued as usize,
+        only: args.only.clone(),
         folder: args.folder.clone(),
         json: args.json || globals.output == Output::Json,
     };

@@ -25,7 +25,7 @@ use std::{
 use clap::Parser;
 
 use args::{Cli, Command, Globals, Output};
-pub use bench::BenchOptions;
+pub use bench::{BenchOptions, BenchPart};
 pub use failure::Failure;
 pub use serve::{Migrate, ServeOptions};
 use terminal::Terminal;

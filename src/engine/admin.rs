@@ -10,7 +10,7 @@ use crate::{
         Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError,
         StoreErrorKind, Tx,
     },
-    task::{LeaseId, Millis, Priority, Status, TaskId},
+    task::{LeaseId, LeaseToken, Millis, Priority, Status, TaskId},
 };
 
 /// An operation of the store's that is no submit, claim or finish.
@@ -133,11 +133,12 @@ impl Engine {
         self.admin(move |tx, _| tx.set_worker_state(worker, state), |_, _| {}).await
     }
 
-    /// Takes back what earlier incarnations on this data folder held. The file lock is the proof that they are dead.
-    pub async fn reap_predecessors(&self) -> Result<Reaped, StoreError> {
+    /// Takes back what earlier incarnations on this data folder held. The file lock is the proof that they are dead;
+    /// `culprit` is the attempt that is known to have brought the last one down.
+    pub async fn reap_predecessors(&self, culprit: Option<LeaseToken>) -> Result<Reaped, StoreError> {
         let worker = self.worker();
         let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());
-        self.admin(move |tx, now| tx.reap_others(Some(worker), now), tell).await
+        self.admin(move |tx, now| tx.reap_others(Some(worker), culprit, now), tell).await
     }
 
     /// Gives back tasks that the store says this node holds and that are nowhere in it: a crash between claim and run.

@@ -16,6 +16,7 @@ mod operations;
 mod queues;
 mod stage;
 mod submit;
+mod trouble;
 mod watch;
 
 use std::sync::{
@@ -32,6 +33,7 @@ pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
+pub use trouble::Trouble;
 pub use watch::Watch;
 
 use crate::{
@@ -72,6 +74,7 @@ struct Inner {
     held: HeldTasks,
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
+    trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -112,6 +115,7 @@ impl Engine {
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
+            trouble: trouble::Present::default(),
             listener: OnceLock::new(),
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
@@ -168,6 +172,11 @@ impl Engine {
     /// The limit of queues that have none of their own.
     pub fn default_rate_limit(&self) -> Option<RateLimit> {
         self.0.settings.rate_limit
+    }
+
+    /// Why nothing can be committed at present, if so.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.trouble.is()
     }
 
     /// Outcomes that came after their lease was taken away, since the start.

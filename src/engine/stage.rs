@@ -11,9 +11,10 @@ use super::{
     batch::{Batch, Moment},
     finish,
     notice::After,
+    trouble,
 };
 use crate::{
-    store::{Session, StoreError, StoreErrorKind},
+    store::{Session, StoreError},
     task::Millis,
 };
 
@@ -66,6 +67,7 @@ impl Stage {
 
     fn committed(&mut self, batch: Batch) {
         if std::mem::take(&mut self.failing) {
+            self.engine.0.trouble.over();
             log::info!("The store answers again");
         }
         let mut after = self.after();
@@ -99,16 +101,15 @@ impl Stage {
     }
 
     fn report(&mut self, error: &StoreError) {
-        self.failing |= !error.is_refusal();
+        if !error.is_refusal() {
+            self.failing = true;
+            self.engine.0.trouble.failed(error, self.now);
+        }
         if self.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return;
         }
         self.reported = Some(Instant::now());
-        let meanwhile = match error.kind {
-            StoreErrorKind::Refused => "the request is answered with an error",
-            StoreErrorKind::Full => "submissions are answered 507, running tasks go on and their outcomes wait",
-            _ => "submissions are answered 503, running tasks go on and their outcomes wait",
-        };
+        let meanwhile = trouble::meanwhile(error.kind);
         log::error!(outcomes_waiting = self.engine.0.inbox.finishes(); "The store failed: {error}; {meanwhile}");
     }
 

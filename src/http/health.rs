@@ -9,8 +9,12 @@ use super::{
     problem::Problem,
     query::{Nothing, Query},
     reply,
+    time::Time,
 };
-use crate::{actors::supervision::Phase, store::StoreError};
+use crate::{
+    actors::supervision::Phase,
+    store::{StoreError, StoreErrorKind},
+};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -26,10 +30,23 @@ pub(super) struct HealthView {
 #[schema(as = HealthPart)]
 pub(super) struct PartView {
     kind: &'static str,
-    /// `ok` or `down`.
+    /// `ok`; `full`: there is no room to write; `locked`: another program keeps it from writing; `down`.
     status: &'static str,
+    /// Which one, and what is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Since when nothing could be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+    /// What happens until it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meanwhile: Option<&'static str>,
+}
+
+impl PartView {
+    fn of(kind: &'static str, status: &'static str, error: Option<String>) -> Self {
+        Self { kind, status, error, since: None, meanwhile: None }
+    }
 }
 
 impl ApiState {
@@ -42,25 +59,42 @@ impl ApiState {
             Err(problem) => Some(problem.detail().to_owned()),
         }
     }
+
+    /// A store that answers reads may still take nothing.
+    async fn store(&self) -> PartView {
+        const KIND: &str = "sqlite";
+        if let Some(error) = self.ping().await {
+            return PartView::of(KIND, "down", Some(error));
+        }
+        let Some(trouble) = self.engine.trouble() else { return PartView::of(KIND, "ok", None) };
+        let status = match trouble.error.kind {
+            StoreErrorKind::Full => "full",
+            StoreErrorKind::Locked => "locked",
+            _ => "down",
+        };
+        let (since, meanwhile) = (Some(Time(trouble.since)), Some(trouble.meanwhile()));
+        PartView { since, meanwhile, ..PartView::of(KIND, status, Some(trouble.error.to_string())) }
+    }
 }
 
 /// Tells how the server is
 ///
-/// 503 with the same document while the store is away.
+/// 503 with the same document while the store is away, or takes nothing.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "health",
     responses((status = 200, body = HealthView), (status = 503, body = HealthView))
 )]
 pub(super) async fn health(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    let error = state.ping().await;
+    let store = state.store().await;
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
-    let (code, status) = match &error {
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "down"),
-        None if state.is_draining() || parked() => (StatusCode::OK, "degraded"),
-        None => (StatusCode::OK, "ok"),
+    let (code, status) = if store.error.is_some() {
+        (StatusCode::SERVICE_UNAVAILABLE, "down")
+    } else if state.is_draining() || parked() {
+        (StatusCode::OK, "degraded")
+    } else {
+        (StatusCode::OK, "ok")
     };
-    let store = PartView { kind: "sqlite", status: if error.is_some() { "down" } else { "ok" }, error };
-    let broker = PartView { kind: state.engine.broker().kind(), status: "ok", error: None };
+    let broker = PartView::of(state.engine.broker().kind(), "ok", None);
     reply::json(code, &HealthView { status, store, broker, version: state.node.version })
 }
 
@@ -88,7 +122,7 @@ pub(super) async fn ready(state: Data<ApiState>, _: Query<Nothing>) -> Result<Ht
     if state.is_draining() {
         return Err(Problem::later("draining", "The server is shutting down", 5));
     }
-    match state.ping().await {
+    match state.store().await.error {
         None => reply::ok(&Probe { status: "ok" }),
         Some(error) => Err(Problem::later("store_unavailable", error, 5)),
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Embedded, StartError, signals};
+use super::{Embedded, StartError, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     config::{CommandConfig, Config, Timeout},
@@ -126,6 +126,8 @@ impl App {
 
     async fn serve(self, listener: TcpListener) -> Result<(), RunError> {
         let Self { config, registry, announce, faults, .. } = self;
+        // Before anybody can know of us: who is told that we are up may stop us at once.
+        let mut signals = StopSignals::listen();
         let node = start(&config, registry).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let state = api_state(&config, &node, draining.clone(), faults);
@@ -139,7 +141,7 @@ impl App {
             announce(address);
         }
         let ended = tokio::select! {
-            () = signals::stop_requested() => None,
+            () = signals.requested() => None,
             exit = node.ended() => Some(exit),
             () = fenced.cancelled() => Some(Exit::GaveUp("the store holds this node to be dead".into())),
             served = &mut serving => {
@@ -150,7 +152,7 @@ impl App {
         draining.store(true, std::sync::atomic::Ordering::SeqCst);
         log::info!(running = node.engine.held().len(); "Stopping: nothing new is started, running tasks may end");
         // The API answers reads while slots drain, so that their progress can be watched.
-        let exit = node.stop(told_again(ended.is_some())).await;
+        let exit = node.stop(told_again(&mut signals, ended.is_some())).await;
         handle.stop(false).await;
         match ended.unwrap_or(exit) {
             Exit::Normal => Ok(()),
@@ -160,9 +162,9 @@ impl App {
 }
 
 /// Resolves when the stop is to be cut short: at a second signal, or at once where there is nothing to wait for.
-async fn told_again(failed: bool) {
+async fn told_again(signals: &mut StopSignals, failed: bool) {
     if !failed {
-        signals::stop_requested().await;
+        signals.requested().await;
         log::warn!("Told to stop a second time: what still runs is ended and goes back to its queue");
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     engine::{Engine, Settings, StageThread},
     store::{StoreError, WorkerInfo, sqlite::SqliteStore},
     task::WorkerId,
-    work::Registry,
+    work::{Registry, witness},
 };
 
 /// How long handlers get to notice that the process ends, after their tasks were given back.
@@ -86,7 +86,7 @@ impl Embedded {
             engine_settings,
             &worker,
         )?;
-        reap(&engine).await?;
+        take_over(&engine, database).await?;
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -161,8 +161,16 @@ fn worker_info(now: i64, slots: usize) -> WorkerInfo {
     }
 }
 
-async fn reap(engine: &Engine) -> Result<(), StoreError> {
-    let reaped = engine.reap_predecessors().await?;
+/// Takes back what earlier lives of this node held, and sees to it that a crash of this one names its cause.
+async fn take_over(engine: &Engine, database: &Path) -> Result<(), StoreError> {
+    let mut witness = database.as_os_str().to_owned();
+    witness.push(".crash");
+    let witness = Path::new(&witness);
+    let reaped = engine.reap_predecessors(witness::last_words(witness)).await?;
+    // After the commit: what was written there has been heard.
+    if let Err(error) = witness::listen(witness) {
+        log::warn!("A crash of this process will not name its cause: {}: {error}", witness.display());
+    }
     if reaped.workers > 0 {
         log::warn!(
             workers = reaped.workers, requeued = reaped.requeued.len(), poisoned = reaped.poisoned.len(),

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path};
 use super::App;
 use crate::{
     bench,
-    cli::{BenchOptions, Failure, Hooks, Migrate, ServeOptions},
+    cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
     config::Config,
     logging,
     store::sqlite::SqliteStore,
@@ -60,16 +60,23 @@ fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
 }
 
 fn bench(options: BenchOptions) -> Result<String, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+    let wanted = |part| options.only.is_empty() || options.only.contains(&part);
     let measured = bench::run(&bench::Options {
+        program: std::env::current_exe().map_err(|error| failed(&error))?,
+        library: wanted(BenchPart::Library),
+        http: wanted(BenchPart::Http),
+        memory: wanted(BenchPart::Memory),
         tasks: options.tasks,
+        queued: options.queued,
         slots: options.concurrency,
         steady_s: options.steady_s,
         latency_s: options.latency_s,
         folder: options.folder,
     });
-    let report = measured.map_err(|error| Failure::failed(error.to_string()))?;
+    let report = measured.map_err(|error| failed(&error))?;
     if options.json {
-        return serde_json::to_string(&report).map_err(|error| Failure::failed(error.to_string()));
+        return serde_json::to_string(&report).map_err(|error| failed(&error));
     }
     Ok(report.to_string())
 }

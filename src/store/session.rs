@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Amended, Amendment, Deleted, Operation, OperationStep, QueueRow, StoreError};
 use crate::task::{
-    Granted, LeaseId, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict, WorkerId,
+    Granted, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict,
+    WorkerId,
     rate::{Key, LimitState},
 };
 
@@ -93,8 +94,14 @@ pub trait Tx {
     /// Renews a worker; false where it is no longer held to be alive.
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
-    /// Declares every worker but `survivor` dead and takes their tasks back.
-    fn reap_others(&mut self, survivor: Option<WorkerId>, now: Millis) -> Result<Reaped, StoreError>;
+    /// Declares every worker but `survivor` dead and takes their tasks back. `culprit` is the attempt that is known to
+    /// have brought its worker down.
+    fn reap_others(
+        &mut self,
+        survivor: Option<WorkerId>,
+        culprit: Option<LeaseToken>,
+        now: Millis,
+    ) -> Result<Reaped, StoreError>;
     /// Gives back tasks of a live worker that it does not know of, as by a crash between claim and run.
     fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError>;
     /// Deletes at most `limits.rows` rows whose time is over; the place where the next call goes on, if more remain.

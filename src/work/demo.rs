@@ -20,11 +20,13 @@ pub fn register(registry: &mut Registry) -> Result<(), RegisterError> {
     Ok(())
 }
 
-/// Registers `fault.panic`, `fault.abort`, `fault.block`, `fault.clock` (when did it start?) and `fault.noop`: for tests, never in production.
+/// Registers `fault.panic`, `fault.abort`, `fault.overflow`, `fault.block`, `fault.clock` (when did it start?) and
+/// `fault.noop`: for tests, never in production.
 pub fn register_faults(registry: &mut Registry) -> Result<(), RegisterError> {
     registry
         .task("fault.panic", |context, _: Arguments| async move { panic_in(&context) })?
         .task("fault.abort", |_, _: Arguments| async move { abort() })?
+        .task("fault.overflow", |_, _: Arguments| async move { Ok::<_, TaskFailure>(overflow(1)) })?
         .task("fault.block", |_, Seconds { seconds }: Seconds| async move {
             tokio::time::sleep(span(seconds)?).await;
             Ok::<_, TaskFailure>(seconds)
@@ -113,4 +115,11 @@ fn panic_in(context: &TaskContext) -> Result<(), TaskFailure> {
 
 fn abort() -> Result<(), TaskFailure> {
     std::process::abort()
+}
+
+/// Deeper than any stack. Each frame is used after the call, so that no loop comes of it.
+#[expect(unconditional_recursion, reason = "this handler exists to use up its stack")]
+fn overflow(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    overflow(depth + 1) + frame[(depth % 64) as usize]
 }

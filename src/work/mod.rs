@@ -15,6 +15,7 @@ pub mod guard;
 mod registry;
 mod runner;
 mod stop;
+pub mod witness;
 
 use futures_util::future::BoxFuture;
 

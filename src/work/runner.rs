@@ -9,7 +9,7 @@
 //! a limit that is sometimes none would let a task that is always too slow seem sound.
 
 use std::{
-    future,
+    future::{self, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -17,7 +17,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Assignment, Registry, StopReason, StopSignal, TaskContext, failure::panicked};
+use super::{Assignment, Registry, StopReason, StopSignal, TaskContext, failure::panicked, witness};
 use crate::task::{ErrorKind, Millis, Outcome, TaskError, duration};
 
 /// Runs one attempt of a task. `grace` is the time between asking the handler to stop and dropping it.
@@ -38,15 +38,17 @@ pub async fn perform(
     let Some(handler) = registry.get(&task.name) else { return no_handler(&task.name) };
     let limit = task.timeout_ms;
     let deadline = limit.and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit.max(0) as u64)));
+    let token = task.token();
     let context = TaskContext::new(assignment, stop.clone(), deadline.map(Instant::into_std));
 
     // What a handler does before its first await may panic as well.
-    let handling = match catch_unwind(AssertUnwindSafe(|| handler.run(context))) {
+    let mut handling = match catch_unwind(AssertUnwindSafe(|| witness::during(token, || handler.run(context)))) {
         Ok(handling) => handling,
         Err(payload) => return panicked(&*payload),
     };
+    let polling = poll_fn(move |turn| witness::during(token, || handling.poll_unpin(turn)));
     let mut handling =
-        AssertUnwindSafe(handling).catch_unwind().map(|ended| ended.unwrap_or_else(|payload| panicked(&*payload)));
+        AssertUnwindSafe(polling).catch_unwind().map(|ended| ended.unwrap_or_else(|payload| panicked(&*payload)));
 
     // In this order: a handler that is done at its first poll costs neither a timer nor a place in the signal's list.
     tokio::select! {
@@ -61,7 +63,7 @@ pub async fn perform(
     }
     let last = timeout(grace, &mut handling).await.ok();
     // Dropping it runs its destructors: code of the handler's author, which may panic like the rest.
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(handling)));
+    let _ = catch_unwind(AssertUnwindSafe(move || witness::during(token, || drop(handling))));
     // Asked again: what began as an interrupt may have become a cancel.
     stopped(stop.reason().unwrap_or(StopReason::Interrupt), last, limit)
 }

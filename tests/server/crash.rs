@@ -34,9 +34,11 @@ fn a_task_that_kills_its_server_three_times_is_poison() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start_with(folder.path(), &["--concurrency", "1"]);
     let id = server.submit(r#"{"name": "fault.abort"}"#);
-    for _ in 0..3 {
+    let mut deaths = 0;
+    while deaths < 3 {
         eventually("the task kills the server", || !server.is_up());
-        server = Server::start_with(folder.path(), &["--concurrency", "1"]);
+        let (next, more) = Server::start_again(folder.path(), &["--concurrency", "1"]);
+        (server, deaths) = (next, deaths + 1 + more);
     }
     let task = server.finished(&id);
     assert_eq!((&task["status"], &task["error"]["kind"]), (&json!("failed"), &json!("poison")));
@@ -107,6 +109,16 @@ fn a_stop_lets_running_tasks_end_and_burns_no_attempt() {
     }
     let task = server.finished(&waiting);
     assert_eq!((&task["attempt"], &task["failures"], &task["crashes"]), (&json!(1), &json!(0), &json!(0)));
+}
+
+#[test]
+fn a_stop_as_soon_as_it_is_up_is_orderly() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..10 {
+        let server = Server::start(folder.path());
+        server.signal("-TERM");
+        assert_eq!(server.wait(), Some(0));
+    }
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod bench;
 mod crash;
 mod graphs;
 mod input;
 mod life;
 mod limits;
+#[path = "../support/mod.rs"]
 mod support;

@@ -214,7 +214,9 @@ fn translate(store: &Arc<str>, error: &diesel::result::Error) -> StoreError {
         StoreErrorKind::Refused
     };
     let message = match kind {
-        StoreErrorKind::Locked => format!("{message}: another program holds a lock on the file"),
+        StoreErrorKind::Locked => {
+            format!("{message}: another program holds a lock on the file. Stop it or let it end (`fuser` names it)")
+        }
         StoreErrorKind::Schema => format!("{message}: the schema is not this version's. Run `jobqueue migrate up`"),
         _ => message,
     };

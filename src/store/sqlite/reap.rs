@@ -13,24 +13,35 @@ use super::{
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
-        DeadReason, ErrorKind, LeaseId, Millis, Ready, Status, TaskError, TaskId, WorkerId,
+        DeadReason, ErrorKind, LeaseId, LeaseToken, Millis, Ready, Status, TaskError, TaskId, WorkerId,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
     },
 };
 
-pub(super) fn reap_others(writer: &mut Writer, survivor: Option<WorkerId>, now: Millis) -> QueryResult<Reaped> {
+pub(super) fn reap_others(
+    writer: &mut Writer,
+    survivor: Option<WorkerId>,
+    culprit: Option<LeaseToken>,
+    now: Millis,
+) -> QueryResult<Reaped> {
     let alive = workers::table.filter(workers::state.eq_any(["alive", "draining"])).select(workers::id);
     let dead: Vec<Vec<u8>> = alive.load(&mut writer.connection)?;
     let mut reaped = Reaped::default();
     for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
         diesel::update(workers::table.find(worker)).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
-        reap(writer, worker, now, &mut reaped)?;
+        reap(writer, worker, culprit, now, &mut reaped)?;
         reaped.workers += 1;
     }
     Ok(reaped)
 }
 
-fn reap(writer: &mut Writer, worker: &[u8], now: Millis, reaped: &mut Reaped) -> QueryResult<()> {
+fn reap(
+    writer: &mut Writer,
+    worker: &[u8],
+    culprit: Option<LeaseToken>,
+    now: Millis,
+    reaped: &mut Reaped,
+) -> QueryResult<()> {
     let held = held_by(&mut writer.connection, worker)?;
     let mut running = Vec::with_capacity(held.len());
     for (lease, _, id) in held {
@@ -40,11 +51,17 @@ fn reap(writer: &mut Writer, worker: &[u8], now: Millis, reaped: &mut Reaped) ->
         };
         running.extend(task.filter(still).map(|task| (lease, task)));
     }
-    // With a suspect aboard the crash is charged to it alone: its neighbours are more likely victims.
+    // Where the crash has named its cause, that one is charged and nobody else. Otherwise, with a suspect aboard, the
+    // suspect alone: its neighbours are more likely victims.
+    let named = |(lease, task): &(LeaseId, StateRecord)| {
+        culprit.is_some_and(|culprit| culprit.lease == *lease && culprit.task == task_id(&task.id))
+    };
+    let is_named = running.iter().any(named);
     let suspect = |task: &StateRecord| reading::count(task.crashes) >= SUSPECT_CRASHES;
     let any_suspect = running.iter().any(|(_, task)| suspect(task));
-    for (lease, task) in &running {
-        let charged = !any_suspect || suspect(task);
+    for held in &running {
+        let (lease, task) = held;
+        let charged = if is_named { named(held) } else { !any_suspect || suspect(task) };
         take_back(writer, *lease, task, charged, now, reaped)?;
     }
     diesel::delete(leases::table.filter(leases::worker_id.eq(worker))).execute(&mut writer.connection)?;

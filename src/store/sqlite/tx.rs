@@ -19,7 +19,7 @@ use crate::{
         Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
-        LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
+        LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
         rate::{Key, LimitState},
     },
 };
@@ -286,8 +286,13 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn reap_others(&mut self, survivor: Option<WorkerId>, now: Millis) -> Result<Reaped, StoreError> {
-        let done = super::reap::reap_others(self, survivor, now);
+    fn reap_others(
+        &mut self,
+        survivor: Option<WorkerId>,
+        culprit: Option<LeaseToken>,
+        now: Millis,
+    ) -> Result<Reaped, StoreError> {
+        let done = super::reap::reap_others(self, survivor, culprit, now);
         self.told(done)
     }
 

@@ -1,5 +1,7 @@
 //! The real server as a process of its own, and a client that speaks HTTP over a socket.
 
+#![allow(dead_code, reason = "shared: each test program uses a part of it")]
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
@@ -25,12 +27,30 @@ impl Server {
     }
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
+        Self::start_under(folder, arguments, &[])
+    }
+
+    pub(crate) fn start_under(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::try_start(folder, arguments, variables).unwrap_or_else(|log| panic!("no start:\n{log}"))
+    }
+
+    /// Starts it as often as it takes: a task that kills it may do so before it is up. Also says how often it did.
+    pub(crate) fn start_again(folder: &Path, arguments: &[&str]) -> (Self, usize) {
+        let (mut server, mut deaths) = (None, 0);
+        eventually("the server gets up", || {
+            server = Self::try_start(folder, arguments, &[]).ok();
+            deaths += usize::from(server.is_none());
+            server.is_some()
+        });
+        (server.unwrap(), deaths)
+    }
+
+    /// The log, where it ends before it is up.
+    fn try_start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+        let mut child = program(folder)
             .args(["dev", "--port", "0", "--log-format", "json"])
             .args(arguments)
-            .current_dir(folder)
-            .env("JOBQUEUE_FAULTS", "1")
-            .env("LOG_DIR", "")
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -49,8 +69,9 @@ impl Server {
             }
             let _ = tell.send(Err(all));
         });
-        let address = told.recv_timeout(DEADLINE).unwrap().unwrap_or_else(|log| panic!("no start:\n{log}"));
-        Self { child, address }
+        let mut server = Self { child, address: String::new() };
+        server.address = told.recv_timeout(DEADLINE).unwrap()?;
+        Ok(server)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -116,6 +137,21 @@ impl Server {
         body["id"].as_str().unwrap().to_owned()
     }
 
+    /// Submits tasks in batches; their ids.
+    pub(crate) fn submit_all(&self, tasks: Vec<Value>) -> Vec<String> {
+        let mut ids = Vec::with_capacity(tasks.len());
+        for batch in tasks.chunks(1_000) {
+            let (status, body) =
+                self.call("POST", "/api/v1/tasks/batch", &serde_json::json!({ "tasks": batch }).to_string());
+            assert_eq!(status, 200, "{body}");
+            for result in body["results"].as_array().unwrap() {
+                assert_eq!(result["status"], 201, "{result}");
+                ids.push(result["id"].as_str().unwrap().to_owned());
+            }
+        }
+        ids
+    }
+
     pub(crate) fn task(&self, id: &str) -> Value {
         self.get(&format!("/api/v1/tasks/{id}"))
     }
@@ -142,6 +178,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The program as tests run it: in a folder of its own, without log files.
+pub(crate) fn program(folder: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_jobqueue"));
+    program.current_dir(folder).env("JOBQUEUE_FAULTS", "1").env("LOG_DIR", "");
+    program
+}
+
+/// The large version of a test was asked for: `tests/run --long`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("JOBQUEUE_TESTS").is_some_and(|value| value == "long")
 }
 
 /// Tries again until it is so, or the deadline is over.
