@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     body::Body,
+    code::Code,
     problem::{Fault, Problem},
     query::{Nothing, Query},
     reply, shape,
@@ -65,17 +66,17 @@ pub(super) async fn cancel(
     let CancelBody { reason, force } = shape::parse_or_empty(&body.0)?;
     if force == Some(true) {
         let fault = Fault::at("/force", "`force` is not supported by this version");
-        return Err(Problem::invalid("not_built_yet", vec![fault]));
+        return Err(Problem::invalid(Code::NotBuiltYet, vec![fault]));
     }
     if let Some(reason) = &reason {
         let invalid = |error: name::InvalidName| vec![Fault::at("/reason", error.to_string())];
-        name::free(reason, 500, "a reason").map_err(|error| Problem::invalid("invalid_field", invalid(error)))?;
+        name::free(reason, 500, "a reason").map_err(|error| Problem::invalid(Code::InvalidField, invalid(error)))?;
     }
     let status = match state.engine.cancel(id, reason.clone()).await? {
         Cancelled::Done(_) => Status::Cancelled,
         Cancelled::Asked { .. } => Status::Running,
         Cancelled::Terminal(status) => {
-            return Err(Problem::conflict("task_finished", format!("The task is over: its status is {status}")));
+            return Err(Problem::new(Code::TaskFinished, format!("The task is over: its status is {status}")));
         }
         Cancelled::NotFound => return Err(no_task(id)),
     };
@@ -103,10 +104,7 @@ pub(super) async fn redriven(state: &ApiState, id: TaskId) -> Result<HttpRespons
     match state.engine.redrive(id).await? {
         Redriven::Done(_) => {}
         Redriven::Live(status) => {
-            return Err(Problem::conflict(
-                "task_not_finished",
-                format!("The task is not over: its status is {status}"),
-            ));
+            return Err(Problem::new(Code::TaskNotFinished, format!("The task is not over: its status is {status}")));
         }
         Redriven::KeyTaken(holder) => return Err(super::submit::key_held(holder)),
         Redriven::NotFound => return Err(no_task(id)),

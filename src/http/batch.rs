@@ -9,6 +9,7 @@ use super::{
     ApiState,
     body::{Body, LARGE},
     check,
+    code::Code,
     draft::Draft,
     problem::{Fault, Problem},
     query::{Nothing, Query},
@@ -57,7 +58,7 @@ pub(super) struct ItemReply<'a> {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemError<'a> {
-    code: &'a str,
+    code: Code,
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Fault],
@@ -86,7 +87,7 @@ pub(super) async fn submit_batch(
     let batch: BatchBody<'_> = shape::parse(&body.0)?;
     if !(1..=MOST).contains(&batch.tasks.len()) {
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());
-        return Err(Problem::invalid("invalid_field", vec![Fault::at("/tasks", detail)]));
+        return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/tasks", detail)]));
     }
     let (mut tasks, mut refused) = (Vec::with_capacity(batch.tasks.len()), Vec::new());
     for (index, text) in batch.tasks.iter().enumerate() {
@@ -105,7 +106,7 @@ pub(super) async fn submit_batch(
     if outcomes.len() != stored {
         // Only by a replay: what was beyond the limits of time at first is within them now.
         let detail = "the first request of this key was answered when fewer of its tasks were valid";
-        return Err(Problem::invalid("idempotency_key_reused", vec![Fault::header("Idempotency-Key", detail)]));
+        return Err(Problem::invalid(Code::IdempotencyKeyReused, vec![Fault::header("Idempotency-Key", detail)]));
     }
     let response = reply::ok(&answer(batch.tasks.len(), &outcomes, &refused))?;
     Ok(if replayed { submit::replayed(response) } else { response })
@@ -134,7 +135,7 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [(usize, P
             StoredOutcome::Deduplicated { id } => item(200, Some(*id), true),
             StoredOutcome::Rejected { id } => {
                 let detail = "The unique key is held by a live task";
-                let error = ItemError { code: "unique_key_held", detail, errors: &[], task_id: Some(*id) };
+                let error = ItemError { code: Code::UniqueKeyHeld, detail, errors: &[], task_id: Some(*id) };
                 ItemReply { error: Some(error), ..item(409, None, false) }
             }
         })

@@ -6,6 +6,7 @@ mod attempts;
 mod batch;
 mod body;
 mod check;
+mod code;
 mod counts;
 mod cursor;
 mod dlq;

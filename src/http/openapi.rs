@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use actix_web::HttpResponse;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{Content, Ref, Response, path::Operation},
+    openapi::{Content, Ref, Response, extensions::Extensions, path::Operation},
 };
 
 use super::{
-    actions, actors, attempts, batch, dlq, events, health, list,
+    actions, actors, attempts, batch, code, dlq, events, health, list,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, stats, submit, tasks, workers,
@@ -33,11 +33,21 @@ use super::{
         health::health, health::alive, health::ready, document
     ),
     components(schemas(ProblemBody)),
+    tags(
+        (name = "tasks", description = "Submit, read, cancel and retry."),
+        (name = "queues", description = "How deep they are; pause and resume."),
+        (name = "dead letters", description = "Tasks that gave up."),
+        (name = "workers", description = "What runs tasks, and what each slot runs now."),
+        (name = "system", description = "Figures, live events and the actors inside."),
+        (name = "health", description = "Probes for balancers and supervisors.")
+    ),
+    external_docs(url = "/docs", description = "The same as a page, from the server itself"),
     modifiers(&EveryError)
 )]
 struct Document;
 
-/// Every operation can answer with a problem; said once here instead of at each of them.
+/// Every operation can answer with a problem; said once here instead of at each of them. What each code means is in
+/// `x-errors`.
 struct EveryError;
 
 impl Modify for EveryError {
@@ -47,6 +57,7 @@ impl Modify for EveryError {
                 add_default(operation);
             }
         }
+        document.extensions = Some(Extensions::from_iter([("x-errors", code::reference())]));
     }
 }
 

@@ -3,14 +3,11 @@
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder, Route,
     guard::{Any, Get, Head},
-    http::{
-        StatusCode,
-        header::{ALLOW, HeaderValue},
-    },
+    http::header::{ALLOW, HeaderValue},
     web,
 };
 
-use super::problem::Problem;
+use super::{code::Code, problem::Problem};
 
 /// A path that is read.
 pub(super) fn read<F, Args>(path: &str, handler: F) -> Resource
@@ -57,15 +54,15 @@ where
 fn only(resource: Resource, allow: &'static str) -> Resource {
     resource.default_service(web::to(move |request: HttpRequest| async move {
         let detail = format!("{} is not possible here; possible are {allow}", request.method());
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        let problem = Problem::new(Code::MethodNotAllowed, detail);
         Err::<&'static str, _>(problem.with(ALLOW, HeaderValue::from_static(allow)))
     }))
 }
 
 /// A path that there is not.
 pub(super) async fn no_route(request: HttpRequest) -> Result<&'static str, Problem> {
-    Err(Problem::not_found(
-        "route_not_found",
-        format!("There is nothing at {}; the API is described at /openapi.json", request.path()),
+    Err(Problem::new(
+        Code::RouteNotFound,
+        format!("There is nothing at {}; the API is described at /docs", request.path()),
     ))
 }

@@ -18,6 +18,7 @@ use super::{
     ApiState,
     body::Body,
     check,
+    code::Code,
     draft::Draft,
     problem::{Fault, Problem},
     query::{self, Query},
@@ -87,7 +88,7 @@ async fn deduplicated(state: &ApiState, id: TaskId, wait: Option<Duration>) -> R
     let row = state.wait_for(id, wait.unwrap_or_default()).await?;
     let Some(row) = row else {
         let detail = "The task that held the unique key has just been deleted: submit again";
-        return Err(Problem::conflict("unique_key_released", detail).about(id));
+        return Err(Problem::new(Code::UniqueKeyReleased, detail).about(id));
     };
     let mut view = TaskView::of(&row, Shown::ALL);
     view.deduplicated = true;
@@ -116,7 +117,7 @@ pub(super) fn replayed(mut response: HttpResponse) -> HttpResponse {
 }
 
 pub(super) fn key_held(holder: TaskId) -> Problem {
-    Problem::conflict("unique_key_held", format!("The unique key is held by task {holder}")).about(holder)
+    Problem::new(Code::UniqueKeyHeld, format!("The unique key is held by task {holder}")).about(holder)
 }
 
 /// The header, with what the request was: a repeat is one of the same route and body.
@@ -131,7 +132,7 @@ pub(super) fn idempotency_key(
     let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
     let Some(key) = key else {
         let fault = Fault::header(NAME, "must be 1 to 255 printable ASCII characters");
-        return Err(Problem::invalid("invalid_header", vec![fault]));
+        return Err(Problem::invalid(Code::InvalidHeader, vec![fault]));
     };
     let hash = Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize();
     Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash.to_vec(), created_at: now }))

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::problem::Problem;
+use super::{code::Code, problem::Problem};
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -27,7 +27,7 @@ pub(super) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
     match Assets::get("index.html").filter(|_| is_page) {
         Some(index) => Ok(send(&request, index)),
-        None => Err(Problem::not_found("file_not_found", format!("The dashboard has no file {path:?}"))),
+        None => Err(Problem::new(Code::FileNotFound, format!("The dashboard has no file {path:?}"))),
     }
 }
 

@@ -73,6 +73,28 @@ async fn the_document_and_the_routes_are_the_same() {
     }
 }
 
+#[test]
+fn the_committed_document_is_the_current_one() {
+    let committed = std::fs::read_to_string("docs/openapi.json").unwrap_or_default();
+    let current = format!("{}\n", jobqueue::http::openapi().to_pretty_json().unwrap());
+    assert!(committed == current, "the API has changed; renew its document: cargo run -- openapi > docs/openapi.json");
+}
+
+#[actix::test]
+async fn every_error_is_explained() {
+    let document = Server::start().await.get("/openapi.json").await.json();
+    let explained = document["x-errors"].as_array().unwrap();
+    let codes: Vec<_> = explained.iter().map(|error| &error["code"]).collect();
+    let possible = document["components"]["schemas"]["ErrorCode"]["enum"].as_array().unwrap();
+    assert_eq!(codes, possible.iter().collect::<Vec<_>>());
+    for error in explained {
+        assert!((400..600).contains(&error["status"].as_u64().unwrap()), "{error}");
+        for text in ["meaning", "remedy"] {
+            assert!(error[text].as_str().unwrap().ends_with('.'), "{error}");
+        }
+    }
+}
+
 #[actix::test]
 async fn every_documented_parameter_is_known_and_no_other() {
     let server = Server::start().await;
