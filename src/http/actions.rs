@@ -53,7 +53,7 @@ pub(super) struct CancelReply {
 #[utoipa::path(
     post, path = "/api/v1/tasks/{id}/cancel", operation_id = "cancel_task", tag = "tasks",
     params(("id" = String, Path, format = Uuid)),
-    request_body = Option<CancelBody>,
+    request_body(content = Option<CancelBody>, example = json!({ "reason": "no longer needed" })),
     responses((status = 200, body = CancelReply))
 )]
 pub(super) async fn cancel(

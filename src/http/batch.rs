@@ -72,8 +72,11 @@ pub(super) struct ItemError<'a> {
 /// Each task is answered for itself, unless the batch is atomic.
 #[utoipa::path(
     post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
-    params(("Idempotency-Key" = Option<String>, Header)),
-    request_body = BatchBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    request_body(
+        content = BatchBody,
+        example = json!({ "tasks": [{ "name": "demo.add", "args": [1, 2] }, { "name": "demo.echo" }] })
+    ),
     responses((status = 200, body = BatchReply))
 )]
 pub(super) async fn submit_batch(

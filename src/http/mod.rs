@@ -80,6 +80,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read("/openapi.json", openapi::document))
         .service(read("/", ui::root))
         .service(
+            web::scope("/docs")
+                .wrap(Compress::default())
+                .service(read("", ui::docs))
+                .service(read("/errors", ui::docs)),
+        )
+        .service(
             web::scope("/ui")
                 .wrap(Compress::default())
                 .service(read("", ui::file))

@@ -46,7 +46,7 @@ pub(super) struct SubmitQuery {
 #[utoipa::path(
     post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
     params(SubmitQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
-    request_body = Draft,
+    request_body(content = Draft, example = json!({ "name": "demo.add", "args": [1, 2] })),
     responses(
         (status = 201, body = TaskView, description = "Stored"),
         (status = 200, body = TaskView, description = "Finished, or the task that holds the unique key"),

@@ -3,7 +3,8 @@ import { Count } from "./bits.js";
 import { Confirm } from "./confirm.js";
 import { Icon } from "./icon.js";
 import { helpShown, KEYS } from "./keyboard.js";
-import { setShortcuts, setTheme, shortcuts, theme, THEMES } from "./settings.js";
+import { setShortcuts, shortcuts } from "./settings.js";
+import { ThemeSwitch } from "./theme-switch.js";
 import { Toasts } from "./toast.js";
 import { BASE, route } from "../router.js";
 import { connection, health, paused, stats } from "../store.js";
@@ -47,12 +48,6 @@ function Connection() {
   return html`<button class=${`connection is-${connection.value}`} title=${title} aria-pressed=${paused.value} onClick=${() => { paused.value = !paused.value; }}>
     <i></i><span>${word}</span>
   </button>`;
-}
-
-function ThemeSwitch() {
-  const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
-  const label = `Theme: ${theme.value}. Switch to ${next}.`;
-  return html`<button class="ghost" aria-label=${label} title=${label} onClick=${() => setTheme(next)}><${Icon} name=${theme.value} /></button>`;
 }
 
 function Help() {
