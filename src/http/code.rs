@@ -61,7 +61,7 @@ codes! {
         "Use the dashboard of this server, or call the API from a program instead of a browser's page.";
     "route_not_found": NOT_FOUND, RouteNotFound,
         "There is nothing at this path.",
-        "Compare the path with the API reference at /docs. The API's own paths begin with /api/v1.";
+        "Compare the path with the API reference at `/docs`. The API's own paths begin with `/api/v1`.";
     "file_not_found": NOT_FOUND, FileNotFound,
         "The dashboard has no such file.",
         "Reload the page: it may be of another version than the server.";
@@ -85,7 +85,7 @@ codes! {
         "List the actors: one that is restarting has no address for a moment.";
     "method_not_allowed": METHOD_NOT_ALLOWED, MethodNotAllowed,
         "The path is there, but not for this method.",
-        "Use one of the methods in the header Allow.";
+        "Use one of the methods in the header `Allow`.";
     "body_timeout": REQUEST_TIMEOUT, BodyTimeout,
         "The body did not arrive in time.",
         "Send it in one go, and split a large batch.";
@@ -97,7 +97,7 @@ codes! {
         "Wait for its end, or cancel it first.";
     "unique_key_held": CONFLICT, UniqueKeyHeld,
         "A live task of the queue has this unique key, and the submission said to reject in that case.",
-        "The answer's task_id is the task that has it. Wait for its end, cancel it, or submit with another key.";
+        "The answer's `task_id` is the task that has it. Wait for its end, cancel it, or submit with another key.";
     "unique_key_released": CONFLICT, UniqueKeyReleased,
         "The task that held the unique key was deleted at this very moment, and nothing was stored.",
         "Submit again: the key is free now.";
@@ -106,22 +106,22 @@ codes! {
         "Split a batch. Keep large data elsewhere and submit its address.";
     "unsupported_media_type": UNSUPPORTED_MEDIA_TYPE, UnsupportedMediaType,
         "The body is announced as something else than JSON.",
-        "Send the header Content-Type: application/json.";
+        "Send the header `Content-Type: application/json`.";
     "unsupported_content_encoding": UNSUPPORTED_MEDIA_TYPE, UnsupportedContentEncoding,
         "The body is compressed.",
-        "Send it as it is, without the header Content-Encoding.";
+        "Send it as it is, without the header `Content-Encoding`.";
     "wrong_host": MISDIRECTED_REQUEST, WrongHost,
         "The request names a host that this server is not. A server on a loopback address answers to its own names only.",
-        "Use localhost or the address it listens on.";
+        "Use `localhost` or the address it listens on.";
     "invalid_field": UNPROCESSABLE_ENTITY, InvalidField,
         "A field of the body has a value that is not possible.",
-        "Each entry of errors has the field's place as a JSON pointer, and what it must be.";
+        "Each entry of `errors` has the field's place as a JSON pointer, and what it must be.";
     "unknown_field": UNPROCESSABLE_ENTITY, UnknownField,
         "The body has a field that there is not.",
-        "Mend its name: the detail has the nearest known one. Data of your own goes into meta.";
+        "Mend its name: the detail has the nearest known one. Data of your own goes into `meta`.";
     "missing_field": UNPROCESSABLE_ENTITY, MissingField,
         "A field that is required is not there.",
-        "Add the field that errors names.";
+        "Add the field that `errors` names.";
     "duplicate_field": UNPROCESSABLE_ENTITY, DuplicateField,
         "A field is given twice, or once more under its other name.",
         "Give it once.";
@@ -130,7 +130,7 @@ codes! {
         "Leave the field out, or update the server.";
     "invalid_parameter": UNPROCESSABLE_ENTITY, InvalidParameter,
         "A query parameter has a value that is not possible.",
-        "Each entry of errors names the parameter and what it must be. A cursor belongs to the filters it came with.";
+        "Each entry of `errors` names the parameter and what it must be. A cursor belongs to the filters it came with.";
     "unknown_parameter": UNPROCESSABLE_ENTITY, UnknownParameter,
         "There is no such query parameter here.",
         "Mend its name: the detail has the nearest known one.";
@@ -139,9 +139,9 @@ codes! {
         "Give it once. Several statuses are separated by commas.";
     "invalid_header": UNPROCESSABLE_ENTITY, InvalidHeader,
         "A header has a value that is not possible.",
-        "errors names the header and what it must be.";
+        "`errors` names the header and what it must be.";
     "idempotency_key_reused": UNPROCESSABLE_ENTITY, IdempotencyKeyReused,
-        "This Idempotency-Key was used for another request within the last 24 hours.",
+        "This `Idempotency-Key` was used for another request within the last 24 hours.",
         "Use a new key for each new request, and the same one only to repeat it unchanged.";
     "too_many_queues": UNPROCESSABLE_ENTITY, TooManyQueues,
         "The submission would make a queue, and there are as many as there may be.",
@@ -151,22 +151,22 @@ codes! {
         "Search the server's log for the request id, and report what it says.";
     "busy": SERVICE_UNAVAILABLE, Busy,
         "More submissions wait than the server takes at once. Nothing was stored.",
-        "Send it again after Retry-After, with an Idempotency-Key. If it lasts, submit in batches.";
+        "Send it again after `Retry-After`, with an `Idempotency-Key`. If it lasts, submit in batches.";
     "draining": SERVICE_UNAVAILABLE, Draining,
         "The server is shutting down and changes nothing any more.",
-        "Send it again after Retry-After, to the server that comes next.";
+        "Send it again after `Retry-After`, to the server that comes next.";
     "shutting_down": SERVICE_UNAVAILABLE, ShuttingDown,
         "The server went down while this waited to be stored.",
-        "Send it again after Retry-After, with an Idempotency-Key.";
+        "Send it again after `Retry-After`, with an `Idempotency-Key`.";
     "too_many_subscribers": SERVICE_UNAVAILABLE, TooManySubscribers,
         "As many clients follow events as may.",
         "Poll instead, or close a dashboard that nobody looks at.";
     "store_unavailable": SERVICE_UNAVAILABLE, StoreUnavailable,
         "The store does not answer. Nothing was changed.",
-        "Send it again after Retry-After. The detail and /health say what is wrong with the store.";
+        "Send it again after `Retry-After`. The detail and `/health` say what is wrong with the store.";
     "store_schema": SERVICE_UNAVAILABLE, StoreSchema,
         "The database has the schema of another version.",
-        "Run jobqueue migrate status, then jobqueue migrate up with the version that is to be used.";
+        "Run `jobqueue migrate status`, then `jobqueue migrate up` with the version that is to be used.";
     "store_full": INSUFFICIENT_STORAGE, StoreFull,
         "No space is left on the disk of the store. Nothing was changed.",
         "Make space on the disk. What is stored stays readable meanwhile.";

@@ -1,4 +1,5 @@
 // Every error there can be: a problem's `type` leads here, to the entry of its code.
+import { Prose } from "./schema.js";
 import { html } from "../../vendor/preact.js";
 
 /** @param {{ document: OpenApi }} props */
@@ -11,7 +12,7 @@ export function Errors({ document }) {
     ${statuses.map((status) => html`<section key=${status} class="errors" aria-labelledby=${`status-${status}`}>
       <h2 id=${`status-${status}`}>${status}</h2>
       <ul>${all.filter((error) => error.status === status).map(({ code, meaning, remedy }) => html`<li key=${code} id=${code}>
-        <h3><a href=${`/docs/errors#${code}`}>${code}</a></h3><div><p>${meaning}</p><p class="muted">${remedy}</p></div>
+        <h3><a href=${`/docs/errors#${code}`}>${code}</a></h3><div><p><${Prose} text=${meaning} /></p><p class="muted"><${Prose} text=${remedy} /></p></div>
       </li>`)}</ul>
     </section>`)}`;
 }

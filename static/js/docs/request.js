@@ -1,6 +1,6 @@
 // The request an operation's form describes: as an address with headers, and as a curl command.
 import { quote } from "../curl.js";
-import { compactJson } from "../json.js";
+import { compactJson, prettyText } from "../json.js";
 
 /** What is typed: parameters by place and name, and the body. @typedef {{ values: Record<string, string>, body: string }} Draft */
 /** @typedef {{ method: string, url: string, headers: Record<string, string>, body?: string }} Request */
@@ -14,7 +14,7 @@ export function keyOf(parameter) {
 export function exampleBody({ requestBody }) {
   if (!requestBody) return null;
   const [media] = Object.values(requestBody.content);
-  return JSON.stringify(media?.example ?? {}, null, 2);
+  return prettyText(JSON.stringify(media?.example ?? {}));
 }
 
 /** Parameters left empty are left out. @param {import("./openapi.js").Operation} operation @param {Draft} draft @returns {Request} */

@@ -26,10 +26,15 @@ export function Fields({ schema, document }) {
 
 /** What a schema is for and how it is limited. @param {{ schema: Schema, text?: string }} props */
 export function Words({ schema, text = description(schema) }) {
-  const limit = limits(schema);
+  const limit = said(text, limits(schema));
   if (!text && !limit) return null;
   const end = text && !/[.!?]$/.test(text) ? "." : "";
   return html`<p class="words"><${Prose} text=${text + end} />${limit && html` <span class="muted">${limit[0].toUpperCase() + limit.slice(1)}.</span>`}</p>`;
+}
+
+/** The limits, unless the text names them itself. @param {string} text @param {string} limit */
+function said(text, limit) {
+  return text.startsWith(limit) || text.includes(` ${limit}`) ? "" : limit;
 }
 
 /** A named schema. @param {{ name: string, document: OpenApi }} props */

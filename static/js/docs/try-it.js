@@ -51,7 +51,7 @@ function Parameters({ operation, document, values, set }) {
     const id = fieldId(operation, key);
     return html`<li key=${key}>
       <div><p><label for=${id}><code class="field-name">${parameter.name}</code></label>${parameter.required && html` <span class="required">required</span>`}
-        <span class="muted"> ${parameter.in}</span> <${Type} schema=${parameter.schema} document=${document} /></p>
+         <span class="place">${parameter.in}</span> <${Type} schema=${parameter.schema} document=${document} /></p>
         <${Words} schema=${parameter.schema} text=${parameter.description ?? description(parameter.schema)} /></div>
       <input id=${id} name=${key} value=${values[key] ?? ""} autocomplete="off" spellcheck=${false} placeholder=${parameter.example ?? ""}
         onInput=${(/** @type {any} */ event) => set(key, event.target.value)} />

@@ -14,6 +14,7 @@ import { html, useEffect, useRef } from "../../vendor/preact.js";
 const LINKS = [
   [BASE, "Overview", ["overview"]], ["tasks", "Tasks", ["tasks", "task"]], ["queues", "Queues", ["queues"]],
   ["dead-letters", "Dead letters", ["dead-letters"]], ["workers", "Workers", ["workers"]], ["actors", "Actors", ["actors"]],
+  ["/docs", "API", []],
 ];
 
 /** @type {Record<string, [string, string]>} */
@@ -27,10 +28,14 @@ const CONNECTION = {
 
 /** @param {{ children: unknown }} props */
 export function Shell({ children }) {
+  const nav = useRef(/** @type {HTMLElement | null} */ (null));
+  const { page } = route.value;
+  // On narrow screens the bar scrolls: the page one is on is not left outside.
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [page]);
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="bar-top">
       <a class="brand" href=${BASE}><${Icon} name="logo" />jobqueue</a>
-      <nav aria-label="Main">${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(route.value.page) ? "page" : undefined}>
+      <nav aria-label="Main" ref=${nav}>${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(page) ? "page" : undefined}>
         ${label}${href === "dead-letters" && stats.value?.dead_letters ? html`<span class="badge"><${Count} value=${stats.value.dead_letters} /></span>` : ""}</a>`)}</nav>
       <div class="tools">
         <a class="button primary" href="new" aria-label="New task" aria-current=${route.value.page === "new" ? "page" : undefined}><${Icon} name="plus" /><span>New task</span></a>
