@@ -5,4 +5,5 @@
 mod crash;
 mod input;
 mod life;
+#[path = "../support/mod.rs"]
 mod support;

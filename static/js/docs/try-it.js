@@ -25,14 +25,15 @@ export function TryIt({ operation, document: openapi }) {
     running.value = null;
   };
   const set = (/** @type {string} */ key, /** @type {string} */ value) => { draft.value = { ...draft.value, values: { ...draft.value.values, [key]: value } }; };
+  // Keys: were the two one element, the click that stops would find it a button that sends, and send again.
   return html`<form onSubmit=${onSubmit} novalidate>
     <${Parameters} operation=${operation} document=${openapi} values=${draft.value.values} set=${set} />
     ${operation.requestBody && html`<${Body} operation=${operation} document=${openapi} text=${draft.value.body}
       set=${(/** @type {string} */ body) => { draft.value = { ...draft.value, body }; }} />`}
     <${Command} text=${curlOf(requestOf(operation, draft.value), location.origin)} />
     <p class="line send">${running.value
-      ? html`<button type="button" onClick=${() => running.value?.abort()}><${Icon} name="cancelled" />Stop</button>`
-      : html`<button class=${operation.method === "GET" ? "" : "primary"}><${Icon} name="running" />Send</button>`}
+      ? html`<button key="stop" type="button" onClick=${() => running.value?.abort()}><${Icon} name="cancelled" />Stop</button>`
+      : html`<button key="send" class=${operation.method === "GET" ? "" : "primary"}><${Icon} name="running" />Send</button>`}
       <span class="muted">${empty.length ? `Needs ${empty.join(" and ")}` : operation.method === "GET" ? "" : "This acts on the running server"}</span></p>
   </form>
   ${reply.value && html`<${Response} reply=${reply.value} />`}`;
@@ -50,8 +51,8 @@ function Parameters({ operation, document, values, set }) {
     const key = keyOf(parameter);
     const id = fieldId(operation, key);
     return html`<li key=${key}>
-      <div><p><label for=${id}><code class="field-name">${parameter.name}</code></label>${parameter.required && html` <span class="required">required</span>`}
-         <span class="place">${parameter.in}</span> <${Type} schema=${parameter.schema} document=${document} /></p>
+      <div><p><label for=${id}><code class="field-name">${parameter.name}</code></label>${parameter.required && html` <span class="required">required</span>`}${" "}
+        <span class="place">${parameter.in}</span> <${Type} schema=${parameter.schema} document=${document} /></p>
         <${Words} schema=${parameter.schema} text=${parameter.description ?? description(parameter.schema)} /></div>
       <input id=${id} name=${key} value=${values[key] ?? ""} autocomplete="off" spellcheck=${false} placeholder=${parameter.example ?? ""}
         onInput=${(/** @type {any} */ event) => set(key, event.target.value)} />

@@ -1,5 +1,7 @@
 //! The real server as a process of its own, and a client that speaks HTTP over a socket.
 
+#![allow(dead_code, reason = "shared: each test program uses a part of it")]
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
@@ -25,8 +27,10 @@ impl Server {
     }
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        let port: &[&str] = if arguments.contains(&"--port") { &[] } else { &["--port", "0"] };
         let mut child = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
-            .args(["dev", "--port", "0", "--log-format", "json"])
+            .args(["dev", "--log-format", "json"])
+            .args(port)
             .args(arguments)
             .current_dir(folder)
             .env("JOBQUEUE_FAULTS", "1")
@@ -51,6 +55,11 @@ impl Server {
         });
         let address = told.recv_timeout(DEADLINE).unwrap().unwrap_or_else(|log| panic!("no start:\n{log}"));
         Self { child, address }
+    }
+
+    /// Where it listens, as `127.0.0.1:8000`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn signal(&self, signal: &str) {
