@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::StatusCode};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{Content, Ref, Response, extensions::Extensions, path::Operation},
+    openapi::{Content, Ref, RefOr, Response, extensions::Extensions, path::Operation},
 };
 
 use super::{
@@ -42,22 +42,35 @@ use super::{
         (name = "health", description = "Probes for balancers and supervisors.")
     ),
     external_docs(url = "/docs", description = "The same as a page, from the server itself"),
-    modifiers(&EveryError)
+    modifiers(&Everywhere)
 )]
 struct Document;
 
-/// Every operation can answer with a problem; said once here instead of at each of them. What each code means is in
-/// `x-errors`.
-struct EveryError;
+/// What is the same at every operation, said once here: it can answer with a problem, and what it answers has a
+/// description. What each code of a problem means is in `x-errors`.
+struct Everywhere;
 
-impl Modify for EveryError {
+impl Modify for Everywhere {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                describe(operation);
                 add_default(operation);
             }
         }
         document.extensions = Some(Extensions::from_iter([("x-errors", code::reference())]));
+    }
+}
+
+/// A response has to have a description; most say no more than their status.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let reason = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|status| status.canonical_reason());
+        if let (RefOr::T(response), Some(reason)) = (response, reason)
+            && response.description.is_empty()
+        {
+            response.description = reason.to_owned();
+        }
     }
 }
 

@@ -63,6 +63,9 @@ async fn the_document_and_the_routes_are_the_same() {
     assert_eq!(ids.len(), operations.len());
     for (method, path, operation) in &operations {
         assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{path}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{path} {status}");
+        }
         if path == "/api/v1/events" {
             continue;
         }
