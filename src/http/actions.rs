@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     body::Body,
+    code::Code,
     problem::{Fault, Problem},
     query::{Nothing, Query},
     reply, shape,
@@ -52,7 +53,7 @@ pub(super) struct CancelReply {
 #[utoipa::path(
     post, path = "/api/v1/tasks/{id}/cancel", operation_id = "cancel_task", tag = "tasks",
     params(("id" = String, Path, format = Uuid)),
-    request_body = Option<CancelBody>,
+    request_body(content = Option<CancelBody>, example = json!({ "reason": "no longer needed" })),
     responses((status = 200, body = CancelReply))
 )]
 pub(super) async fn cancel(
@@ -65,17 +66,17 @@ pub(super) async fn cancel(
     let CancelBody { reason, force } = shape::parse_or_empty(&body.0)?;
     if force == Some(true) {
         let fault = Fault::at("/force", "`force` is not supported by this version");
-        return Err(Problem::invalid("not_built_yet", vec![fault]));
+        return Err(Problem::invalid(Code::NotBuiltYet, vec![fault]));
     }
     if let Some(reason) = &reason {
         let invalid = |error: name::InvalidName| vec![Fault::at("/reason", error.to_string())];
-        name::free(reason, 500, "a reason").map_err(|error| Problem::invalid("invalid_field", invalid(error)))?;
+        name::free(reason, 500, "a reason").map_err(|error| Problem::invalid(Code::InvalidField, invalid(error)))?;
     }
     let status = match state.engine.cancel(id, reason.clone()).await? {
         Cancelled::Done(_) => Status::Cancelled,
         Cancelled::Asked { .. } => Status::Running,
         Cancelled::Terminal(status) => {
-            return Err(Problem::conflict("task_finished", format!("The task is over: its status is {status}")));
+            return Err(Problem::new(Code::TaskFinished, format!("The task is over: its status is {status}")));
         }
         Cancelled::NotFound => return Err(no_task(id)),
     };
@@ -108,13 +109,10 @@ pub(super) async fn redriven(
         Redriven::Done(_) | Redriven::Waits(_) => {}
         Redriven::ParentFailed(parent) => {
             let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");
-            return Err(Problem::conflict("parent_failed", detail).about(parent));
+            return Err(Problem::new(Code::ParentFailed, detail).about(parent));
         }
         Redriven::Live(status) => {
-            return Err(Problem::conflict(
-                "task_not_finished",
-                format!("The task is not over: its status is {status}"),
-            ));
+            return Err(Problem::new(Code::TaskNotFinished, format!("The task is not over: its status is {status}")));
         }
         Redriven::KeyTaken(holder) => return Err(super::submit::key_held(holder)),
         Redriven::NotFound => return Err(no_task(id)),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     body::Body,
+    code::Code,
     problem::Problem,
     query::{Nothing, Query},
     reply::{self, Listed},
@@ -88,7 +89,7 @@ pub(super) async fn inject_panic(
 ) -> Result<HttpResponse, Problem> {
     let PanicBody { path } = shape::parse(&body.0)?;
     if !state.tree.inject_panic(&path) {
-        return Err(Problem::not_found("actor_not_found", format!("No actor runs at {path:?}")));
+        return Err(Problem::new(Code::ActorNotFound, format!("No actor runs at {path:?}")));
     }
     log::warn!(actor = path.as_str(); "An actor is made to panic by request");
     reply::ok(&serde_json::json!({ "path": path }))

@@ -12,6 +12,7 @@ use super::{
     body::Body,
     bulk::one_fault,
     check::Faults,
+    code::Code,
     draft::PriorityField,
     problem::Problem,
     query::{Nothing, Query},
@@ -85,7 +86,7 @@ async fn amended(state: &ApiState, id: TaskId, change: Amendment) -> Result<Http
         Amended::NotFound => return Err(no_task(id)),
         Amended::Not(status) => {
             let detail = format!("Only a task that waits can be changed: its status is {status}");
-            return Err(Problem::conflict("task_not_waiting", detail));
+            return Err(Problem::new(Code::TaskNotWaiting, detail));
         }
     }
     let row = state.task(id).await?;
@@ -108,7 +109,7 @@ pub(super) async fn deleted(state: &ApiState, id: TaskId) -> Result<HttpResponse
         Deleted::NotFound => Err(no_task(id)),
         Deleted::Live => {
             let detail = "The task is not over, or others still wait to hear how it ended: cancel it first";
-            Err(Problem::conflict("task_not_finished", detail))
+            Err(Problem::new(Code::TaskNotFinished, detail))
         }
     }
 }

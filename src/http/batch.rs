@@ -9,6 +9,7 @@ use super::{
     ApiState,
     body::{Body, LARGE},
     check,
+    code::Code,
     draft::Draft,
     parents::Sibling,
     problem::{Fault, Problem},
@@ -58,7 +59,7 @@ pub(super) struct ItemReply<'a> {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemError<'a> {
-    code: &'a str,
+    code: Code,
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Fault],
@@ -72,8 +73,11 @@ pub(super) struct ItemError<'a> {
 /// Each task is answered for itself, unless the batch is atomic.
 #[utoipa::path(
     post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
-    params(("Idempotency-Key" = Option<String>, Header)),
-    request_body = BatchBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    request_body(
+        content = BatchBody,
+        example = json!({ "tasks": [{ "name": "demo.add", "args": [1, 2] }, { "name": "demo.echo" }] })
+    ),
     responses((status = 200, body = BatchReply))
 )]
 pub(super) async fn submit_batch(
@@ -87,7 +91,7 @@ pub(super) async fn submit_batch(
     let batch: BatchBody<'_> = shape::parse(&body.0)?;
     if !(1..=MOST).contains(&batch.tasks.len()) {
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());
-        return Err(Problem::invalid("invalid_field", vec![Fault::at("/tasks", detail)]));
+        return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/tasks", detail)]));
     }
     let (tasks, refused) = read_all(&batch, &state, now)?;
     let (mut outcomes, mut replayed) = (Vec::new(), false);
@@ -99,7 +103,7 @@ pub(super) async fn submit_batch(
     if outcomes.len() != stored {
         // Only by a replay: what was beyond the limits of time at first is within them now.
         let detail = "the first request of this key was answered when fewer of its tasks were valid";
-        return Err(Problem::invalid("idempotency_key_reused", vec![Fault::header("Idempotency-Key", detail)]));
+        return Err(Problem::invalid(Code::IdempotencyKeyReused, vec![Fault::header("Idempotency-Key", detail)]));
     }
     let response = reply::ok(&answer(batch.tasks.len(), &outcomes, &refused))?;
     Ok(if replayed { submit::replayed(response) } else { response })
@@ -129,7 +133,7 @@ fn read_all(batch: &BatchBody<'_>, state: &ApiState, now: Millis) -> Result<(Vec
 /// Siblings have their ids now, unless they are refused.
 fn with_siblings(mut task: NewTask, siblings: &[Sibling], ids: &[Option<TaskId>]) -> Result<NewTask, Problem> {
     for sibling in siblings {
-        let invalid = |detail: String| Problem::invalid("invalid_field", vec![sibling.fault(detail)]);
+        let invalid = |detail: String| Problem::invalid(Code::InvalidField, vec![sibling.fault(detail)]);
         let id = match ids.get(sibling.index) {
             None => return Err(invalid(format!("the batch has {} tasks, counted from 0", ids.len()))),
             Some(None) => return Err(invalid(format!("task {} of this batch is refused itself", sibling.index))),
@@ -166,12 +170,12 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused])
             StoredOutcome::Created { id, .. } => item(201, Some(*id), false),
             StoredOutcome::Deduplicated { id } => item(200, Some(*id), true),
             StoredOutcome::Rejected { id } => {
-                failed(409, "unique_key_held", "The unique key is held by a live task", Some(*id))
+                failed(409, Code::UniqueKeyHeld, "The unique key is held by a live task", Some(*id))
             }
             StoredOutcome::NoParent { id } => {
-                failed(422, "parent_not_found", "depends_on names a task that does not exist", Some(*id))
+                failed(422, Code::ParentNotFound, "depends_on names a task that does not exist", Some(*id))
             }
-            StoredOutcome::Full => failed(429, "queue_full", "As many tasks wait in its queue as it may hold", None),
+            StoredOutcome::Full => failed(429, Code::QueueFull, "As many tasks wait in its queue as it may hold", None),
         })
     };
     BatchReply { results: (0..length).filter_map(one).collect() }

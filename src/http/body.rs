@@ -5,12 +5,12 @@ use std::time::Duration;
 use actix_web::{
     FromRequest, HttpRequest, dev,
     error::PayloadError,
-    http::{StatusCode, header},
+    http::header,
     web::{Bytes, BytesMut, Data},
 };
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
 
-use super::{ApiState, problem::Problem};
+use super::{ApiState, code::Code, problem::Problem};
 
 /// Largest body of most requests.
 pub(super) const SMALL: usize = 1 << 20;
@@ -36,7 +36,7 @@ impl<const LIMIT: usize> FromRequest for Body<LIMIT> {
                 Ok(body) => body.map(Self),
                 Err(_) => {
                     let detail = format!("The body was not complete after {} s", deadline.as_secs_f32());
-                    Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail).closing())
+                    Err(Problem::new(Code::BodyTimeout, detail).closing())
                 }
             }
         })
@@ -51,10 +51,9 @@ fn announced(request: &HttpRequest, limit: usize) -> Result<usize, Problem> {
     if length > limit {
         return Err(too_large(limit));
     }
-    let unsupported = |code, detail: String| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail).closing();
     if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
         let detail = format!("A body in the encoding {encoding:?} cannot be read: send it as it is");
-        return Err(unsupported("unsupported_content_encoding", detail));
+        return Err(Problem::new(Code::UnsupportedContentEncoding, detail).closing());
     }
     // A missing type is taken for JSON: there is nothing else it could be, and scripts leave it out.
     let Some(media) = text(header::CONTENT_TYPE) else { return Ok(length) };
@@ -65,7 +64,7 @@ fn announced(request: &HttpRequest, limit: usize) -> Result<usize, Problem> {
     }
     let detail =
         format!("The body is JSON, but its type is {essence:?}: send the header Content-Type: application/json");
-    Err(unsupported("unsupported_media_type", detail))
+    Err(Problem::new(Code::UnsupportedMediaType, detail).closing())
 }
 
 async fn collect(mut payload: dev::Payload, announced: usize, limit: usize) -> Result<Bytes, Problem> {
@@ -86,10 +85,10 @@ async fn collect(mut payload: dev::Payload, announced: usize, limit: usize) -> R
 
 fn too_large(limit: usize) -> Problem {
     let detail = format!("A body here has at most {} MiB", limit >> 20);
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).closing()
+    Problem::new(Code::BodyTooLarge, detail).closing()
 }
 
 fn broken(error: &PayloadError) -> Problem {
     let detail = format!("The body broke off: {error}");
-    Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", detail).closing()
+    Problem::new(Code::IncompleteBody, detail).closing()
 }

@@ -11,6 +11,7 @@ use super::{
     actions::Empty,
     body::Body,
     check::Faults,
+    code::Code,
     filter::{self, FilterDraft},
     problem::{Fault, Problem},
     query::{Nothing, Query},
@@ -174,7 +175,7 @@ async fn named(state: &ApiState, action: Action, ids: Vec<TaskId>, dry_run: bool
 /// What would be done to everything must be meant so.
 pub(super) fn confirm(faults: &mut Faults, is_everything: bool, confirmed: bool) {
     if is_everything && !confirmed {
-        faults.add("confirmation_required", "/filter", "matches everything: give a condition, or `\"all\": true`");
+        faults.add(Code::ConfirmationRequired, "/filter", "matches everything: give a condition, or `\"all\": true`");
     }
 }
 
@@ -219,7 +220,7 @@ pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<Htt
 impl ApiState {
     async fn operation(&self, id: TaskId) -> Result<Operation, Problem> {
         let found = self.read(move |reader| reader.operation(id)).await?;
-        found.ok_or_else(|| Problem::not_found("operation_not_found", format!("There is no operation {id}")))
+        found.ok_or_else(|| Problem::new(Code::OperationNotFound, format!("There is no operation {id}")))
     }
 }
 
@@ -253,12 +254,12 @@ pub(super) async fn cancel(
     let operation = state.operation(id.0).await?;
     if !cancelled {
         let detail = format!("The operation is over: {}", operation.state.as_str());
-        return Err(Problem::conflict("operation_finished", detail));
+        return Err(Problem::new(Code::OperationFinished, detail));
     }
     reply::ok(&OperationView::from(operation))
 }
 
 /// Refuses a body where one action takes none of its fields.
 pub(super) fn one_fault(pointer: &str, detail: &str) -> Problem {
-    Problem::invalid("invalid_field", vec![Fault::at(pointer, detail)])
+    Problem::invalid(Code::InvalidField, vec![Fault::at(pointer, detail)])
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{
     ApiState,
+    code::Code,
     draft::Draft,
     parents::{self, Sibling},
     problem::{Fault, Problem},
@@ -57,18 +58,18 @@ impl<'a> Parts<'a> {
 /// Faults with the code of their kind; the first kind found names the problem.
 #[derive(Default)]
 pub(super) struct Faults {
-    code: Option<&'static str>,
+    code: Option<Code>,
     list: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) fn add(&mut self, code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, code: Code, pointer: impl Into<String>, detail: impl Into<String>) {
         self.code.get_or_insert(code);
         self.list.push(Fault::at(pointer, detail));
     }
 
     pub(super) fn invalid(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.add("invalid_field", pointer, detail);
+        self.add(Code::InvalidField, pointer, detail);
     }
 
     /// An error, if anything was found.
@@ -95,7 +96,7 @@ pub(super) struct Checked<'a> {
 pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Result<Checked<'a>, Problem> {
     let mut faults = Faults::default();
     for field in draft.not_built() {
-        faults.add("not_built_yet", format!("/{field}"), format!("`{field}` is not supported by this version"));
+        faults.add(Code::NotBuiltYet, format!("/{field}"), format!("`{field}` is not supported by this version"));
     }
     let queue = draft.queue.unwrap_or(Cow::Borrowed("default"));
     faults.named("/name", name::task(&draft.name));
@@ -185,7 +186,7 @@ fn unique_conflict(faults: &mut Faults, text: Option<&str>) -> UniqueConflict {
         None | Some("return") => UniqueConflict::Return,
         Some("reject") => UniqueConflict::Reject,
         Some("replace") => {
-            faults.add("not_built_yet", "/unique_conflict", "`replace` is not supported by this version");
+            faults.add(Code::NotBuiltYet, "/unique_conflict", "`replace` is not supported by this version");
             UniqueConflict::Return
         }
         Some(_) => {

@@ -9,6 +9,7 @@ use super::{
     ApiState, actions, amend,
     body::Body,
     check::{self, Faults},
+    code::Code,
     cursor::Binding,
     list,
     problem::Problem,
@@ -91,7 +92,7 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
 impl ApiState {
     async fn dead_letter(&self, id: TaskId) -> Result<DeadRow, Problem> {
         let found = self.read(move |reader| reader.dead_letter(id)).await?;
-        found.ok_or_else(|| Problem::not_found("dead_letter_not_found", format!("No dead letter is task {id}")))
+        found.ok_or_else(|| Problem::new(Code::DeadLetterNotFound, format!("No dead letter is task {id}")))
     }
 }
 

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 
-use super::{ApiState, problem::Problem, unread::Shared};
+use super::{ApiState, code::Code, problem::Problem, unread::Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; form-action 'self'; \
@@ -100,7 +100,7 @@ fn generic(status: StatusCode) -> Problem {
         return Problem::internal();
     }
     let detail = status.canonical_reason().unwrap_or("The request was refused");
-    Problem::new(status, "refused", detail)
+    Problem::refused(status, detail)
 }
 
 /// Why this request is not even looked at.
@@ -112,17 +112,17 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         && !allowed.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))
     {
         let detail = format!("This server is not {:?}: it answers as {}", host_name(host), allowed.join(", "));
-        return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail));
+        return Some(Problem::new(Code::WrongHost, detail));
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
         return None;
     }
     if !same_origin(headers, host) {
         let detail = "A page of another origin may not change anything here";
-        return Some(Problem::new(StatusCode::FORBIDDEN, "cross_origin", detail));
+        return Some(Problem::new(Code::CrossOrigin, detail));
     }
     let draining = request.app_data::<Data<ApiState>>().is_some_and(|state| state.is_draining());
-    draining.then(|| Problem::later("draining", "The server is shutting down", 5))
+    draining.then(|| Problem::later(Code::Draining, "The server is shutting down", 5))
 }
 
 /// `[::1]:8000` → `[::1]`, `localhost:8000` → `localhost`.

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::{
     ApiState,
+    code::Code,
     problem::Problem,
     query::{self, Query},
 };
@@ -45,11 +46,11 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, Problem> {
     let topics = topics(query.0.topics.as_deref())?;
     if state.is_draining() {
-        return Err(Problem::later("draining", "The server is shutting down", 5));
+        return Err(Problem::later(Code::Draining, "The server is shutting down", 5));
     }
     if state.events.subscribers() >= state.edge.max_subscribers {
         let detail = format!("{} clients follow events, the most there may be", state.edge.max_subscribers);
-        return Err(Problem::later("too_many_subscribers", detail, 5));
+        return Err(Problem::later(Code::TooManySubscribers, detail, 5));
     }
     let mut response = HttpResponse::Ok();
     response

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    code::Code,
     problem::Problem,
     query::{Nothing, Query},
     reply,
@@ -120,10 +121,10 @@ pub(super) async fn alive(_: Query<Nothing>) -> Result<HttpResponse, Problem> {
 )]
 pub(super) async fn ready(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     if state.is_draining() {
-        return Err(Problem::later("draining", "The server is shutting down", 5));
+        return Err(Problem::later(Code::Draining, "The server is shutting down", 5));
     }
     match state.store().await.error {
         None => reply::ok(&Probe { status: "ok" }),
-        Some(error) => Err(Problem::later("store_unavailable", error, 5)),
+        Some(error) => Err(Problem::later(Code::StoreUnavailable, error, 5)),
     }
 }

@@ -8,6 +8,7 @@ mod batch;
 mod body;
 mod bulk;
 mod check;
+mod code;
 mod counts;
 mod cursor;
 mod dead_letters;
@@ -107,6 +108,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read("/readyz", health::ready))
         .service(read("/openapi.json", openapi::document))
         .service(read("/", ui::root))
+        .service(
+            web::scope("/docs")
+                .wrap(Compress::default())
+                .service(read("", ui::docs))
+                .service(read("/errors", ui::docs)),
+        )
         .service(
             web::scope("/ui")
                 .wrap(Compress::default())

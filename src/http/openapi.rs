@@ -2,14 +2,14 @@
 
 use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::StatusCode};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{Content, Ref, Response, path::Operation},
+    openapi::{Content, Ref, RefOr, Response, extensions::Extensions, path::Operation},
 };
 
 use super::{
-    actions, actors, amend, attempts, batch, bulk, dead_letters, dlq, events, explain, health, list,
+    actions, actors, amend, attempts, batch, bulk, code, dead_letters, dlq, events, explain, health, list,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, settings, stats, submit, tasks, workers,
@@ -37,20 +37,44 @@ use super::{
         health::health, health::alive, health::ready, document
     ),
     components(schemas(ProblemBody)),
-    modifiers(&EveryError)
+    tags(
+        (name = "tasks", description = "Submit, read, cancel and retry."),
+        (name = "queues", description = "How deep they are; pause and resume."),
+        (name = "dead letters", description = "Tasks that gave up."),
+        (name = "workers", description = "What runs tasks, and what each slot runs now."),
+        (name = "system", description = "Figures, live events and the actors inside."),
+        (name = "health", description = "Probes for balancers and supervisors.")
+    ),
+    external_docs(url = "/docs", description = "The same as a page, from the server itself"),
+    modifiers(&Everywhere)
 )]
 struct Document;
 
-/// Every operation can answer with a problem; said once here instead of at each of them.
-struct EveryError;
+/// What is the same at every operation, said once here: it can answer with a problem, and what it answers has a
+/// description. What each code of a problem means is in `x-errors`.
+struct Everywhere;
 
-impl Modify for EveryError {
+impl Modify for Everywhere {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
             let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in all.into_iter().flatten() {
+                describe(operation);
                 add_default(operation);
             }
+        }
+        document.extensions = Some(Extensions::from_iter([("x-errors", code::reference())]));
+    }
+}
+
+/// A response has to have a description; most say no more than their status.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let reason = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|status| status.canonical_reason());
+        if let (RefOr::T(response), Some(reason)) = (response, reason)
+            && response.description.is_empty()
+        {
+            response.description = reason.to_owned();
         }
     }
 }

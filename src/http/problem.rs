@@ -12,7 +12,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::edge;
+use super::{code::Code, edge};
 use crate::task::TaskId;
 
 /// What is wrong with one part of a request.
@@ -56,8 +56,7 @@ pub(super) struct ProblemBody<'a> {
     detail: &'a str,
     /// The path of the request.
     instance: &'a str,
-    /// Stable, for programs.
-    code: &'a str,
+    code: Code,
     /// The same as in the header `X-Request-Id`.
     request_id: &'a str,
     /// Each part of the request that is wrong.
@@ -76,7 +75,7 @@ pub(super) struct Problem(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
     errors: Vec<Fault>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -88,9 +87,9 @@ struct Inner {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self(Box::new(Inner {
-            status,
+            status: code.status(),
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -101,31 +100,30 @@ impl Problem {
         }))
     }
 
-    /// 422 for these faults; the first one is the detail.
-    pub(super) fn invalid(code: &'static str, errors: Vec<Fault>) -> Self {
+    /// For these faults; the first one is the detail.
+    pub(super) fn invalid(code: Code, errors: Vec<Fault>) -> Self {
         let detail = errors.first().map(|fault| fault.detail.clone()).unwrap_or_default();
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+        let mut problem = Self::new(code, detail);
         problem.0.errors = errors;
         problem
     }
 
-    pub(super) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, code, detail)
+    /// An error of the framework's own.
+    pub(super) fn refused(status: StatusCode, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(Code::Refused, detail);
+        problem.0.status = status;
+        problem
     }
 
-    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
-    }
-
-    /// 503: the same request may succeed after `seconds`.
-    pub(super) fn later(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds))
+    /// The same request may succeed after `seconds`.
+    pub(super) fn later(code: Code, detail: impl Into<String>, seconds: u64) -> Self {
+        Self::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// A defect of ours. What it was is in the log, under the request's id.
     pub(super) fn internal() -> Self {
         let detail = "The server could not do this. The log has more under the request id.";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        Self::new(Code::Internal, detail)
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -160,7 +158,7 @@ impl Problem {
         self.0.status
     }
 
-    pub(super) fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> Code {
         self.0.code
     }
 
@@ -180,8 +178,8 @@ impl Problem {
     pub(super) fn render(&self, path: &str, request_id: &str) -> HttpResponse {
         let inner = &*self.0;
         let body = ProblemBody {
-            kind: format!("/docs/errors#{}", inner.code),
-            title: title(inner.code),
+            kind: format!("/docs/errors#{}", inner.code.name()),
+            title: title(inner.code.name()),
             status: inner.status.as_u16(),
             detail: &inner.detail,
             instance: path,
@@ -213,7 +211,7 @@ fn title(code: &str) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.0.detail)
+        write!(f, "{}: {}", self.0.code.name(), self.0.detail)
     }
 }
 

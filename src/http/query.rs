@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest, dev, web};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
+    code::Code,
     problem::{Fault, Problem},
     shape,
 };
@@ -32,9 +33,9 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
             let message = message.strip_prefix("Query deserialize error: ").unwrap_or(&message);
             let (code, field, detail) = shape::read(message);
             let code = match code {
-                "unknown_field" => "unknown_parameter",
-                "duplicate_field" => "duplicate_parameter",
-                _ => "invalid_parameter",
+                Code::UnknownField => Code::UnknownParameter,
+                Code::DuplicateField => Code::DuplicateParameter,
+                _ => Code::InvalidParameter,
             };
             Problem::invalid(
                 code,
@@ -47,7 +48,7 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
 /// A 422 for one parameter.
 pub(super) fn invalid(name: &str, detail: impl Into<String>) -> Problem {
-    Problem::invalid("invalid_parameter", vec![Fault::parameter(name, detail)])
+    Problem::invalid(Code::InvalidParameter, vec![Fault::parameter(name, detail)])
 }
 
 /// `?wait=`: at most five minutes.

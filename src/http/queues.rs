@@ -10,6 +10,7 @@ use super::{
     ApiState,
     actions::Empty,
     body::Body,
+    code::Code,
     counts::{ByPriority, StatusCounts},
     problem::Problem,
     query::{Nothing, Query},
@@ -100,10 +101,7 @@ pub(super) fn name(request: &HttpRequest) -> String {
 }
 
 pub(super) fn no_queue(name: &str) -> Problem {
-    Problem::not_found(
-        "queue_not_found",
-        format!("There is no queue {name:?}: it comes into being with its first task"),
-    )
+    Problem::new(Code::QueueNotFound, format!("There is no queue {name:?}: it comes into being with its first task"))
 }
 
 /// Lists the queues

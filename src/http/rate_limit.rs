@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{check::Faults, draft::DurationWritten, time::seconds};
+use super::{check::Faults, code::Code, draft::DurationWritten, time::seconds};
 use crate::task::{
     Gate, Millis, RateLimit, duration,
     rate::{Algorithm, Key, LimitBy},
@@ -67,7 +67,7 @@ pub(super) fn check(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'
         None | Some("queue") => LimitBy::Queue,
         Some("priority") => LimitBy::Priority,
         Some("rate_key") => {
-            faults.add("not_built_yet", at("by"), "`rate_key` is not supported by this version");
+            faults.add(Code::NotBuiltYet, at("by"), "`rate_key` is not supported by this version");
             return None;
         }
         Some(_) => {
@@ -89,7 +89,7 @@ pub(super) fn check(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'
         }
         (None, None, LimitBy::Priority) => (BY_PRIORITY, "limit"),
         (None, None, LimitBy::Queue) => {
-            faults.add("missing_field", at("limit"), "`limit` is required");
+            faults.add(Code::MissingField, at("limit"), "`limit` is required");
             return None;
         }
     };

@@ -8,6 +8,7 @@ use super::{
     ApiState, TaskDefaults,
     body::Body,
     check::MAX_RESULT_TTL,
+    code::Code,
     draft::DurationWritten,
     problem::{Fault, Problem},
     query::{self, Nothing, Query},
@@ -87,7 +88,7 @@ pub(super) async fn get(state: Data<ApiState>, id: Id, query: Query<WaitQuery>) 
 fn answer(state: &ApiState, row: &TaskRow) -> Result<HttpResponse, Problem> {
     if is_expired(row, &state.defaults, state.now()) {
         let detail = "The result has expired or was deleted; the task itself is still there";
-        return Err(Problem::new(StatusCode::GONE, "result_expired", detail).about(row.id));
+        return Err(Problem::new(Code::ResultExpired, detail).about(row.id));
     }
     let view = ResultView {
         task_id: row.id,
@@ -119,7 +120,7 @@ pub(super) async fn put_ttl(
 ) -> Result<HttpResponse, Problem> {
     let TtlBody { ttl } = shape::parse(&body.0)?;
     if ttl > MAX_RESULT_TTL {
-        return Err(Problem::invalid("invalid_field", vec![Fault::at("/ttl", "must be at most 366 days")]));
+        return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/ttl", "must be at most 366 days")]));
     }
     let row = state.task(id.0).await?;
     if is_expired(&row, &state.defaults, state.now()) {
@@ -145,7 +146,7 @@ pub(super) async fn delete(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> 
         ResultChanged::NotFound => Err(no_task(id.0)),
         ResultChanged::NotOver(status) => {
             let detail = format!("The task has no result: its status is {status}");
-            Err(Problem::conflict("no_result", detail))
+            Err(Problem::new(Code::NoResult, detail))
         }
     }
 }

@@ -4,14 +4,11 @@ use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder,
     dev::{AppService, HttpServiceFactory},
     guard::{Any, Get, Head},
-    http::{
-        StatusCode,
-        header::{ALLOW, HeaderValue},
-    },
+    http::header::{ALLOW, HeaderValue},
     web,
 };
 
-use super::problem::Problem;
+use super::{code::Code, problem::Problem};
 
 /// A path with what can be done at it.
 pub(super) struct Path {
@@ -73,7 +70,7 @@ impl HttpServiceFactory for Path {
         let allow = self.methods.join(", ");
         let other = move |request: HttpRequest| {
             let detail = format!("{} is not possible here; possible are {allow}", request.method());
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+            let problem = Problem::new(Code::MethodNotAllowed, detail);
             let problem = match HeaderValue::from_str(&allow) {
                 Ok(allow) => problem.with(ALLOW, allow),
                 Err(_) => problem,
@@ -86,8 +83,8 @@ impl HttpServiceFactory for Path {
 
 /// A path that there is not.
 pub(super) async fn no_route(request: HttpRequest) -> Result<&'static str, Problem> {
-    Err(Problem::not_found(
-        "route_not_found",
-        format!("There is nothing at {}; the API is described at /openapi.json", request.path()),
+    Err(Problem::new(
+        Code::RouteNotFound,
+        format!("There is nothing at {}; the API is described at /docs", request.path()),
     ))
 }

@@ -1,6 +1,6 @@
 //! What is set for a queue: read, replaced, and its rate limit by itself.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +10,7 @@ use super::{
     body::Body,
     bulk::{self, OperationView},
     check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
+    code::Code,
     draft::{DurationWritten, RetryField, RetryWritten},
     problem::{Fault, Problem},
     query::{Nothing, Query},
@@ -126,17 +127,17 @@ async fn change(
 ) -> Result<(), Problem> {
     let name = name(request);
     if let Err(error) = names::queue(&name) {
-        return Err(Problem::invalid("invalid_field", vec![Fault::at("", error.to_string())]));
+        return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("", error.to_string())]));
     }
     match state.engine.change_queue(&name, version, change).await? {
         QueueChanged::Done(_) => Ok(()),
         QueueChanged::Meanwhile(now) => {
             let detail = format!("Somebody else has changed the queue: it is at version {now}. Read it and try again");
-            Err(Problem::conflict("queue_changed", detail))
+            Err(Problem::new(Code::QueueChanged, detail))
         }
         QueueChanged::TooMany(most) => {
             let detail = format!("there are {most} queues already, the most this server keeps");
-            Err(Problem::invalid("too_many_queues", vec![Fault::at("", detail)]))
+            Err(Problem::invalid(Code::TooManyQueues, vec![Fault::at("", detail)]))
         }
     }
 }
@@ -183,7 +184,7 @@ pub(super) async fn delete(
         QueueDeleted::NotEmpty(tasks) => {
             let detail =
                 format!("{tasks} tasks are in the queue, finished ones among them: purge or delete them first");
-            Err(Problem::conflict("queue_not_empty", detail))
+            Err(Problem::new(Code::QueueNotEmpty, detail))
         }
     }
 }
@@ -244,9 +245,8 @@ async fn shown(state: &ApiState, request: &HttpRequest) -> Result<HttpResponse, 
         row.map(|row| limit_of(reader, &engine, &row, now)).transpose()
     });
     let limit = found.await?.ok_or_else(|| no_queue(&name))?;
-    let limit = limit.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "rate_limit_not_set", format!("Queue {name:?} has no rate limit"))
-    })?;
+    let limit =
+        limit.ok_or_else(|| Problem::new(Code::RateLimitNotSet, format!("Queue {name:?} has no rate limit")))?;
     reply::ok(&limit)
 }
 

@@ -1,16 +1,18 @@
 //! JSON into a request's type, and for what does not fit: where, why, and what was meant.
 
-use actix_web::http::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_path_to_error::{Path, Segment};
 
-use super::problem::{Fault, Problem};
+use super::{
+    code::Code,
+    problem::{Fault, Problem},
+};
 
 /// Reads a body. Syntax comes first (400), then the shape (422).
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let detail = format!("The body is not UTF-8: byte {} begins no character", error.valid_up_to());
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_utf8", detail)
+        Problem::new(Code::InvalidUtf8, detail)
     })?;
     parse_text(text)
 }
@@ -31,11 +33,11 @@ pub(super) fn parse_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Pro
 
 fn syntax(text: &str) -> Result<(), Problem> {
     if text.is_empty() {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_json", "The body is empty; expected a JSON object"));
+        return Err(Problem::new(Code::InvalidJson, "The body is empty; expected a JSON object"));
     }
-    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("The body is not JSON: {error}"))
-    })
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|error| Problem::new(Code::InvalidJson, format!("The body is not JSON: {error}")))
 }
 
 /// Reads the text again, slowly: what is right never pays for the explanation.
@@ -80,27 +82,27 @@ fn misfit(pointer: &str, message: &str) -> Problem {
 }
 
 /// Code, field and detail of serde's message.
-pub(super) fn read(message: &str) -> (&'static str, Option<&str>, String) {
+pub(super) fn read(message: &str) -> (Code, Option<&str>, String) {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let named = |start: &str| message.starts_with(start);
     if named("unknown field") {
         let field = quoted.next().unwrap_or_default();
         let known: Vec<&str> = quoted.filter(|known| !super::draft::NOT_BUILT.contains(known)).collect();
-        return ("unknown_field", Some(field), unknown(field, &known));
+        return (Code::UnknownField, Some(field), unknown(field, &known));
     }
     if named("missing field") {
         let field = quoted.next().unwrap_or_default();
-        return ("missing_field", Some(field), format!("`{field}` is required"));
+        return (Code::MissingField, Some(field), format!("`{field}` is required"));
     }
     if named("duplicate field") {
         let field = quoted.next().unwrap_or_default();
         return (
-            "duplicate_field",
+            Code::DuplicateField,
             Some(field),
             format!("`{field}` is given twice, or once more under its other name"),
         );
     }
-    ("invalid_field", None, message.to_owned())
+    (Code::InvalidField, None, message.to_owned())
 }
 
 fn unknown(field: &str, known: &[&str]) -> String {

@@ -18,6 +18,7 @@ use super::{
     ApiState,
     body::Body,
     check::{self, Checked},
+    code::Code,
     draft::Draft,
     problem::{Fault, Problem},
     query::{self, Query},
@@ -48,7 +49,7 @@ pub(super) struct SubmitQuery {
 #[utoipa::path(
     post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
     params(SubmitQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
-    request_body = Draft,
+    request_body(content = Draft, example = json!({ "name": "demo.add", "args": [1, 2] })),
     responses(
         (status = 201, body = TaskView, description = "Stored"),
         (status = 200, body = TaskView, description = "Finished, or the task that holds the unique key"),
@@ -67,7 +68,7 @@ pub(super) async fn submit(
     let Checked { task, parts, siblings } = check::check(shape::parse::<Draft<'_>>(&body.0)?, &state, now)?;
     if let Some(sibling) = siblings.first() {
         let fault = sibling.fault("has a meaning in a batch only; name the task by its `id`");
-        return Err(Problem::invalid("invalid_field", vec![fault]));
+        return Err(Problem::invalid(Code::InvalidField, vec![fault]));
     }
     let parents = task.parents.clone();
     let submission = Submission { tasks: vec![task], atomic: false, idempotency };
@@ -98,7 +99,7 @@ async fn deduplicated(state: &ApiState, id: TaskId, wait: Option<Duration>) -> R
     let row = state.wait_for(id, wait.unwrap_or_default()).await?;
     let Some(row) = row else {
         let detail = "The task that held the unique key has just been deleted: submit again";
-        return Err(Problem::conflict("unique_key_released", detail).about(id));
+        return Err(Problem::new(Code::UniqueKeyReleased, detail).about(id));
     };
     let mut view = TaskView::of(&row, Shown::ALL);
     view.deduplicated = true;
@@ -129,17 +130,17 @@ pub(super) fn replayed(mut response: HttpResponse) -> HttpResponse {
 pub(super) fn no_parent(parents: &[Parent], id: TaskId) -> Problem {
     let place = parents.iter().position(|parent| parent.id == id).unwrap_or_default();
     let detail = format!("there is no task {id}; it may have been deleted after its retention");
-    Problem::invalid("parent_not_found", vec![Fault::at(format!("/depends_on/{place}"), detail)])
+    Problem::invalid(Code::ParentNotFound, vec![Fault::at(format!("/depends_on/{place}"), detail)])
 }
 
 pub(super) fn queue_full(queue: &str) -> Problem {
     let detail = format!("As many tasks wait in queue {queue:?} as it may hold (max_depth)");
-    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail);
+    let problem = Problem::new(Code::QueueFull, detail);
     problem.with(RETRY_AFTER, HeaderValue::from(FULL_FOR))
 }
 
 pub(super) fn key_held(holder: TaskId) -> Problem {
-    Problem::conflict("unique_key_held", format!("The unique key is held by task {holder}")).about(holder)
+    Problem::new(Code::UniqueKeyHeld, format!("The unique key is held by task {holder}")).about(holder)
 }
 
 /// The header, with what the request was: a repeat is one of the same route and body.
@@ -154,7 +155,7 @@ pub(super) fn idempotency_key(
     let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
     let Some(key) = key else {
         let fault = Fault::header(NAME, "must be 1 to 255 printable ASCII characters");
-        return Err(Problem::invalid("invalid_header", vec![fault]));
+        return Err(Problem::invalid(Code::InvalidHeader, vec![fault]));
     };
     let hash = Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize();
     Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash.to_vec(), created_at: now }))

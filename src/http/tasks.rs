@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     ApiState,
+    code::Code,
     problem::Problem,
     query::{Nothing, Query},
     reply, result,
@@ -24,12 +25,12 @@ impl<T: FromStr<Err: std::fmt::Display>> FromRequest for Id<T> {
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let text = request.match_info().get("id").unwrap_or_default();
-        ready(text.parse().map(Self).map_err(|error: T::Err| Problem::not_found("invalid_id", error.to_string())))
+        ready(text.parse().map(Self).map_err(|error: T::Err| Problem::new(Code::InvalidId, error.to_string())))
     }
 }
 
 pub(super) fn no_task(id: TaskId) -> Problem {
-    Problem::not_found("task_not_found", format!("There is no task {id}; it may have been deleted after its retention"))
+    Problem::new(Code::TaskNotFound, format!("There is no task {id}; it may have been deleted after its retention"))
 }
 
 impl ApiState {

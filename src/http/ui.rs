@@ -1,4 +1,4 @@
-//! The dashboard's files. Debug builds read them from `static/`, release builds have them inside.
+//! The files of the dashboard and of the API's reference. Debug builds read them from `static/`, release builds have them inside.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -6,7 +6,7 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::problem::Problem;
+use super::{code::Code, problem::Problem};
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -27,8 +27,14 @@ pub(super) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
     match Assets::get("index.html").filter(|_| is_page) {
         Some(index) => Ok(send(&request, index)),
-        None => Err(Problem::not_found("file_not_found", format!("The dashboard has no file {path:?}"))),
+        None => Err(Problem::new(Code::FileNotFound, format!("The dashboard has no file {path:?}"))),
     }
+}
+
+/// The page of the API's reference and of its errors; its scripts are among the dashboard's.
+pub(super) async fn docs(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let page = Assets::get("docs.html").ok_or_else(|| Problem::new(Code::FileNotFound, "The reference is missing"))?;
+    Ok(send(&request, page))
 }
 
 /// With a tag of its content, so that a browser asks each time and is seldom sent anything.

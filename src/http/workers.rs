@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    code::Code,
     problem::Problem,
     query::{Nothing, Query},
     reply::{self, Listed},
@@ -101,6 +102,6 @@ pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<Htt
 pub(super) async fn get(state: Data<ApiState>, id: Id<WorkerId>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let rows = state.read(|reader| reader.workers()).await?;
     let found = rows.into_iter().find(|row| row.id == id.0);
-    let row = found.ok_or_else(|| Problem::not_found("worker_not_found", format!("There is no worker {}", id.0)))?;
+    let row = found.ok_or_else(|| Problem::new(Code::WorkerNotFound, format!("There is no worker {}", id.0)))?;
     reply::ok(&WorkerView::of(row, &state))
 }

@@ -16,9 +16,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands. The number is what the store keeps.
+/// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+// The numbers are what the store keeps.
 #[repr(i16)]
 pub enum Status {
     /// Waits for its parents.

@@ -85,6 +85,9 @@ async fn the_document_and_the_routes_are_the_same() {
     assert_eq!(ids.len(), operations.len());
     for (method, path, operation) in &operations {
         assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{path}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{path} {status}");
+        }
         if path == "/api/v1/events" {
             continue;
         }
@@ -92,6 +95,28 @@ async fn the_document_and_the_routes_are_the_same() {
         let response = server.call(&method.to_uppercase(), &url, &[], b"").await;
         let routed = response.status != 405 && (response.status != 404 || response.json()["code"] != "route_not_found");
         assert!(routed, "{method} {path}: {}", response.text());
+    }
+}
+
+#[test]
+fn the_committed_document_is_the_current_one() {
+    let committed = std::fs::read_to_string("docs/openapi.json").unwrap_or_default();
+    let current = format!("{}\n", jobqueue::http::openapi().to_pretty_json().unwrap());
+    assert!(committed == current, "the API has changed; renew its document: cargo run -- openapi > docs/openapi.json");
+}
+
+#[actix::test]
+async fn every_error_is_explained() {
+    let document = Server::start().await.get("/openapi.json").await.json();
+    let explained = document["x-errors"].as_array().unwrap();
+    let codes: Vec<_> = explained.iter().map(|error| &error["code"]).collect();
+    let possible = document["components"]["schemas"]["ErrorCode"]["enum"].as_array().unwrap();
+    assert_eq!(codes, possible.iter().collect::<Vec<_>>());
+    for error in explained {
+        assert!((400..600).contains(&error["status"].as_u64().unwrap()), "{error}");
+        for text in ["meaning", "remedy"] {
+            assert!(error[text].as_str().unwrap().ends_with('.'), "{error}");
+        }
     }
 }
 

@@ -47,8 +47,10 @@ impl Server {
 
     /// The log, where it ends before it is up.
     fn try_start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+        let port: &[&str] = if arguments.contains(&"--port") { &[] } else { &["--port", "0"] };
         let mut child = program(folder)
-            .args(["dev", "--port", "0", "--log-format", "json"])
+            .args(["dev", "--log-format", "json"])
+            .args(port)
             .args(arguments)
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
@@ -72,6 +74,11 @@ impl Server {
         let mut server = Self { child, address: String::new() };
         server.address = told.recv_timeout(DEADLINE).unwrap()?;
         Ok(server)
+    }
+
+    /// Where it listens, as `127.0.0.1:8000`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn signal(&self, signal: &str) {

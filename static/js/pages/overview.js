@@ -17,7 +17,7 @@ const LOAD = ["running", "queued", "retry"];
 
 export function Overview() {
   const queues = useLive("/queues", { topics: ["queues", "tasks"], every: 10_000 });
-  const workers = useLive("/workers", { topics: ["workers"], every: 5_000 });
+  const workers = useLive("/workers", { topics: ["workers", "tasks"], every: 3_000 });
   const actors = useLive("/system/actors", { every: 5_000 });
   const seen = {
     online: online.value, stats: stats.value, health: health.value,
@@ -63,24 +63,25 @@ function Busiest({ queues }) {
     <ul class="lines">${busiest.map((queue) => html`<li key=${queue.name} data-row>
       <div class="line"><a href=${tasksWith("queue", queue.name)}><${Text} value=${queue.name} /></a>
         ${queue.paused && html`<${Pill} status="paused" />`}
-        <span class="end"><${Count} value=${queue.total_queued} /> queued · <${Count} value=${queue.status_counts.running} /> running</span></div>
+        <span class="end">${LOAD.map((status, index) => html`${index > 0 && " · "}<${Count} value=${queue.status_counts[status]} /> ${status === "retry" ? "to retry" : status}`)}</span></div>
       <${Bar} parts=${LOAD.map((status) => [`is-${status}`, queue.status_counts[status], status])} total=${most} />
-      <p class="muted">${queue.oldest_ready_s === null ? "Nothing ready waits" : `Oldest ready ${fmt.duration(queue.oldest_ready_s * 1000)}`}</p>
+      <p class="muted">${queue.oldest_ready_s === null ? "No task waits for a slot" : `The oldest has waited ${fmt.duration(queue.oldest_ready_s * 1000)} for a slot`}</p>
     </li>`)}</ul>
   </section>`;
 }
 
 /** @param {{ workers: Worker[] }} props */
 function Slots({ workers }) {
-  const { total, busy } = stats.value?.slots ?? { total: 0, busy: 0 };
+  const alive = workers.filter((worker) => worker.state !== "dead");
+  const running = (/** @type {Worker} */ worker) => worker.slots.filter((slot) => slot.task_id).length;
+  // The sum of the lines below it: the figures' own count is of another moment.
+  const total = alive.reduce((sum, worker) => sum + worker.slots_total, 0);
+  const busy = alive.reduce((sum, worker) => sum + running(worker), 0);
   return html`<section class="panel" aria-labelledby="slots">
     <header><h2 id="slots">Workers</h2><a href="workers">All ${workers.length || ""}</a></header>
     <p class="big"><b>${fmt.exact(busy)}</b> of ${fmt.exact(total)} slots busy${total > 0 && html`<span class="muted"> · ${Math.round((100 * busy) / total)} %</span>`}</p>
     <${Bar} parts=${[["is-running", busy, "busy"]]} total=${total} />
-    <ul class="lines">${workers.map((worker) => {
-      const running = worker.slots.filter((slot) => slot.task_id).length;
-      return html`<li key=${worker.id} class="line"><${Pill} status=${worker.state} /><span class="bdi">${worker.host}</span>
-        <span class="end">${running} of ${worker.slots_total}</span></li>`;
-    })}</ul>
+    <ul class="lines">${workers.map((worker) => html`<li key=${worker.id} class="line"><${Pill} status=${worker.state} /><span class="bdi">${worker.host}</span>
+      <span class="end">${running(worker)} of ${worker.slots_total}</span></li>`)}</ul>
   </section>`;
 }

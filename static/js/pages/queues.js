@@ -11,10 +11,10 @@ import { html } from "../../vendor/preact.js";
 /** @type {import("../ui/table.js").Column[]} */
 const COLUMNS = [
   { label: "Queue", main: true, cell: name },
-  { label: "Queued by priority", cell: depth },
-  { label: "Queued", num: true, cell: (/** @type {Queue} */ queue) => html`<${Count} value=${queue.total_queued} />` },
+  { label: "Waiting by priority", cell: depth },
+  { label: "Waiting", num: true, cell: (/** @type {Queue} */ queue) => html`<${Count} value=${queue.total_queued} />` },
   { label: "Running", num: true, cell: (/** @type {Queue} */ queue) => html`<${Count} value=${queue.status_counts.running} />` },
-  { label: "Waiting to retry", num: true, cell: (/** @type {Queue} */ queue) => html`<${Count} value=${queue.status_counts.retry} />` },
+  { label: "To retry", num: true, cell: (/** @type {Queue} */ queue) => html`<${Count} value=${queue.status_counts.retry} />` },
   { label: "Oldest ready", num: true, cell: oldest },
   { label: "Weight", num: true, cell: (/** @type {Queue} */ queue) => queue.weight },
   { label: "Actions", act: true, cell: actions },

@@ -41,7 +41,7 @@ function Header({ task, parts }) {
   return html`<header class="head">
     <div><h1><${Text} value=${task.name} /></h1>
       <p class="line"><${Pill} status=${task.status} />${asked && html`<span class="muted">asked to stop</span>`}
-        <code class="id">${task.id}</code><${Copy} text=${task.id} label="Copy the id" /></p></div>
+        <span class="id"><code>${task.id}</code><${Copy} text=${task.id} label="Copy the id" /></span></p></div>
     <div class="actions">
       <${Copy} text=${() => curlOf(task, parts)} label="Copy the curl that submits the same task">Copy as curl</${Copy}>
       ${canRetry(task.status) && html`<button onClick=${() => retryTask(task.id)}><${Icon} name="retry" />Retry</button>`}
@@ -78,11 +78,12 @@ function Facts({ task }) {
     ["Queue", html`<a href=${tasksWith("queue", task.queue)}><${Text} value=${task.queue} /></a>`],
     ["Priority", `${fmt.priorityClass(task.priority)} (${task.priority})`],
     ["Attempt", `${task.attempt} of at most ${task.max_retries + 1}`],
-    ["Failures, crashes", `${task.failures}, ${task.crashes}`],
+    ["Failures", task.failures > 0 && String(task.failures)],
+    ["Crashes", task.crashes > 0 && String(task.crashes)],
     ["Timeout", task.timeout_ms === null ? "none" : fmt.duration(task.timeout_ms)],
     ["Running for", task.status === "running" && task.started_at && html`<${Since} at=${task.started_at} />`],
     ["Ran", task.duration_ms !== null && fmt.duration(task.duration_ms)],
-    ["Next", task.status === "retry" && task.run_at && html`<${Ago} at=${task.run_at} />`],
+    ["Next attempt", task.status === "retry" && task.ready_at && html`<${Ago} at=${task.ready_at} />`],
     ["Worker", task.worker_id && html`<a href=${tasksWith("worker", task.worker_id)} title=${task.worker_id}><code>${fmt.shortId(task.worker_id)}</code></a>`],
     ["Unique key", task.unique_key && html`<code><${Text} value=${task.unique_key} /></code>`],
     ["Tags", task.tags.length > 0 && task.tags.map((tag) => html`<a key=${tag} class="tag" href=${tasksWith("tag", tag)}><${Text} value=${tag} /></a> `)],

@@ -3,7 +3,8 @@ import { Count } from "./bits.js";
 import { Confirm } from "./confirm.js";
 import { Icon } from "./icon.js";
 import { helpShown, KEYS } from "./keyboard.js";
-import { setShortcuts, setTheme, shortcuts, theme, THEMES } from "./settings.js";
+import { setShortcuts, shortcuts } from "./settings.js";
+import { ThemeSwitch } from "./theme-switch.js";
 import { Toasts } from "./toast.js";
 import { BASE, route } from "../router.js";
 import { connection, health, paused, stats } from "../store.js";
@@ -13,6 +14,7 @@ import { html, useEffect, useRef } from "../../vendor/preact.js";
 const LINKS = [
   [BASE, "Overview", ["overview"]], ["tasks", "Tasks", ["tasks", "task"]], ["queues", "Queues", ["queues"]],
   ["dead-letters", "Dead letters", ["dead-letters"]], ["workers", "Workers", ["workers"]], ["actors", "Actors", ["actors"]],
+  ["/docs", "API", []],
 ];
 
 /** @type {Record<string, [string, string]>} */
@@ -26,10 +28,14 @@ const CONNECTION = {
 
 /** @param {{ children: unknown }} props */
 export function Shell({ children }) {
+  const nav = useRef(/** @type {HTMLElement | null} */ (null));
+  const { page } = route.value;
+  // On narrow screens the bar scrolls: the page one is on is not left outside.
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [page]);
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="bar-top">
       <a class="brand" href=${BASE}><${Icon} name="logo" />jobqueue</a>
-      <nav aria-label="Main">${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(route.value.page) ? "page" : undefined}>
+      <nav aria-label="Main" ref=${nav}>${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(page) ? "page" : undefined}>
         ${label}${href === "dead-letters" && stats.value?.dead_letters ? html`<span class="badge"><${Count} value=${stats.value.dead_letters} /></span>` : ""}</a>`)}</nav>
       <div class="tools">
         <a class="button primary" href="new" aria-label="New task" aria-current=${route.value.page === "new" ? "page" : undefined}><${Icon} name="plus" /><span>New task</span></a>
@@ -47,12 +53,6 @@ function Connection() {
   return html`<button class=${`connection is-${connection.value}`} title=${title} aria-pressed=${paused.value} onClick=${() => { paused.value = !paused.value; }}>
     <i></i><span>${word}</span>
   </button>`;
-}
-
-function ThemeSwitch() {
-  const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
-  const label = `Theme: ${theme.value}. Switch to ${next}.`;
-  return html`<button class="ghost" aria-label=${label} title=${label} onClick=${() => setTheme(next)}><${Icon} name=${theme.value} /></button>`;
 }
 
 function Help() {

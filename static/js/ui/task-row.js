@@ -25,7 +25,7 @@ export function TaskRow({ task, selected, onSelect }) {
 /** The one time that matters for its status. @param {Task} task */
 function when(task) {
   if (task.status === "running" && task.started_at) return html`for <${Since} at=${task.started_at} />${task.cancel_requested ? ", asked to stop" : ""}`;
-  if ((task.status === "scheduled" || task.status === "retry") && task.run_at) return html`<${Ago} at=${task.run_at} />`;
+  if ((task.status === "scheduled" || task.status === "retry") && task.ready_at) return html`<${Ago} at=${task.ready_at} />`;
   if (task.finished_at) return html`${task.duration_ms !== null && html`${fmt.duration(task.duration_ms)} · `}<${Ago} at=${task.finished_at} />`;
   return html`<${Ago} at=${task.created_at} />`;
 }

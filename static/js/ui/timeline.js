@@ -24,8 +24,8 @@ export function momentsOf(task) {
   /** @type {[string, string | null, string][]} */
   const all = [
     ["Created", task.created_at, "plus"],
-    [task.status === "retry" ? "Next attempt" : "Due", task.run_at, task.status === "retry" ? "retry" : "scheduled"],
-    ["Ready", task.ready_at, "queued"],
+    ["Due", task.run_at, "scheduled"],
+    task.status === "retry" ? ["Next attempt", task.ready_at, "retry"] : ["Ready", task.ready_at === task.run_at ? null : task.ready_at, "queued"],
     [task.attempt > 1 ? `Attempt ${task.attempt} started` : "Started", task.started_at, "running"],
     [end ?? "Last attempt ended", task.finished_at, end ? task.status : "failed"],
   ];
