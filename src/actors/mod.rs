@@ -4,6 +4,7 @@
 pub mod dispatcher;
 pub mod events;
 mod heartbeat;
+mod metrics;
 pub mod node;
 pub mod queue;
 pub mod rate_limiter;

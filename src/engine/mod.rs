@@ -11,6 +11,7 @@ mod finish;
 mod grant;
 mod held;
 mod inbox;
+mod meter;
 mod notice;
 mod queues;
 mod stage;
@@ -27,6 +28,7 @@ pub use explain::{Explanation, MOST_AHEAD, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
+pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
 pub use notice::{Changes, Listener};
 pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
@@ -71,6 +73,7 @@ struct Inner {
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
     listener: OnceLock<Arc<dyn Listener>>,
+    meter: Meter,
     lost_leases: AtomicU64,
     processed: AtomicU64,
     failed: AtomicU64,
@@ -111,6 +114,7 @@ impl Engine {
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
             listener: OnceLock::new(),
+            meter: Meter::new(worker.slots, worker.started_at),
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -166,6 +170,11 @@ impl Engine {
     /// The limit of queues that have none of their own.
     pub fn default_rate_limit(&self) -> Option<RateLimit> {
         self.0.settings.rate_limit
+    }
+
+    /// What this node has done, in figures.
+    pub fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// Outcomes that came after their lease was taken away, since the start.

@@ -10,7 +10,8 @@ pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use rows::{
-    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow, WorkerRow,
+    AttemptRow, CounterRow, DeadFilter, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow, TaskFilter, TaskRow,
+    WorkerRow,
 };
 pub use session::{
     Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,
@@ -18,7 +19,7 @@ pub use session::{
 };
 
 use crate::task::{
-    Mark, Millis, Priority, Status, TaskId, WorkerId,
+    Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId,
     rate::{Key, LimitState},
 };
 
@@ -47,6 +48,8 @@ pub trait Reader: Send + Sync {
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError>;
+    /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
+    fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
     fn dead_letter_count(&self) -> Result<i64, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
     /// Tasks held by a worker according to its leases, with the lease and the time of the grant.

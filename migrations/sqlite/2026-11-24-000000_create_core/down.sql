@@ -1,3 +1,4 @@
+DROP TABLE task_metrics;
 DROP TABLE counters;
 DROP TABLE idempotency_keys;
 DROP TABLE workers;

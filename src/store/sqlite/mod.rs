@@ -8,6 +8,7 @@ mod finish;
 mod hot;
 mod limits;
 mod list;
+mod metrics;
 mod reader;
 mod reap;
 mod records;

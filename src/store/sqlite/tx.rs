@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     store::{
-        Cancelled, Claim, Claimed, Effects, Entrance, Finished, IdempotencyKey, Inserted, QueueDeleted, QueueRow,
-        Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
+        Cancelled, Claim, Claimed, Effects, Entrance, Finished, IdempotencyKey, Inserted, MetricRow, QueueDeleted,
+        QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx,
+        WorkerInfo,
     },
     task::{
         LeaseId, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
@@ -222,8 +223,13 @@ impl Tx for Writer {
         self.told(done)
     }
 
+    fn add_metrics(&mut self, rows: &[MetricRow]) -> Result<(), StoreError> {
+        let done = super::metrics::add(&mut self.connection, rows);
+        self.told(done)
+    }
+
     fn effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
+        Effects { counted: self.deltas.events(), ..std::mem::take(&mut self.effects) }
     }
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {

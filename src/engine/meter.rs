@@ -1,0 +1,132 @@
+//! The meter: what this node has done, in figures.
+//!
+//! The stage reads it off each batch it has committed: one lock for a batch, and for a task a look-up and a few additions.
+//! [`Engine::flush_metrics`] moves what has come together to the store, where the figures of all nodes and of earlier lives
+//! add up.
+
+mod book;
+mod flush;
+mod labels;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Engine, batch::Batch};
+use crate::{
+    store::{Counted, StoreErrorKind},
+    task::{Figures, Histogram, Millis, Status},
+};
+use book::Book;
+pub use labels::{ALL_QUEUES, OTHER_QUEUES};
+
+pub struct Meter(Mutex<Metered>);
+
+struct Metered {
+    book: Book,
+    /// Transactions, in hundredths of a millisecond.
+    commits: Histogram,
+    batches: Histogram,
+    /// By the place in [`StoreErrorKind::ALL`].
+    failures: [u64; StoreErrorKind::ALL.len()],
+}
+
+/// What this node has done since its start.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// By queue; those that have none of their own are under [`OTHER_QUEUES`].
+    pub queues: Vec<(Arc<str>, Figures)>,
+    /// How long transactions took, in units of [`Snapshot::COMMIT_UNIT_S`].
+    pub commits: Histogram,
+    /// How many operations they had.
+    pub batches: Histogram,
+    pub failures: Vec<(StoreErrorKind, u64)>,
+}
+
+impl Snapshot {
+    /// Seconds of a unit of `commits`: a transaction takes less than the millisecond that histograms count in.
+    pub const COMMIT_UNIT_S: f64 = 1e-5;
+}
+
+impl Meter {
+    pub(super) fn new(slots: u32, now: Millis) -> Self {
+        Self(Mutex::new(Metered {
+            book: Book::new(slots, now),
+            commits: Histogram::default(),
+            batches: Histogram::default(),
+            failures: Default::default(),
+        }))
+    }
+
+    fn metered(&self) -> MutexGuard<'_, Metered> {
+        // Only sums are under this lock: after a panic one of them lacks something.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batch is on the disk, its operations have not been told yet.
+    pub(super) fn committed(&self, batch: &Batch, now: Millis, took: Duration) {
+        let mut metered = self.metered();
+        metered.commits.record(Millis::try_from(took.as_micros() / 10).unwrap_or(Millis::MAX));
+        metered.batches.record(Millis::try_from(batch.len()).unwrap_or(Millis::MAX));
+        let book = &mut metered.book;
+        for op in &batch.finishes {
+            let (task, status) = op.ended();
+            let label = book.label(&task.queue);
+            book.occupy(label, -1, now);
+            if status.is_some_and(|status| status != Status::Queued) {
+                book.add(label, now, |figures| figures.run.record(now - task.started_at));
+            }
+        }
+        for task in batch.claims.iter().flat_map(super::claim::ClaimOp::granted) {
+            let label = book.label(&task.queue);
+            book.occupy(label, 1, now);
+            book.add(label, now, |figures| figures.wait.record(task.started_at - task.ready_at));
+        }
+        for (queue, kind, n) in &batch.effects.counted {
+            let label = book.label(queue);
+            book.add(label, now, |figures| *count(figures, *kind) += n);
+        }
+    }
+
+    pub(super) fn failed(&self, kind: StoreErrorKind) {
+        let at = StoreErrorKind::ALL.iter().position(|known| *known == kind).unwrap_or_default();
+        self.metered().failures[at] += 1;
+    }
+
+    /// A task is no longer in this node's hands, although nothing could be recorded of its end.
+    pub(super) fn given_up(&self, queue: &Arc<str>, now: Millis) {
+        let book = &mut self.metered().book;
+        let label = book.label(queue);
+        book.occupy(label, -1, now);
+    }
+
+    /// The names under which the figures of these queues are kept, in their order.
+    pub fn labels<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Vec<Arc<str>> {
+        let book = &mut self.metered().book;
+        queues.map(|queue| book.label_name(queue)).collect()
+    }
+
+    pub fn snapshot(&self, now: Millis) -> Snapshot {
+        let mut metered = self.metered();
+        let queues = metered.book.totals(now);
+        Snapshot {
+            queues,
+            commits: metered.commits.clone(),
+            batches: metered.batches.clone(),
+            failures: StoreErrorKind::ALL.into_iter().zip(metered.failures).collect(),
+        }
+    }
+}
+
+fn count(figures: &mut Figures, kind: Counted) -> &mut u64 {
+    match kind {
+        Counted::Submitted => &mut figures.submitted,
+        Counted::Succeeded => &mut figures.succeeded,
+        Counted::FailedAttempts => &mut figures.failed_attempts,
+        Counted::Dead => &mut figures.dead,
+        Counted::Retried => &mut figures.retried,
+        Counted::ExpiredTotal => &mut figures.expired,
+        Counted::CancelledTotal | Counted::In(_) => &mut figures.cancelled,
+    }
+}
