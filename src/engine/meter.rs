@@ -37,16 +37,11 @@ struct Metered {
 pub struct Snapshot {
     /// By queue; those that have none of their own are under [`OTHER_QUEUES`].
     pub queues: Vec<(Arc<str>, Figures)>,
-    /// How long transactions took, in units of [`Snapshot::COMMIT_UNIT_S`].
+    /// How long transactions took, in hundredths of a millisecond: most take less than one.
     pub commits: Histogram,
     /// How many operations they had.
     pub batches: Histogram,
     pub failures: Vec<(StoreErrorKind, u64)>,
-}
-
-impl Snapshot {
-    /// Seconds of a unit of `commits`: a transaction takes less than the millisecond that histograms count in.
-    pub const COMMIT_UNIT_S: f64 = 1e-5;
 }
 
 impl Meter {
@@ -101,10 +96,23 @@ impl Meter {
         book.occupy(label, -1, now);
     }
 
-    /// The names under which the figures of these queues are kept, in their order.
+    /// The name under which a queue's figures are kept.
+    pub fn label_of(&self, queue: &str) -> Arc<str> {
+        let book = &mut self.metered().book;
+        let labels = book.labels();
+        labels.find(queue).map_or_else(|| queue.into(), |place| labels.name(place).clone())
+    }
+
+    /// The names under which the figures of queues that exist are kept, in their order.
     pub fn labels<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Vec<Arc<str>> {
         let book = &mut self.metered().book;
-        queues.map(|queue| book.label_name(queue)).collect()
+        let labels = book.labels();
+        queues
+            .map(|queue| {
+                let place = labels.place(queue);
+                labels.name(place).clone()
+            })
+            .collect()
     }
 
     pub fn snapshot(&self, now: Millis) -> Snapshot {

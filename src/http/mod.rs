@@ -14,7 +14,9 @@ mod edge;
 mod events;
 mod explain;
 mod health;
+mod history;
 mod list;
+mod metrics;
 mod openapi;
 mod parents;
 mod problem;
@@ -40,6 +42,7 @@ mod ui;
 mod unread;
 mod view;
 mod wait;
+mod window;
 mod workers;
 
 pub use openapi::openapi;
@@ -84,6 +87,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(read("/workers", workers::list))
             .service(read("/workers/{id}", workers::get))
             .service(read("/stats", stats::stats))
+            .service(read("/stats/history", history::history))
             .service(read("/events", events::events))
             .service(read("/system/actors", actors::list))
             .service(act("/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed))),
@@ -92,6 +96,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read("/health", health::health))
         .service(read("/healthz", health::alive))
         .service(read("/readyz", health::ready))
+        .service(read("/metrics", metrics::metrics))
         .service(read("/openapi.json", openapi::document))
         .service(read("/", ui::root))
         .service(

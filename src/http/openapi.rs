@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{
-    actions, actors, attempts, batch, dlq, events, explain, health, list,
+    actions, actors, attempts, batch, dlq, events, explain, health, history, list, metrics,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, settings, stats, submit, tasks, workers,
@@ -31,8 +31,8 @@ use super::{
         settings::get_limit, settings::put_limit, settings::delete_limit,
         dlq::dead_letters, dlq::dead_letter, dlq::retry,
         workers::list, workers::get,
-        stats::stats, events::events, actors::list,
-        health::health, health::alive, health::ready, document
+        stats::stats, history::history, events::events, actors::list,
+        health::health, health::alive, health::ready, metrics::metrics, document
     ),
     components(schemas(ProblemBody)),
     modifiers(&EveryError)

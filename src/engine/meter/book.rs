@@ -69,9 +69,8 @@ impl Book {
         self.labels.place(queue)
     }
 
-    pub(super) fn label_name(&mut self, queue: &str) -> Arc<str> {
-        let place = self.labels.place(queue);
-        self.labels.name(place).clone()
+    pub(super) fn labels(&mut self) -> &mut Labels {
+        &mut self.labels
     }
 
     pub(super) fn add(&mut self, label: usize, now: Millis, mut change: impl FnMut(&mut Figures)) {
@@ -167,14 +166,14 @@ impl Book {
         to: &mut BTreeMap<Millis, Figures>,
     ) {
         self.accrue_all(now);
-        let wanted = (queue != ALL_QUEUES).then(|| self.labels.place(queue));
+        let wanted = (queue != ALL_QUEUES).then(|| self.labels.find(queue));
         for page in self.flushing.iter().chain(&self.pending) {
             let starts_at = span.start_of(page.minute);
             if starts_at < from {
                 continue;
             }
             for (label, figures) in page.figures.iter().enumerate() {
-                if wanted.is_none_or(|wanted| wanted == label) {
+                if wanted.is_none_or(|wanted| wanted == Some(label)) {
                     to.entry(starts_at).or_default().merge(figures);
                 }
             }

@@ -25,6 +25,12 @@ impl Default for Labels {
 }
 
 impl Labels {
+    /// Where a queue's figures are, if there are any. Asking gives no queue a place.
+    pub(super) fn find(&self, queue: &str) -> Option<usize> {
+        let known = self.places.get(queue).copied();
+        known.or_else(|| (self.names.len() >= MOST_QUEUES + 2).then_some(OTHER))
+    }
+
     pub(super) fn place(&mut self, queue: &str) -> usize {
         if let Some(place) = self.places.get(queue) {
             return *place;
