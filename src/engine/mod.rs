@@ -103,6 +103,7 @@ impl Engine {
     ) -> Result<(Self, StageThread), StoreError> {
         session.transaction(&mut |tx| tx.register_worker(worker))?;
         let known = reader.queues()?;
+        let meter = Meter::new(worker.slots, clock.now());
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::default(),
             reader,
@@ -114,7 +115,7 @@ impl Engine {
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
             listener: OnceLock::new(),
-            meter: Meter::new(worker.slots, worker.started_at),
+            meter,
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),

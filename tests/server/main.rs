@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod crash;
+mod figures;
 mod graphs;
 mod input;
 mod life;
