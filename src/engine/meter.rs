@@ -65,22 +65,27 @@ impl Meter {
         metered.commits.record(Millis::try_from(took.as_micros() / 10).unwrap_or(Millis::MAX));
         metered.batches.record(Millis::try_from(batch.len()).unwrap_or(Millis::MAX));
         let book = &mut metered.book;
-        for op in &batch.finishes {
-            let (task, status) = op.ended();
-            let label = book.label(&task.queue);
-            book.occupy(label, -1, now);
-            if status.is_some_and(|status| status != Status::Queued) {
-                book.add(label, now, |figures| figures.run.record(now - task.started_at));
+        // Neighbours are mostly of one queue: it is looked up once for all of them.
+        for ops in batch.finishes.chunk_by(|one, next| Arc::ptr_eq(&one.ended().0.queue, &next.ended().0.queue)) {
+            let label = book.label(&ops[0].ended().0.queue);
+            book.occupy(label, -signed(ops.len()), now);
+            let figures = book.figures(label, now);
+            for (task, status) in ops.iter().map(super::finish::FinishOp::ended) {
+                if status.is_some_and(|status| status != Status::Queued) {
+                    figures.run.record(now - task.started_at);
+                }
             }
         }
-        for task in batch.claims.iter().flat_map(super::claim::ClaimOp::granted) {
-            let label = book.label(&task.queue);
-            book.occupy(label, 1, now);
-            book.add(label, now, |figures| figures.wait.record(task.started_at - task.ready_at));
+        for granted in batch.claims.iter().map(super::claim::ClaimOp::granted) {
+            let Some(first) = granted.first() else { continue };
+            let label = book.label(&first.queue);
+            book.occupy(label, signed(granted.len()), now);
+            let figures = book.figures(label, now);
+            granted.iter().for_each(|task| figures.wait.record(task.started_at - task.ready_at));
         }
         for (queue, kind, n) in &batch.effects.counted {
             let label = book.label(queue);
-            book.add(label, now, |figures| *count(figures, *kind) += n);
+            *count(book.figures(label, now), *kind) += n;
         }
     }
 
@@ -125,6 +130,10 @@ impl Meter {
             failures: StoreErrorKind::ALL.into_iter().zip(metered.failures).collect(),
         }
     }
+}
+
+fn signed(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 fn count(figures: &mut Figures, kind: Counted) -> &mut u64 {

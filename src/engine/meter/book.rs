@@ -15,8 +15,8 @@ pub(super) struct Book {
     labels: Labels,
     slots: u64,
     slots_since: Millis,
-    /// By label, as the two below.
-    totals: Vec<Figures>,
+    /// By label. What is in the store already, and in the two lists below not any more.
+    stored: Vec<Figures>,
     busy: Vec<Busy>,
     pending: Vec<Page>,
     /// On their way to the store, in a transaction that may be rolled back.
@@ -38,8 +38,10 @@ struct Page {
 }
 
 impl Page {
-    fn of(&mut self, label: usize) -> &mut Figures {
-        grown(&mut self.figures, label)
+    fn add_to(&self, sums: &mut Vec<Figures>) {
+        for (label, figures) in self.figures.iter().enumerate() {
+            grown(sums, label).merge(figures);
+        }
     }
 }
 
@@ -56,7 +58,7 @@ impl Book {
             labels: Labels::default(),
             slots: slots.into(),
             slots_since: now,
-            totals: Vec::new(),
+            stored: Vec::new(),
             busy: Vec::new(),
             pending: Vec::new(),
             flushing: Vec::new(),
@@ -73,15 +75,15 @@ impl Book {
         &mut self.labels
     }
 
-    pub(super) fn add(&mut self, label: usize, now: Millis, mut change: impl FnMut(&mut Figures)) {
-        change(grown(&mut self.totals, label));
+    /// The figures of a queue in the minute of a moment, to be added to.
+    pub(super) fn figures(&mut self, label: usize, now: Millis) -> &mut Figures {
         let minute = Span::Minute.start_of(now);
-        if self.pending.last().is_none_or(|page| page.minute < minute) && self.pending.len() < MOST_MINUTES {
+        let is_new = self.pending.last().is_none_or(|page| page.minute < minute);
+        if is_new && self.pending.len() < MOST_MINUTES {
             self.pending.push(Page { minute, figures: Vec::new() });
         }
-        if let Some(page) = self.pending.last_mut() {
-            change(page.of(label));
-        }
+        let last = self.pending.len().saturating_sub(1);
+        grown(&mut self.pending[last].figures, label)
     }
 
     /// A slot takes up (1) or ends (-1) a task of the queue.
@@ -97,7 +99,7 @@ impl Book {
         let spent = busy.running * (now - busy.since).max(0).unsigned_abs();
         busy.since = busy.since.max(now);
         if spent > 0 {
-            self.add(label, now, |figures| figures.busy_ms += spent);
+            self.figures(label, now).busy_ms += spent;
         }
     }
 
@@ -106,16 +108,18 @@ impl Book {
         let there = self.slots * (now - self.slots_since).max(0).unsigned_abs();
         self.slots_since = self.slots_since.max(now);
         if there > 0 {
-            self.add(ALL, now, |figures| figures.slot_ms += there);
+            self.figures(ALL, now).slot_ms += there;
         }
     }
 
     /// Since the start, by queue.
     pub(super) fn totals(&mut self, now: Millis) -> Vec<(Arc<str>, Figures)> {
         self.accrue_all(now);
-        let queues = self.totals.iter().enumerate().skip(ALL + 1);
-        let used = queues.filter(|(_, figures)| **figures != Figures::default());
-        used.map(|(label, figures)| (self.labels.name(label).clone(), figures.clone())).collect()
+        let mut totals = self.stored.clone();
+        self.flushing.iter().chain(&self.pending).for_each(|page| page.add_to(&mut totals));
+        let queues = totals.into_iter().enumerate().skip(ALL + 1);
+        let used = queues.filter(|(_, figures)| *figures != Figures::default());
+        used.map(|(label, figures)| (self.labels.name(label).clone(), figures)).collect()
     }
 
     /// What is to be added to the store. Answers the same again, with what has come since, until [`Book::end_flush`].
@@ -146,7 +150,9 @@ impl Book {
 
     /// The store has it.
     pub(super) fn end_flush(&mut self) {
-        self.flushing.clear();
+        for page in self.flushing.drain(..) {
+            page.add_to(&mut self.stored);
+        }
         self.in_flight = false;
         self.flushes += 1;
     }
@@ -206,7 +212,7 @@ mod tests {
     fn a_flush_that_is_rolled_back_loses_and_doubles_nothing() {
         let mut book = Book::new(0, HOUR);
         let label = book.label("a");
-        let submit = |book: &mut Book| book.add(label, HOUR, |figures| figures.submitted += 1);
+        let submit = |book: &mut Book| book.figures(label, HOUR).submitted += 1;
         let whole = |rows: &[MetricRow]| {
             rows.iter().find(|row| &*row.queue == "a" && row.span == Span::Minute).map(|row| row.figures.submitted)
         };
@@ -224,7 +230,7 @@ mod tests {
         let mut book = Book::new(0, HOUR);
         for n in 0..150 {
             let label = book.label(&format!("q{n}"));
-            book.add(label, HOUR, |figures| figures.submitted += 1);
+            book.figures(label, HOUR).submitted += 1;
         }
         let totals = book.totals(HOUR);
         assert_eq!(totals.len(), 101);
