@@ -119,6 +119,8 @@ impl Pruner {
                 others_before: now - 7 * 24 * HOUR,
                 idempotency_before: now - 24 * HOUR,
                 workers_before: now - 24 * HOUR,
+                minutes_before: now - 26 * HOUR,
+                hours_before: now - 91 * 24 * HOUR,
                 rows: Self::ROWS,
             };
             node.engine.prune(limits, after).await

@@ -3,6 +3,7 @@
 //! ```text
 //! root (one_for_one; children stop one after the other, last first)
 //! ├─ heartbeat            own thread
+//! ├─ metrics
 //! ├─ events
 //! ├─ dependency_resolver  ┐
 //! ├─ dead_letter          │ reconcilers
@@ -21,6 +22,7 @@ use super::{
     dispatcher::Dispatcher,
     events::Events,
     heartbeat::Heartbeat,
+    metrics::Metrics,
     node::Node,
     queue::QueueActor,
     rate_limiter::RateLimiter,
@@ -57,6 +59,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .backoff(BACKOFF.0, BACKOFF.1)
         .stop_order(StopOrder::LastFirst)
         .child(heartbeat(node))
+        .child(child(node, "metrics", "Metrics", Metrics::new))
         .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
         .child(child(node, DEPENDENCY_RESOLVER, "DependencyResolver", DependencyResolver::new))
         .child(child(node, DEAD_LETTER, "DeadLetter", DeadLetter::new))

@@ -8,7 +8,7 @@ use std::{
 use super::{Engine, Grant, batch::Moment, notice::After};
 use crate::{
     store::{Claim, Claimed, Entrance, StoreError, Tx},
-    task::{Gate, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
+    task::{Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
 };
 
 /// Rows read at a time when a lane is used up.
@@ -96,6 +96,10 @@ impl Engine {
 }
 
 impl ClaimOp {
+    pub(super) fn granted(&self) -> &[Granted] {
+        &self.claimed.tasks
+    }
+
     pub(super) fn run(&mut self, engine: &Engine, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
         let now = moment.now;
         (self.found, self.claimed) = (Found::default(), Claimed::default());

@@ -75,6 +75,7 @@ pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) {
         if told {
             log::error!(task = op.task.id.to_string().as_str(); "The outcome of a task cannot be recorded: {error}");
             engine.held().remove(op.task.id, op.task.lease);
+            engine.meter().given_up(&op.task.queue, engine.clock().now());
             continue;
         }
         let message = format!("the store refused the outcome: {}", error.message);
@@ -85,6 +86,15 @@ pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) {
 }
 
 impl FinishOp {
+    /// The attempt that has ended, and the status recorded of it, if it was.
+    pub(super) fn ended(&self) -> (&Granted, Option<Status>) {
+        let status = self.recorded.and_then(|recorded| match recorded {
+            Recorded::Done(status) => Some(status),
+            Recorded::Duplicate | Recorded::LeaseLost => None,
+        });
+        (&self.task, status)
+    }
+
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
         let Self { task, verdict, recorded, reply } = self;
         engine.held().remove(task.id, task.lease);

@@ -11,6 +11,7 @@ mod finish;
 mod grant;
 mod held;
 mod inbox;
+mod meter;
 mod notice;
 mod operations;
 mod queues;
@@ -29,6 +30,7 @@ pub use explain::{Explanation, MOST_AHEAD, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
+pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
 pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
@@ -76,6 +78,7 @@ struct Inner {
     settings_of: queues::KnownSettings,
     trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
+    meter: Meter,
     lost_leases: AtomicU64,
     processed: AtomicU64,
     failed: AtomicU64,
@@ -105,6 +108,7 @@ impl Engine {
     ) -> Result<(Self, StageThread), StoreError> {
         session.transaction(&mut |tx| tx.register_worker(worker))?;
         let known = reader.queues()?;
+        let meter = Meter::new(worker.slots, clock.now());
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::default(),
             reader,
@@ -117,6 +121,7 @@ impl Engine {
             settings_of: queues::KnownSettings::default(),
             trouble: trouble::Present::default(),
             listener: OnceLock::new(),
+            meter,
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -177,6 +182,11 @@ impl Engine {
     /// Why nothing can be committed at present, if so.
     pub fn trouble(&self) -> Option<Trouble> {
         self.0.trouble.is()
+    }
+
+    /// What this node has done, in figures.
+    pub fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// Outcomes that came after their lease was taken away, since the start.

@@ -54,7 +54,10 @@ impl Stage {
         self.now = self.now.max(self.engine.clock().now());
         let (engine, queues, moment) = (&self.engine, &self.queues, Moment { now: self.now, began });
         match self.session.transaction(&mut |tx| batch.run(engine, queues, tx, moment)) {
-            Ok(()) => self.committed(batch),
+            Ok(()) => {
+                self.engine.0.meter.committed(&batch, self.now, began.elapsed());
+                self.committed(batch);
+            }
             // One item may be at fault, and strangers must not fail with it.
             Err(error) if error.is_refusal() && batch.len() > 1 => {
                 let (first, second) = batch.halves();
@@ -79,6 +82,7 @@ impl Stage {
     }
 
     fn failed(&mut self, batch: Batch, error: &StoreError) {
+        self.engine.0.meter.failed(error.kind);
         self.report(error);
         let mut after = self.after();
         let owed = batch.failed(&self.engine, error, &mut after);

@@ -19,7 +19,9 @@ mod events;
 mod explain;
 mod filter;
 mod health;
+mod history;
 mod list;
+mod metrics;
 mod openapi;
 mod parents;
 mod problem;
@@ -45,6 +47,7 @@ mod ui;
 mod unread;
 mod view;
 mod wait;
+mod window;
 mod workers;
 
 pub use openapi::openapi;
@@ -98,6 +101,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(read("/workers", workers::list))
             .service(read("/workers/{id}", workers::get))
             .service(read("/stats", stats::stats))
+            .service(read("/stats/history", history::history))
             .service(read("/events", events::events))
             .service(read("/system/actors", actors::list))
             .service(act("/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed))),
@@ -106,6 +110,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read("/health", health::health))
         .service(read("/healthz", health::alive))
         .service(read("/readyz", health::ready))
+        .service(read("/metrics", metrics::metrics))
         .service(read("/openapi.json", openapi::document))
         .service(read("/", ui::root))
         .service(

@@ -9,7 +9,8 @@ use utoipa::{
 };
 
 use super::{
-    actions, actors, amend, attempts, batch, bulk, code, dead_letters, dlq, events, explain, health, list,
+    actions, actors, amend, attempts, batch, bulk, code, dead_letters, dlq, events, explain, health, history, list,
+    metrics,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, settings, stats, submit, tasks, workers,
@@ -33,8 +34,8 @@ use super::{
         dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
         workers::list, workers::get,
-        stats::stats, events::events, actors::list,
-        health::health, health::alive, health::ready, document
+        stats::stats, history::history, events::events, actors::list,
+        health::health, health::alive, health::ready, metrics::metrics, document
     ),
     components(schemas(ProblemBody)),
     tags(

@@ -10,10 +10,12 @@ use super::{
     ApiState,
     counts::{StatusCounts, sum},
     problem::Problem,
-    query::{Nothing, Query},
+    query::Query,
     queues, reply,
+    window::{Window, WindowQuery, WindowView},
 };
 use crate::{
+    engine::Engine,
     store::{Counted, CounterRow, Reader, StoreError},
     task::{Millis, Status},
 };
@@ -32,6 +34,8 @@ pub(super) struct StatsView {
     slots: Slots,
     totals: Totals,
     oldest_ready_s: Option<f64>,
+    /// What has happened in the window that was asked for.
+    window: WindowView,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -51,18 +55,22 @@ pub(super) struct Totals {
 }
 
 /// Reads the server's figures
+///
+/// All but `window` are of the whole server and of now, whatever is asked for.
 #[utoipa::path(
     get, path = "/api/v1/stats", operation_id = "get_stats", tag = "system",
+    params(WindowQuery),
     responses((status = 200, body = StatsView))
 )]
-pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+pub(super) async fn stats(state: Data<ApiState>, query: Query<WindowQuery>) -> Result<HttpResponse, Problem> {
+    let window = query.0.read(&state)?;
     let busy = state.engine.held().list().iter().filter(|held| held.slot.is_some()).count();
-    let view = state.read(move |reader| read(reader, busy, now)).await?;
+    let engine = state.engine.clone();
+    let view = state.read(move |reader| read(&engine, reader, busy, &window)).await?;
     reply::ok(&view)
 }
 
-fn read(reader: &dyn Reader, busy: usize, now: Millis) -> Result<StatsView, StoreError> {
+fn read(engine: &Engine, reader: &dyn Reader, busy: usize, window: &Window) -> Result<StatsView, StoreError> {
     let counters = reader.counters(None)?;
     let alive: Vec<_> = reader.workers()?.into_iter().filter(|worker| worker.state == "alive").collect();
     let total = |kind| sum(&counters, |row| row.kind == kind);
@@ -79,11 +87,22 @@ fn read(reader: &dyn Reader, busy: usize, now: Millis) -> Result<StatsView, Stor
             dead: total(Counted::Dead),
             cancelled: total(Counted::CancelledTotal),
         },
-        oldest_ready_s: oldest_ready(reader, &counters, now)?,
+        oldest_ready_s: oldest_ready(reader, &counters, window.to)?,
+        window: window.view(engine, reader)?,
     })
 }
 
 fn oldest_ready(reader: &dyn Reader, counters: &[CounterRow], now: Millis) -> Result<Option<f64>, StoreError> {
+    let mut oldest: Option<f64> = None;
+    for queue in busiest(counters) {
+        let age = queues::oldest_ready(reader, queue, now)?;
+        oldest = [oldest, age].into_iter().flatten().reduce(f64::max);
+    }
+    Ok(oldest)
+}
+
+/// Queues in which something waits, those with most first.
+pub(super) fn busiest(counters: &[CounterRow]) -> impl Iterator<Item = &str> {
     let mut waiting: HashMap<&str, i64> = HashMap::new();
     for row in counters {
         if matches!(row.kind, Counted::In(status) if Status::CLAIMABLE.contains(&status)) {
@@ -92,10 +111,5 @@ fn oldest_ready(reader: &dyn Reader, counters: &[CounterRow], now: Millis) -> Re
     }
     let mut waiting: Vec<_> = waiting.into_iter().filter(|(_, n)| *n > 0).collect();
     waiting.sort_unstable_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let mut oldest: Option<f64> = None;
-    for (queue, _) in waiting.into_iter().take(LOOKED_AT) {
-        let age = queues::oldest_ready(reader, queue, now)?;
-        oldest = [oldest, age].into_iter().flatten().reduce(f64::max);
-    }
-    Ok(oldest)
+    waiting.into_iter().map(|(queue, _)| queue).take(LOOKED_AT)
 }

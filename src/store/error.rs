@@ -15,6 +15,20 @@ pub enum StoreErrorKind {
     Schema,
 }
 
+impl StoreErrorKind {
+    pub const ALL: [Self; 5] = [Self::Full, Self::Unavailable, Self::Locked, Self::Refused, Self::Schema];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Unavailable => "unavailable",
+            Self::Locked => "locked",
+            Self::Refused => "refused",
+            Self::Schema => "schema",
+        }
+    }
+}
+
 /// A failure of the store: which one, why, and what kind.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{store}: {message}")]

@@ -12,8 +12,8 @@ pub mod sqlite;
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
-    AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, Page, ParentRow, QueueRow, TaskFilter, TaskRow,
-    WorkerRow,
+    AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
+    TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
     Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,
@@ -21,7 +21,7 @@ pub use session::{
 };
 
 use crate::task::{
-    Mark, Millis, Priority, Status, TaskId, WorkerId,
+    Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId,
     rate::{Key, LimitState},
 };
 
@@ -50,6 +50,8 @@ pub trait Reader: Send + Sync {
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError>;
+    /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
+    fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
     fn dead_letter_count(&self) -> Result<i64, StoreError>;
     /// Dead letters of the newest `among` by what they have died of, most first.
     fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;

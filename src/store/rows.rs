@@ -1,9 +1,12 @@
 //! What reads return.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, LeaseId, Millis, OnFailure, Priority, QueueSettings, RetryPolicy, Status, TaskError, TaskId, WorkerId,
+    DeadReason, Figures, LeaseId, Millis, OnFailure, Priority, QueueSettings, RetryPolicy, Span, Status, TaskError,
+    TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -87,6 +90,15 @@ pub struct CounterRow {
     pub priority: Priority,
     pub kind: super::Counted,
     pub n: i64,
+}
+
+/// What has happened in a minute or an hour, in one queue or (under the empty name) in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricRow {
+    pub span: Span,
+    pub starts_at: Millis,
+    pub queue: Arc<str>,
+    pub figures: Figures,
 }
 
 #[derive(Debug, Clone)]

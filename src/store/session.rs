@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amended, Amendment, Deleted, Operation, OperationStep, QueueRow, StoreError};
+use super::{Amended, Amendment, Deleted, MetricRow, Operation, OperationStep, QueueRow, StoreError};
 use crate::task::{
     Granted, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict,
     WorkerId,
@@ -87,6 +87,8 @@ pub trait Tx {
     fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError>;
     /// Ends at most `limit` tasks that were not started in time; false where none is left.
     fn expire(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError>;
+    /// Adds figures to those there are of the same stretch of time and queue.
+    fn add_metrics(&mut self, rows: &[MetricRow]) -> Result<(), StoreError>;
     /// What this transaction did besides what was asked for, since the last call.
     fn effects(&mut self) -> Effects;
 
@@ -126,6 +128,8 @@ pub struct Effects {
     pub changed: Vec<(TaskId, Arc<str>, Status)>,
     /// Children are left to be told: see [`Tx::resolve`].
     pub unresolved: bool,
+    /// What happened in this transaction, whoever asked for it; never [`Counted::In`].
+    pub counted: Vec<(Arc<str>, Counted, u64)>,
 }
 
 /// A queue as a claim finds it.
@@ -284,6 +288,9 @@ pub struct RetentionLimits {
     pub others_before: Millis,
     pub idempotency_before: Millis,
     pub workers_before: Millis,
+    /// Figures by minute and by hour.
+    pub minutes_before: Millis,
+    pub hours_before: Millis,
     pub rows: usize,
 }
 
@@ -296,15 +303,19 @@ pub enum Counted {
     FailedAttempts,
     Dead,
     CancelledTotal,
+    Retried,
+    ExpiredTotal,
 }
 
 impl Counted {
-    const EVENTS: [(Self, i16); 5] = [
+    const EVENTS: [(Self, i16); 7] = [
         (Self::Submitted, 100),
         (Self::Succeeded, 101),
         (Self::FailedAttempts, 102),
         (Self::Dead, 103),
         (Self::CancelledTotal, 104),
+        (Self::Retried, 105),
+        (Self::ExpiredTotal, 106),
     ];
 
     pub fn code(self) -> i16 {

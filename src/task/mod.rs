@@ -2,7 +2,9 @@
 
 pub mod admission;
 pub mod duration;
+pub mod figures;
 pub mod graph;
+pub mod histogram;
 pub mod id;
 pub mod json;
 pub mod lane;
@@ -15,7 +17,9 @@ pub mod rate;
 pub mod retry;
 pub mod status;
 
+pub use figures::{Figures, Span};
 pub use graph::{OnFailure, Parent};
+pub use histogram::Histogram;
 pub use id::{LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
 pub use model::{Granted, NewTask, UniqueConflict};

@@ -82,7 +82,7 @@ async fn parameters_are_checked_by_name_and_value() {
         ("/tasks?q=%00", "q", "invalid_parameter"),
         ("/tasks?queue=a%20b", "queue", "invalid_parameter"),
         ("/queues?x=1", "x", "unknown_parameter"),
-        ("/stats?window=5m", "window", "unknown_parameter"),
+        ("/stats?since=5m", "since", "unknown_parameter"),
         ("/dlq?reason=bad", "reason", "invalid_parameter"),
         ("/dlq?sort=x", "sort", "unknown_parameter"),
         ("/events?topics=weather", "topics", "invalid_parameter"),

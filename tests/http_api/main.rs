@@ -10,6 +10,7 @@ mod dependencies;
 mod documents;
 mod edge;
 mod explain;
+mod figures;
 mod idempotency;
 mod lists;
 mod live;

@@ -71,6 +71,8 @@ async fn finished_tasks_go_after_their_queue_s_time() {
             others_before: now - week,
             idempotency_before: now - day,
             workers_before: now - day,
+            minutes_before: now - day,
+            hours_before: now - week,
             rows: 10,
         };
         server.engine.prune(limits, None).await.unwrap();

@@ -4,6 +4,7 @@
 
 mod bench;
 mod crash;
+mod figures;
 mod graphs;
 mod input;
 mod life;

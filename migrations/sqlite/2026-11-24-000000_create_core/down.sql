@@ -1,4 +1,5 @@
 DROP TABLE operations;
+DROP TABLE task_metrics;
 DROP TABLE counters;
 DROP TABLE idempotency_keys;
 DROP TABLE workers;

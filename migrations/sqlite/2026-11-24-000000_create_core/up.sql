@@ -176,3 +176,26 @@ CREATE TABLE operations (
     created_at  BIGINT NOT NULL,
     finished_at BIGINT
 ) WITHOUT ROWID;
+
+-- What has happened, by minute and by hour: for each queue, and under the empty name for all of them. Rows add up: each node
+-- adds what it has done since its last addition.
+CREATE TABLE task_metrics (
+    -- 60000: a minute, 3600000: an hour.
+    span_ms         INTEGER NOT NULL,
+    queue           TEXT    NOT NULL,
+    starts_at       BIGINT  NOT NULL,
+    submitted       BIGINT  NOT NULL,
+    succeeded       BIGINT  NOT NULL,
+    failed_attempts BIGINT  NOT NULL,
+    dead            BIGINT  NOT NULL,
+    retried         BIGINT  NOT NULL,
+    cancelled       BIGINT  NOT NULL,
+    expired         BIGINT  NOT NULL,
+    busy_ms         BIGINT  NOT NULL,
+    slot_ms         BIGINT  NOT NULL,
+    -- JSON: how many durations up to each bound (in milliseconds) and above the one before, and the sum of all.
+    waits           TEXT    NOT NULL,
+    runs            TEXT    NOT NULL,
+    PRIMARY KEY (span_ms, queue, starts_at)
+) WITHOUT ROWID;
+CREATE INDEX task_metrics_age ON task_metrics (span_ms, starts_at);

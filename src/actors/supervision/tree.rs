@@ -4,7 +4,7 @@
 //! This is a mirror: no supervisor decides by it, so a stale row harms nobody.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -39,6 +39,8 @@ struct Node {
 #[derive(Default)]
 struct Nodes {
     by_path: HashMap<Arc<str>, Node>,
+    /// By kind, those of rows that are gone too.
+    restarts: BTreeMap<&'static str, u64>,
     /// The last number given to a row or a life; each is given once.
     last_number: u64,
 }
@@ -99,6 +101,11 @@ impl Tree {
         rows
     }
 
+    /// Restarts since the process began, by the kind of actor; of every kind that was ever started.
+    pub fn restarts(&self) -> Vec<(&'static str, u64)> {
+        self.lock().restarts.iter().map(|(kind, n)| (*kind, *n)).collect()
+    }
+
     /// The row at this path.
     pub fn row(&self, path: &str) -> Option<ActorRow> {
         let nodes = self.lock();
@@ -157,16 +164,19 @@ impl Tree {
 
     /// A new life begins; returns its number, unique in the process.
     pub(super) fn starting(&self, path: &str) -> u64 {
-        let mut nodes = self.lock();
+        let mut guard = self.lock();
+        let nodes = &mut *guard;
         let incarnation = nodes.next_number();
         if let Some(node) = nodes.by_path.get_mut(path) {
             node.incarnation = incarnation;
             node.row.state = Phase::Starting;
+            let restarts = nodes.restarts.entry(node.row.kind).or_default();
             if node.row.started_at_ms.replace(now_ms()).is_some() {
                 node.row.restarts += 1;
+                *restarts += 1;
             }
         }
-        drop(nodes);
+        drop(guard);
         self.announce();
         incarnation
     }

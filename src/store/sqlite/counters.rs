@@ -30,6 +30,15 @@ impl Deltas {
         self.0.iter().filter(|(key, _)| ours(key)).map(|(_, n)| n).sum()
     }
 
+    /// What has happened, as against what is in a status now.
+    pub(super) fn events(&self) -> Vec<(Arc<str>, Counted, u64)> {
+        let event = |((queue, _, code), n): (&(Arc<str>, u8, i16), &i64)| {
+            let kind = Counted::from_code(*code).filter(|kind| !matches!(kind, Counted::In(_)))?;
+            Some((queue.clone(), kind, u64::try_from(*n).ok()?))
+        };
+        self.0.iter().filter_map(event).collect()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

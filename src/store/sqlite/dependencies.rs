@@ -167,8 +167,10 @@ pub(super) fn over(
     diesel::update(tasks::table.filter(tasks::id.eq(&task.id))).set(change).execute(&mut writer.connection)?;
     let (queue, priority) = (task.queue(), task.priority());
     writer.deltas.step(&queue, priority, task.status(), status);
-    if status == Status::Cancelled {
-        writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1);
+    match status {
+        Status::Cancelled => writer.deltas.add(&queue, priority, Counted::CancelledTotal, 1),
+        Status::Expired => writer.deltas.add(&queue, priority, Counted::ExpiredTotal, 1),
+        _ => {}
     }
     writer.effects.changed.push((task.id(), queue, status));
     if task.has_dependants {

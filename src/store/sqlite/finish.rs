@@ -117,7 +117,10 @@ fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
     let mut event = |kind| writer.deltas.add(queue, priority, kind, 1);
     match status {
         Status::Success => event(Counted::Succeeded),
-        Status::Retry => event(Counted::FailedAttempts),
+        Status::Retry => {
+            event(Counted::FailedAttempts);
+            event(Counted::Retried);
+        }
         Status::Failed | Status::Timeout => {
             event(Counted::FailedAttempts);
             event(Counted::Dead);

@@ -9,6 +9,7 @@ mod finish;
 mod hot;
 mod limits;
 mod list;
+mod metrics;
 mod operations;
 mod reader;
 mod reap;

@@ -20,7 +20,7 @@ use crate::{
         QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
     task::{
-        Mark, Millis, Priority, TaskId, WorkerId,
+        Figures, Mark, Millis, Priority, Span, TaskId, WorkerId,
         rate::{Key, LimitState},
     },
 };
@@ -176,6 +176,10 @@ impl Reader for SqliteReader {
             let row = dead_letter_queue::table.find(bytes(id.as_bytes()));
             Ok(row.first::<list::DeadRecord>(connection).optional()?.map(list::dead_row))
         })
+    }
+
+    fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError> {
+        self.read(|connection| super::metrics::read(connection, queue, span, from))
     }
 
     fn dead_letter_count(&self) -> Result<i64, StoreError> {

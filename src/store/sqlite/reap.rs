@@ -210,6 +210,7 @@ pub(super) fn prune(
         .filter(workers::state.eq_any(["dead", "stopped"]))
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
+    super::metrics::prune(connection, limits)?;
 
     // Ids tell the time of submission: what is younger than every limit cannot have ended before it.
     let own = own_limits(connection, limits.now)?;

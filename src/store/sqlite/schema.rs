@@ -165,4 +165,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    task_metrics (span_ms, queue, starts_at) {
+        span_ms -> Integer,
+        queue -> Text,
+        starts_at -> BigInt,
+        submitted -> BigInt,
+        succeeded -> BigInt,
+        failed_attempts -> BigInt,
+        dead -> BigInt,
+        retried -> BigInt,
+        cancelled -> BigInt,
+        expired -> BigInt,
+        busy_ms -> BigInt,
+        slot_ms -> BigInt,
+        waits -> Text,
+        runs -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);

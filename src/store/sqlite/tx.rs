@@ -15,8 +15,8 @@ use super::{
 use crate::{
     store::{
         Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey, Inserted,
-        Operation, OperationStep, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits,
-        Session, StoreError, StoredOutcome, Tx, WorkerInfo,
+        MetricRow, Operation, OperationStep, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged,
+        RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
         LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
@@ -253,8 +253,13 @@ impl Tx for Writer {
         self.told(done)
     }
 
+    fn add_metrics(&mut self, rows: &[MetricRow]) -> Result<(), StoreError> {
+        let done = super::metrics::add(&mut self.connection, rows);
+        self.told(done)
+    }
+
     fn effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
+        Effects { counted: self.deltas.events(), ..std::mem::take(&mut self.effects) }
     }
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
