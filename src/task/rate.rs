@@ -174,10 +174,11 @@ impl LimitState {
     fn window(&mut self, rule: &RateLimit, limit: u32) -> Permits {
         let width = rule.width();
         if self.width != width {
-            // The window was changed: a permit counts as given at the end of its old bucket.
+            // The window was changed: a permit counts as given at the end of its old bucket, but not after now.
             let old = std::mem::replace(&mut self.width, width).max(1);
             for (index, n) in std::mem::take(&mut self.granted) {
-                *self.granted.entry(((index + 1) * old - 1).div_euclid(width)).or_default() += n;
+                let given = ((index + 1) * old - 1).min(self.last);
+                *self.granted.entry(given.div_euclid(width)).or_default() += n;
             }
         }
         let free_at = |index: Millis| (index + 1) * width + rule.per + DELTA;
@@ -298,5 +299,9 @@ mod tests {
         state.take(&short, 5);
         assert_eq!(state.permits(&long, Key::Queue, 10_500).free, 0);
         assert!(state.permits(&long, Key::Queue, 72_000).free > 0);
+        // Nor does it keep one longer than the new window says.
+        state.take(&long, 5);
+        assert_eq!(state.permits(&short, Key::Queue, 72_100).free, 0);
+        assert_eq!(state.permits(&short, Key::Queue, 73_300).free, 5);
     }
 }
