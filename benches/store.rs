@@ -143,8 +143,8 @@ fn insert(tx: &mut dyn Tx, tasks: &[NewTask]) -> Done<()> {
 
 fn take(tx: &mut dyn Tx, claim: &Claim) -> Done<Vec<Granted>> {
     let ready = tx.ready_after(QUEUE, Priority::default(), None, BATCH)?;
-    let ids: Vec<_> = ready.into_iter().map(|mark| mark.1).collect();
-    Ok(tx.claim(claim, &ids)?.tasks)
+    let hints: Vec<_> = ready.into_iter().map(|mark| (Priority::default(), mark)).collect();
+    Ok(tx.claim(claim, &hints)?.tasks)
 }
 
 fn end(tx: &mut dyn Tx, worker: WorkerId, granted: &[Granted], now: i64) -> Done<()> {

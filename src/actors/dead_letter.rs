@@ -19,8 +19,6 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Between two looks for operations, should a poke be lost, and between two steps of one that has a rate.
 const IDLE: Duration = Duration::from_secs(2);
 const PACE: Duration = Duration::from_millis(200);
-/// Tasks dealt with at once where no rate is set.
-const AT_ONCE: f64 = 250.0;
 
 /// Holds nothing that is not in the store, but for how much of each rate is left.
 pub(super) struct DeadLetter {
@@ -91,11 +89,12 @@ impl DeadLetter {
         let elapsed = std::mem::replace(&mut self.last, std::time::Instant::now()).elapsed().as_secs_f64();
         self.budgets.retain(|id, _| running.iter().any(|operation| operation.id == *id));
         let share = |operation: &Operation| {
-            let Some(rate) = operation.rate else { return AT_ONCE as usize };
-            let budget = self.budgets.entry(operation.id).or_insert(1.0);
+            // As many as the engine deals with at once.
+            let Some(rate) = operation.rate else { return usize::MAX };
             // Saved up for a second at most: a pause is not made up for by a burst.
-            *budget = (*budget + rate * elapsed).min(rate.max(1.0));
-            budget.floor().min(AT_ONCE) as usize
+            let saved = self.budgets.get(&operation.id).map_or(1.0, |left| (left + rate * elapsed).min(rate.max(1.0)));
+            self.budgets.insert(operation.id, saved);
+            saved.floor() as usize
         };
         running.iter().map(share).collect()
     }

@@ -44,6 +44,7 @@ pub struct Filled {
     pub unused: usize,
     /// It may have more that is ready.
     pub open: bool,
+    pub weight: u32,
 }
 
 struct OpenQueue {
@@ -163,10 +164,11 @@ impl Handler<Open> for Dispatcher {
 impl Handler<Filled> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, Filled { queue, unused, open }: Filled, ctx: &mut Self::Context) {
+    fn handle(&mut self, Filled { queue, unused, open, weight }: Filled, ctx: &mut Self::Context) {
         if let Some(entry) = self.open.get_mut(&queue) {
             entry.filling = false;
             entry.pass -= unused as f64 / entry.weight; // it was charged for all it was given
+            entry.weight = f64::from(weight.max(1));
             if !open {
                 self.open.remove(&queue);
             }

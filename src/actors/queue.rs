@@ -46,6 +46,7 @@ struct Claimed {
 /// What is left in the queue after a claim.
 struct Left {
     more: bool,
+    weight: u32,
     next_due: Option<Millis>,
     blocked_until: Option<Millis>,
 }
@@ -54,6 +55,7 @@ struct Left {
 pub struct QueueActor {
     node: Arc<Node>,
     name: Arc<str>,
+    /// As the last claim found it; until the first it counts as any other.
     weight: u32,
     open: bool,
     /// Woken since the claim under way was sent: what it finds may be out of date.
@@ -86,24 +88,10 @@ impl QueueActor {
         self.node.directory.get(&self.name)
     }
 
-    /// The weight is in the store; until it is read the queue counts as any other.
-    fn read_weight(&self, ctx: &mut Context<Self>) {
-        let (node, name) = (self.node.clone(), self.name.clone());
-        let read = tokio::task::spawn_blocking(move || node.engine.reader().queue(&name));
-        ctx.spawn(read.into_actor(self).map(|row, actor, _| {
-            if let Ok(Ok(Some(row))) = row {
-                actor.weight = row.weight;
-                if actor.open && row.weight != 1 {
-                    let address = actor.own_address();
-                    actor.announce(address);
-                }
-            }
-        }));
-    }
-
     fn after_claim(&mut self, outcome: Result<Left, StoreError>) -> bool {
         match outcome {
-            Ok(Left { more, next_due, blocked_until }) => {
+            Ok(Left { more, weight, next_due, blocked_until }) => {
+                self.weight = if weight > 0 { weight } else { self.weight };
                 self.due = next_due.is_some() || blocked_until.is_some();
                 if let Some(until) = blocked_until {
                     self.block(until);
@@ -142,7 +130,6 @@ impl Actor for QueueActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.read_weight(ctx);
         let address = self.own_address();
         self.announce(address);
         ctx.run_interval(IDLE / 4, |actor, ctx| actor.stop_if_idle(ctx));
@@ -183,14 +170,15 @@ impl Handler<Fill> for QueueActor {
         let (want, address) = (tickets.len(), self.own_address());
         let claimed = move |reply: Result<ClaimReply, StoreError>| {
             let mut tickets = tickets;
-            let outcome = reply.map(|reply| {
-                for grant in reply.grants {
+            let outcome = reply.map(|mut reply| {
+                for grant in std::mem::take(&mut reply.grants) {
                     match tickets.pop() {
                         Some(ticket) => ticket.run(grant),
                         None => drop(grant), // more than was asked for: it goes back
                     }
                 }
-                Left { more: reply.more, next_due: reply.next_due, blocked_until: reply.blocked_until }
+                let ClaimReply { more, weight, next_due, blocked_until, .. } = reply;
+                Left { more, weight, next_due, blocked_until }
             });
             let unused = tickets.len();
             drop(tickets);
@@ -209,7 +197,7 @@ impl Handler<Claimed> for QueueActor {
         self.claiming = false;
         self.open = self.after_claim(outcome);
         if let Some(dispatcher) = self.dispatcher() {
-            dispatcher.do_send(Filled { queue: self.name.clone(), unused, open: self.open });
+            dispatcher.do_send(Filled { queue: self.name.clone(), unused, open: self.open, weight: self.weight });
         }
     }
 }

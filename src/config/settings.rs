@@ -195,7 +195,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "dead_letters.alert_at",
         env: &["DEAD_LETTERS_ALERT_AT"],
-        doc: "So many dead letters are an error in the log and a warning on /health; empty = no alert",
+        doc: "So many dead letters are an error in the log and an alert in GET /api/v1/dlq/stats; empty = no alert",
         set: |config, text| {
             let at = if text.is_empty() { None } else { Some(parse::integer(text, 1..=1_000_000_000)?) };
             config.dead_letter_alert = at.and_then(|at| u32::try_from(at).ok());

@@ -21,6 +21,8 @@ pub struct ClaimReply {
     /// The queue may have more that is ready now.
     pub more: bool,
     pub paused: bool,
+    /// The queue's share of the slots; 0: nothing was asked.
+    pub weight: u32,
     /// When the next task of the queue falls due.
     pub next_due: Option<Millis>,
     /// A limit is used up: when the next permit is free.
@@ -46,6 +48,7 @@ pub(super) struct ClaimOp {
 struct Found {
     fenced: bool,
     paused: bool,
+    weight: u32,
     drained: bool,
     blocked: bool,
     at_cap: bool,
@@ -104,8 +107,8 @@ impl ClaimOp {
         let now = moment.now;
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
-        let Entrance { fenced, paused, settings } = tx.entrance(&self.queue, engine.worker())?;
-        (self.found.fenced, self.found.paused) = (fenced, paused);
+        let Entrance { fenced, paused, weight, settings } = tx.entrance(&self.queue, engine.worker())?;
+        (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
             return Ok(());
         }
@@ -113,7 +116,6 @@ impl ClaimOp {
         let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
         self.fill(engine, tx, quota, now)?;
         if !self.entries.is_empty() {
-            let ids: Vec<_> = self.entries.iter().map(|(_, mark)| mark.1).collect();
             let claim = Claim {
                 queue: self.queue.clone(),
                 worker: engine.worker(),
@@ -121,7 +123,7 @@ impl ClaimOp {
                 now,
                 suspect_allowed: !engine.held().has_suspect(),
             };
-            self.claimed = tx.claim(&claim, &ids)?;
+            self.claimed = tx.claim(&claim, &self.entries)?;
         }
         match &mut gate {
             Some(gate) => self.count(gate, tx, moment),
@@ -202,6 +204,7 @@ impl ClaimOp {
             grants,
             more: !found.drained,
             paused: false,
+            weight: found.weight,
             next_due,
             blocked_until: found.blocked_until,
         }));

@@ -68,12 +68,21 @@ impl Engine {
             if if_version.is_some_and(|version| version != row.version) {
                 return Ok(QueueChanged::Meanwhile(row.version));
             }
+            let before = row.clone();
             change(&mut row);
-            tx.configure(&row)?;
-            row.version += 1;
+            if row != before {
+                tx.configure(&row)?;
+                row.version += 1;
+            }
             Ok(QueueChanged::Done(Box::new(row)))
         };
-        let done = self.admin(set, |_, _| {}).await?;
+        let told: Arc<str> = queue.into();
+        let tell = move |done: &QueueChanged, after: &mut After| {
+            if let (QueueChanged::Done(_), Some(changes)) = (done, &mut after.changes) {
+                changes.queues.insert(told);
+            }
+        };
+        let done = self.admin(set, tell).await?;
         if let QueueChanged::Done(row) = &done {
             let queue: Arc<str> = row.name.as_str().into();
             self.0.settings_of.set(&queue, row.settings.clone());
@@ -116,15 +125,5 @@ impl Engine {
             self.wake(&name);
         }
         Ok(done)
-    }
-
-    /// Sets a queue's share of the slots; makes the queue where there is none yet.
-    pub async fn set_weight(&self, queue: &str, weight: u32) -> Result<bool, StoreError> {
-        let queue = queue.to_owned();
-        let set = move |tx: &mut dyn Tx, now| {
-            tx.ensure_queue(&queue, now)?;
-            tx.set_weight(&queue, weight)
-        };
-        self.admin(set, |_, _| {}).await
     }
 }

@@ -146,7 +146,8 @@ impl SubmitOp {
     }
 
     fn insert_all(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        let Some(order) = self.order.take() else {
+        // The order is needed again should this transaction be rolled back and run in parts.
+        let Some(order) = self.order.clone() else {
             for index in 0..self.submission.tasks.len() {
                 let outcome = self.insert(index, engine, queues, tx)?;
                 self.outcomes.push(outcome);
@@ -165,7 +166,6 @@ impl SubmitOp {
             }
             self.outcomes[index] = outcome;
         }
-        self.order = Some(order);
         Ok(())
     }
 

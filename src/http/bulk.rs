@@ -42,7 +42,7 @@ pub(super) struct BulkBody {
     #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
     ids: Option<Vec<String>>,
     /// All that match, in steps: the answer is an operation to follow.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::draft::object")]
     filter: Option<FilterDraft>,
     /// Tasks a second at most, such as `10/s`, `100/m`; as fast as it goes if not given.
     #[serde(default)]
@@ -109,7 +109,7 @@ impl From<Operation> for OperationView {
 
 /// Cancels, retries or deletes many tasks
 ///
-/// With `ids` it is done at once; with `filter` the answer is 202 and an operation, which goes on by itself, also after a
+/// A `retry` by filter means dead tasks unless the filter names other statuses. With `ids` it is done at once; with `filter` the answer is 202 and an operation, which goes on by itself, also after a
 /// restart. `dry_run` only counts.
 #[utoipa::path(
     post, path = "/api/v1/tasks/bulk", operation_id = "bulk_tasks", tag = "tasks",

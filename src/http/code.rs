@@ -121,7 +121,7 @@ codes! {
         "Read it again, and change what is there now.";
     "queue_not_empty": CONFLICT, QueueNotEmpty,
         "The queue has tasks, finished ones among them.",
-        "Purge it, wait for what runs, and delete the finished ones; or leave them to their retention.";
+        "Purge it (what waits is cancelled), wait for what runs, then delete what is over by `POST /tasks/bulk`.";
     "operation_finished": CONFLICT, OperationFinished,
         "The operation is over, so it cannot be stopped.",
         "Nothing is left to do. What it has done stays done.";

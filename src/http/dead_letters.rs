@@ -154,8 +154,8 @@ pub(super) async fn groups(state: Data<ApiState>, query: Query<GroupQuery>) -> R
 #[serde(deny_unknown_fields, expecting = "an object with a `filter`")]
 #[schema(as = Redrive)]
 pub(super) struct RedriveBody {
-    #[serde(default)]
-    filter: DeadFilterDraft,
+    #[serde(default, deserialize_with = "super::draft::object")]
+    filter: Option<DeadFilterDraft>,
     /// Tasks a second at most, such as `10/s`, `100/m`; as fast as it goes if not given.
     #[serde(default)]
     rate: Option<String>,
@@ -177,7 +177,7 @@ pub(super) struct RedriveBody {
 )]
 pub(super) async fn redrive(state: Data<ApiState>, _: Query<Nothing>, body: Body) -> Result<HttpResponse, Problem> {
     let RedriveBody { filter, rate, dry_run, all } = shape::parse(&body.0)?;
-    let mut faults = Faults::default();
+    let (mut faults, filter) = (Faults::default(), filter.unwrap_or_default());
     let rate = filter::rate(&mut faults, rate.as_deref());
     bulk::confirm(&mut faults, filter.is_everything(), all || dry_run);
     let filter = filter.check(&mut faults);

@@ -1,6 +1,6 @@
 //! A task as a client writes it.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -41,7 +41,7 @@ pub(super) struct Draft<'a> {
     #[serde(default)]
     #[schema(value_type = Option<u32>, maximum = 1000)]
     pub(super) max_retries: Option<i64>,
-    #[serde(default, deserialize_with = "retry")]
+    #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<RetryWritten>)]
     pub(super) retry: Option<RetryPolicy>,
     /// Longest run time of an attempt; null: no limit; the server's default if not given.
@@ -176,35 +176,26 @@ impl<'de> Deserialize<'de> for PriorityField {
     }
 }
 
-/// A retry policy within another object.
-pub(super) struct RetryField(pub(super) RetryPolicy);
-
-impl<'de> Deserialize<'de> for RetryField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        retry(deserializer)?.map(Self).ok_or_else(|| D::Error::custom("expected an object"))
-    }
-}
-
 /// Objects only: serde would take a list of the fields' values, in order, for one.
-fn retry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RetryPolicy>, D::Error> {
-    struct Written;
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Written<T>(PhantomData<T>);
 
-    impl<'de> Visitor<'de> for Written {
-        type Value = Option<RetryPolicy>;
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Written<T> {
+        type Value = Option<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object or null")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            RetryPolicy::deserialize(MapAccessDeserializer::new(map)).map(Some)
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
         }
 
         fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
             Ok(None)
         }
     }
-    deserializer.deserialize_any(Written)
+    deserializer.deserialize_any(Written(PhantomData))
 }
 
 fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {

@@ -1,8 +1,11 @@
 //! Rate limits of queues, as clients write and read them.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use utoipa::ToSchema;
 
 use super::{check::Faults, code::Code, draft::DurationWritten, time::seconds};
@@ -44,8 +47,8 @@ pub(super) struct RateLimitDraft<'a> {
     enabled: Option<bool>,
 }
 
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a number, or an object with high, medium and low")]
+#[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(as = LimitNumbers)]
 pub(super) enum Numbers {
     One(i64),
@@ -58,6 +61,33 @@ pub(super) struct ByClass {
     high: i64,
     medium: i64,
     low: i64,
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+
+        impl<'de> Visitor<'de> for Written {
+            type Value = Numbers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or an object with high, medium and low")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Numbers, E> {
+                Ok(Numbers::One(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Numbers, E> {
+                Ok(Numbers::One(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Numbers, A::Error> {
+                ByClass::deserialize(MapAccessDeserializer::new(map)).map(Numbers::Each)
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
 }
 
 /// Checks a limit; `pointer` is its place in the request.

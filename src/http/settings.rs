@@ -11,7 +11,7 @@ use super::{
     bulk::{self, OperationView},
     check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
     code::Code,
-    draft::{DurationWritten, RetryField, RetryWritten},
+    draft::{DurationWritten, RetryWritten},
     problem::{Fault, Problem},
     query::{Nothing, Query},
     queues::{QueueView, name, no_queue},
@@ -38,7 +38,7 @@ pub(super) struct SettingsDraft<'a> {
     /// Its share of the slots against that of other queues, 1 to 1000.
     #[serde(default)]
     weight: Option<i64>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "super::draft::object")]
     rate_limit: Option<RateLimitDraft<'a>>,
     /// Most tasks running at a time.
     #[serde(default)]
@@ -49,14 +49,14 @@ pub(super) struct SettingsDraft<'a> {
     /// Retries of tasks that bring none, unless their handler says otherwise.
     #[serde(default)]
     max_retries: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::draft::object")]
     #[schema(value_type = Option<RetryWritten>)]
-    retry: Option<RetryField>,
+    retry: Option<RetryPolicy>,
     /// Time limit of tasks that bring none, unless their handler says otherwise; null: no limit.
     #[serde(default, deserialize_with = "super::draft::given")]
     #[schema(value_type = Option<DurationWritten>)]
     timeout: Option<Option<Millis>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::draft::object")]
     retention: Option<RetentionDraft>,
     /// Only if the queue is at this version: of two who change it at once, one is answered 409.
     #[serde(default)]
@@ -97,7 +97,7 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
     let max_depth = number("max_depth", draft.max_depth, 1, MAX_COUNT);
     let max_retries = number("max_retries", draft.max_retries, 0, MAX_RETRIES);
     let rate_limit = draft.rate_limit.as_ref().and_then(|limit| rate_limit::check(&mut faults, "/rate_limit", limit));
-    let retry: Option<RetryPolicy> = draft.retry.as_ref().map(|retry| retry.0);
+    let retry = draft.retry;
     if let Some((field, detail)) = retry.and_then(|retry| retry.fault()) {
         faults.invalid(format!("/retry/{field}"), detail);
     }
@@ -183,7 +183,7 @@ pub(super) async fn delete(
         QueueDeleted::NotFound => Err(no_queue(&name)),
         QueueDeleted::NotEmpty(tasks) => {
             let detail =
-                format!("{tasks} tasks are in the queue, finished ones among them: purge or delete them first");
+                format!("{tasks} tasks are in the queue, finished ones among them: delete them by POST /tasks/bulk");
             Err(Problem::new(Code::QueueNotEmpty, detail))
         }
     }

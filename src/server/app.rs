@@ -228,7 +228,8 @@ fn default_limit(config: &Config) -> Option<RateLimit> {
 
 async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError> {
     for (name, queue) in &config.queues {
-        engine.set_weight(name, queue.weight).await?;
+        let weight = queue.weight;
+        engine.change_queue(name, None, move |row| row.weight = weight).await?;
     }
     Ok(())
 }

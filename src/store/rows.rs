@@ -60,7 +60,7 @@ pub struct AttemptRow {
     pub next_delay_ms: Option<Millis>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QueueRow {
     pub name: String,
     pub paused: bool,

@@ -41,8 +41,8 @@ pub trait Tx {
     fn running(&mut self, queue: &str) -> Result<u32, StoreError>;
     fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
     fn keep_limit_state(&mut self, queue: &str, key: Key, state: &LimitState) -> Result<(), StoreError>;
-    /// Grants those of `ids` that are ready. Asked [`Tx::entrance`] before, in the same transaction.
-    fn claim(&mut self, claim: &Claim, ids: &[TaskId]) -> Result<Claimed, StoreError>;
+    /// Grants those of the tasks hinted at that are ready, and still of the priority their hint says. Asked [`Tx::entrance`] before, in the same transaction.
+    fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError>;
     /// See [`super::Reader::ready_after`]; here within the transaction.
     fn ready_after(
         &mut self,
@@ -76,7 +76,6 @@ pub trait Tx {
     fn delete_result(&mut self, id: TaskId) -> Result<ResultChanged, StoreError>;
     /// False where there is no such queue.
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError>;
-    fn set_weight(&mut self, queue: &str, weight: u32) -> Result<bool, StoreError>;
     fn queue(&mut self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     /// Replaces what is set for a queue and raises its version. Asked [`Tx::queue`] before, in the same transaction.
     fn configure(&mut self, row: &QueueRow) -> Result<(), StoreError>;
@@ -138,6 +137,7 @@ pub struct Entrance {
     /// This worker is held to be dead: it must not take anything.
     pub fenced: bool,
     pub paused: bool,
+    pub weight: u32,
     pub settings: QueueSettings,
 }
 

@@ -9,6 +9,7 @@
 //!                          └─► skipped (a parent failed)      │  └── retry (waits for its back-off, claimed when due)
 //!                                                             └─► queued (released, or its worker died)
 //!   pending, scheduled, queued, retry ──► cancelled | expired
+//!   scheduled, queued, retry ──► scheduled | queued: an operator gives it another time
 //!   any terminal status ──► queued | scheduled | pending: a redrive, with a new generation
 //! ```
 
@@ -102,8 +103,8 @@ impl Status {
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Pending => matches!(next, Queued | Scheduled | Skipped | Cancelled | Expired),
-            Scheduled | Retry => matches!(next, Running | Queued | Cancelled | Expired),
-            Queued => matches!(next, Running | Cancelled | Expired),
+            Scheduled | Retry => matches!(next, Running | Queued | Scheduled | Cancelled | Expired),
+            Queued => matches!(next, Running | Scheduled | Cancelled | Expired),
             Running => matches!(next, Success | Retry | Failed | Timeout | Cancelled | Queued),
             Success | Failed | Timeout | Cancelled | Expired | Skipped => {
                 matches!(next, Queued | Scheduled | Pending)

@@ -86,6 +86,8 @@ async fn what_is_not_meant_so_is_refused() {
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","ids":["x"]}"#, "invalid_field", "/ids/0"),
         ("/api/v1/tasks/bulk", r#"{"action":"burn","ids":["x"]}"#, "invalid_field", "/action"),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":{"qeue":"x"}}"#, "unknown_field", "/filter/qeue"),
+        ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":[["queued"]]}"#, "invalid_field", "/filter"),
+        ("/api/v1/dlq/redrive", r#"{"filter":["x"]}"#, "invalid_field", "/filter"),
         ("/api/v1/dlq/redrive", "{}", "confirmation_required", "/filter"),
         ("/api/v1/dlq/redrive", r#"{"filter":{"queue":"x"},"rate":"0/s"}"#, "invalid_field", "/rate"),
         ("/api/v1/dlq/redrive", r#"{"filter":{"queue":"x"},"rate":"fast"}"#, "invalid_field", "/rate"),
@@ -182,4 +184,25 @@ async fn a_purge_cancels_what_waits_and_leaves_what_runs() {
     assert_eq!((count(&server, "running").await, count(&server, "cancelled").await), (json!(3), json!(1)));
     server.post("/api/v1/queues/none/purge", "").await.assert_problem(404, "queue_not_found");
     drop(held);
+}
+
+#[actix::test]
+async fn a_lowered_priority_gives_its_old_place_and_limit_up() {
+    let server = Server::start().await;
+    let limits = br#"{"by":"priority","limit":{"high":9,"medium":9,"low":1},"per":"1h"}"#;
+    let json = [("Content-Type", "application/json")];
+    server.call("PUT", "/api/v1/queues/default/rate-limit", &json, limits).await;
+    // From its first look on the queue's head is told of what comes: it knows both under their old priority.
+    server.submit(r#"{"name":"a","priority":5}"#).await;
+    let running = server.claim("default").await;
+    let high = r#"{"name":"a","priority":9}"#;
+    let ids = [server.submit(high).await, server.submit(high).await];
+    for id in &ids {
+        server.call("PATCH", &format!("/api/v1/tasks/{id}"), &json, br#"{"priority":0}"#).await.json();
+    }
+    let first = server.submit(r#"{"name":"a","priority":5}"#).await;
+    let grants = server.claim("default").await;
+    let order: Vec<_> = grants.iter().map(|grant| grant.task().id.to_string()).collect();
+    assert_eq!(order, [first, ids[0].clone()], "one of low priority may start, after the others");
+    drop(running);
 }

@@ -53,6 +53,10 @@ async fn bad_settings_name_the_field_and_change_nothing() {
         (limit(r#"{"limit":5,"by":"rate_key"}"#), "not_built_yet", "/rate_limit/by"),
         (limit(r#"{"limit":5,"by":"moon"}"#), "invalid_field", "/rate_limit/by"),
         (limit(r#"{"limit":{"high":1,"medium":1,"low":1}}"#), "invalid_field", "/rate_limit/limit"),
+        (limit("[1]"), "invalid_field", "/rate_limit"),
+        (limit(r#"{"limit":[1,2,3],"by":"priority"}"#), "invalid_field", "/rate_limit/limit"),
+        (r#"{"retention":["1s","2s"]}"#.to_owned(), "invalid_field", "/retention"),
+        (r#"{"retry":["fixed"]}"#.to_owned(), "invalid_field", "/retry"),
         (limit(r#"{"limit":5,"max_tasks_per_minute":5}"#), "invalid_field", "/rate_limit/max_tasks_per_minute"),
     ] {
         let problem = put(&server, "/api/v1/queues/q", &body).await.assert_problem(422, code);
@@ -169,4 +173,14 @@ async fn only_an_empty_queue_can_be_deleted() {
     server.call("DELETE", "/api/v1/queues/empty", &[], b"").await.assert_problem(404, "queue_not_found");
     server.submit(r#"{"name":"a","queue":"empty"}"#).await;
     assert_eq!(server.get("/api/v1/queues/empty").await.json()["paused"], false);
+}
+
+#[actix::test]
+async fn a_pause_is_a_change_that_the_next_editor_is_told_of() {
+    let server = Server::start().await;
+    let version = put(&server, "/api/v1/queues/mail", r#"{"weight":2}"#).await.json()["version"].clone();
+    server.post("/api/v1/queues/mail/pause", "").await;
+    let stale = format!(r#"{{"weight":3,"version":{version}}}"#);
+    put(&server, "/api/v1/queues/mail", &stale).await.assert_problem(409, "queue_changed");
+    assert_eq!(server.get("/api/v1/queues/mail").await.json()["paused"], true);
 }

@@ -42,12 +42,15 @@ struct Candidate {
     kwargs: String,
 }
 
-pub(super) fn claim(writer: &mut Writer, claim: &Claim, ids: &[TaskId]) -> QueryResult<Claimed> {
+pub(super) fn claim(writer: &mut Writer, claim: &Claim, hints: &[(Priority, Mark)]) -> QueryResult<Claimed> {
     let mut claimed = Claimed::default();
     let mut suspect_allowed = claim.suspect_allowed;
-    claimed.tasks.reserve(ids.len());
-    for &id in ids {
+    claimed.tasks.reserve(hints.len());
+    for &(lane, (_, id)) in hints {
         let Some(found) = candidate(&mut writer.connection, id)? else { continue };
+        if reading::priority(found.priority) != lane {
+            continue; // changed meanwhile: its place and its limit are another lane's, which was told
+        }
         match found.admission().hold(suspect_allowed, claim.now) {
             None => {}
             // A stale hint: it runs already, has ended, or its time was moved.

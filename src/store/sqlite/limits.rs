@@ -3,7 +3,7 @@
 use diesel::{dsl::sql, prelude::*, sql_types};
 
 use super::{
-    records::bytes,
+    records::{bytes, reading},
     schema::{counters, limits, queues, workers},
     tx::Writer,
 };
@@ -26,10 +26,10 @@ pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId) -> Qu
     if !matches!(state.as_deref(), Some("alive" | "draining")) {
         return Ok(Entrance { fenced: true, ..Entrance::default() });
     }
-    let row = queues::table.find(queue).select((queues::paused, queues::settings));
-    let found: Option<(bool, String)> = row.first(&mut writer.connection).optional()?;
-    let (paused, text) = found.unwrap_or_default();
-    Ok(Entrance { fenced: false, paused, settings: settings(&text) })
+    let row = queues::table.find(queue).select((queues::paused, queues::weight, queues::settings));
+    let found: Option<(bool, i32, String)> = row.first(&mut writer.connection).optional()?;
+    let (paused, weight, text) = found.unwrap_or_else(|| (false, 1, "{}".into()));
+    Ok(Entrance { fenced: false, paused, weight: reading::count(weight), settings: settings(&text) })
 }
 
 pub(super) fn states(connection: &mut SqliteConnection, queue: &str) -> QueryResult<Vec<(Key, LimitState)>> {

@@ -7,7 +7,7 @@ use super::{
     finish::shrink_lease,
     hot::{MarkCancelled, MarkDead, MarkReleased},
     records::{StateRecord, bytes, reading, task_id},
-    schema::{attempts, dead_letter_queue, idempotency_keys, leases, queues, tasks, workers},
+    schema::{attempts, dead_letter_queue, idempotency_keys, leases, operations, queues, tasks, workers},
     tx::Writer,
 };
 use crate::{
@@ -211,6 +211,8 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
     super::metrics::prune(connection, limits)?;
+    let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
+    diesel::delete(over).execute(connection)?;
 
     // Ids tell the time of submission: what is younger than every limit cannot have ended before it.
     let own = own_limits(connection, limits.now)?;

@@ -144,8 +144,8 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn claim(&mut self, claim: &Claim, ids: &[TaskId]) -> Result<Claimed, StoreError> {
-        let done = super::claim::claim(self, claim, ids);
+    fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError> {
+        let done = super::claim::claim(self, claim, hints);
         self.told(done)
     }
 
@@ -216,14 +216,9 @@ impl Tx for Writer {
     }
 
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
-        let change = diesel::update(queues::table.find(queue)).set(queues::paused.eq(paused));
-        let done = change.execute(&mut self.connection).map(|rows| rows > 0);
-        self.told(done)
-    }
-
-    fn set_weight(&mut self, queue: &str, weight: u32) -> Result<bool, StoreError> {
-        let weight = i32::try_from(weight).unwrap_or(i32::MAX);
-        let change = diesel::update(queues::table.find(queue)).set(queues::weight.eq(weight));
+        // Who has read the queue before is to hear of it.
+        let change = diesel::update(queues::table.find(queue))
+            .set((queues::paused.eq(paused), queues::version.eq(queues::version + 1)));
         let done = change.execute(&mut self.connection).map(|rows| rows > 0);
         self.told(done)
     }
