@@ -126,6 +126,8 @@ pub struct TaskFilter {
     /// Bring `args` and `kwargs`, and `result`.
     pub with_args: bool,
     pub with_result: bool,
+    /// Only tasks of these queues, for who may see no others.
+    pub within: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -133,6 +135,8 @@ pub struct DeadFilter {
     pub queue: Option<String>,
     pub name: Option<String>,
     pub reason: Option<DeadReason>,
+    /// Only those of these queues, for who may see no others.
+    pub within: Option<Vec<String>>,
 }
 
 /// A place in a list and how much of it is wanted.

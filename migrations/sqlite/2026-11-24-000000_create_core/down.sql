@@ -1,3 +1,5 @@
+DROP TABLE audit_log;
+DROP TABLE api_keys;
 DROP TABLE counters;
 DROP TABLE idempotency_keys;
 DROP TABLE workers;

@@ -193,6 +193,7 @@ pub(super) fn prune(
         .filter(workers::state.eq_any(["dead", "stopped"]))
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
+    super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
 
     // Ids tell the time of submission: what is younger than either limit cannot have ended before it.
     let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
