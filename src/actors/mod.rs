@@ -4,6 +4,7 @@
 pub mod dispatcher;
 pub mod events;
 mod heartbeat;
+mod keys;
 pub mod node;
 pub mod queue;
 pub mod rate_limiter;

@@ -155,6 +155,7 @@ impl Pruner {
                 others_before: now - 7 * 24 * HOUR,
                 idempotency_before: now - 24 * HOUR,
                 workers_before: now - 24 * HOUR,
+                audit_before: now - 90 * 24 * HOUR,
                 rows: Self::ROWS,
             };
             node.engine.prune(limits, after).await

@@ -17,6 +17,7 @@ use crate::{
     actors::NodeSettings,
     engine::{Engine, Settings, Submission},
     server::Embedded,
+    store::Act,
     task::NewTask,
     work::{Registry, TaskContext, TaskFailure},
 };
@@ -40,7 +41,7 @@ struct Starts {
 pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Report) -> Result<(), BenchError> {
     let node = start(folder, "submit", options.slots, None).await?;
     warm_up(&node).await?;
-    node.engine.set_paused(QUEUE, true).await?;
+    node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     report.submit_one_per_s = submit_one(&node.engine, options.tasks).await?;
     report.submit_bulk_per_s = submit_bulk(&node.engine, options.tasks).await?;
     let cpu = cpu_us();
@@ -50,7 +51,7 @@ pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Rep
 
     let node = start(folder, "four", 4, None).await?;
     warm_up(&node).await?;
-    node.engine.set_paused(QUEUE, true).await?;
+    node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     submit_bulk(&node.engine, options.tasks).await?;
     report.drain_4_slots_per_s = drain(&node, options.tasks).await?;
     node.stop(std::future::pending()).await;
@@ -155,7 +156,7 @@ async fn submit_bulk(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
 async fn drain(node: &Embedded, tasks: usize) -> Result<f64, BenchError> {
     let before = node.engine.processed();
     let began = Instant::now();
-    node.engine.set_paused(QUEUE, false).await?;
+    node.engine.set_paused(QUEUE, false, Act::local("queue.resume", QUEUE)).await?;
     done(&node.engine, before + tasks as u64).await;
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Engine, notice::After};
 use crate::{
-    store::{Cancelled, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
+    store::{Act, Cancelled, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError, StoreErrorKind, Tx},
     task::{LeaseId, Millis, Priority, Status, TaskId},
 };
 
@@ -65,8 +65,13 @@ impl Engine {
     }
 
     /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
-    pub async fn cancel(&self, id: TaskId, reason: Option<String>) -> Result<Cancelled, StoreError> {
-        let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), |_, _| {}).await?;
+    pub async fn cancel(&self, id: TaskId, reason: Option<String>, act: Act) -> Result<Cancelled, StoreError> {
+        let cancel = move |tx: &mut dyn Tx, now| {
+            let done = tx.cancel(id, reason.as_deref(), now)?;
+            audited(tx, matches!(done, Cancelled::Done(_) | Cancelled::Asked { again: false }), &act, now)?;
+            Ok(done)
+        };
+        let done = self.admin(cancel, |_, _| {}).await?;
         if matches!(done, Cancelled::Asked { .. }) {
             self.0.held.cancel(id);
         }
@@ -74,7 +79,7 @@ impl Engine {
     }
 
     /// Runs a task that is over again, as a new generation.
-    pub async fn redrive(&self, id: TaskId) -> Result<Redriven, StoreError> {
+    pub async fn redrive(&self, id: TaskId, act: Act) -> Result<Redriven, StoreError> {
         let tell = move |done: &Redriven, after: &mut After| match done {
             Redriven::Done(ready) => {
                 after.changed(id, &ready.queue, Status::Queued);
@@ -83,15 +88,30 @@ impl Engine {
             Redriven::Waits(queue) => after.changed(id, queue, Status::Pending),
             _ => {}
         };
-        self.admin(move |tx, now| tx.redrive(id, now), tell).await
+        let redrive = move |tx: &mut dyn Tx, now| {
+            let done = tx.redrive(id, now)?;
+            audited(tx, matches!(done, Redriven::Done(_) | Redriven::Waits(_)), &act, now)?;
+            Ok(done)
+        };
+        self.admin(redrive, tell).await
     }
 
-    pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
-        self.admin(move |tx, _| tx.set_result_ttl(id, ttl), |_, _| {}).await
+    pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis, act: Act) -> Result<ResultChanged, StoreError> {
+        let set = move |tx: &mut dyn Tx, now| {
+            let done = tx.set_result_ttl(id, ttl)?;
+            audited(tx, done == ResultChanged::Done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(set, |_, _| {}).await
     }
 
-    pub async fn delete_result(&self, id: TaskId) -> Result<ResultChanged, StoreError> {
-        self.admin(move |tx, _| tx.delete_result(id), |_, _| {}).await
+    pub async fn delete_result(&self, id: TaskId, act: Act) -> Result<ResultChanged, StoreError> {
+        let delete = move |tx: &mut dyn Tx, now| {
+            let done = tx.delete_result(id)?;
+            audited(tx, done == ResultChanged::Done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(delete, |_, _| {}).await
     }
 
     /// Tells children of the end of their parents, a bounded number; false where none is left to be told.
@@ -180,6 +200,11 @@ impl Engine {
             listener.woken(queue);
         }
     }
+}
+
+/// Writes an act down where it has changed something, in the transaction of the change.
+pub(super) fn audited(tx: &mut dyn Tx, changed: bool, act: &Act, now: Millis) -> Result<(), StoreError> {
+    if changed { tx.audit(act, now) } else { Ok(()) }
 }
 
 pub(super) async fn blocking_read<T: Send + 'static>(

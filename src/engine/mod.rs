@@ -11,6 +11,7 @@ mod finish;
 mod grant;
 mod held;
 mod inbox;
+mod keys;
 mod notice;
 mod queues;
 mod stage;
@@ -27,6 +28,7 @@ pub use explain::{Explanation, MOST_AHEAD, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
+pub use keys::{Key, KeyHash, KeyRefused, Keys, hash as hash_key};
 pub use notice::{Changes, Listener};
 pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
@@ -48,11 +50,13 @@ pub struct Settings {
     pub max_queues: usize,
     /// Limit of queues that have none of their own.
     pub rate_limit: Option<RateLimit>,
+    /// Keys that are good although they are not in the store.
+    pub keys: Vec<Arc<Key>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None }
+        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new() }
     }
 }
 
@@ -70,6 +74,7 @@ struct Inner {
     held: HeldTasks,
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
+    keys: Keys,
     listener: OnceLock<Arc<dyn Listener>>,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -100,6 +105,7 @@ impl Engine {
     ) -> Result<(Self, StageThread), StoreError> {
         session.transaction(&mut |tx| tx.register_worker(worker))?;
         let known = reader.queues()?;
+        let keys = Keys::new(&settings.keys, reader.keys()?);
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::default(),
             reader,
@@ -110,6 +116,7 @@ impl Engine {
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
+            keys,
             listener: OnceLock::new(),
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
