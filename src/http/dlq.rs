@@ -8,6 +8,7 @@ use super::{
     ApiState,
     actions::{self, Empty},
     body::Body,
+    caller::Caller,
     cursor::Binding,
     list,
     problem::Problem,
@@ -66,7 +67,11 @@ impl From<DeadRow> for DeadView {
     params(DeadQuery),
     responses((status = 200, body = Listed<DeadView>))
 )]
-pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn dead_letters(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<DeadQuery>,
+) -> Result<HttpResponse, Problem> {
     let DeadQuery { queue, name, reason, limit, cursor } = query.0;
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
@@ -75,9 +80,14 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
         Some(Some(reason)) => Some(reason),
         Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
     };
-    let filter = DeadFilter { queue, name, reason };
+    let within = match &queue {
+        Some(queue) => caller.check_queue(queue).map(|()| None)?,
+        None => caller.within(&state).await?,
+    };
+    let filter = DeadFilter { queue, name, reason, within: None };
     let binding = Binding::new(&("dlq", &filter));
     let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
+    let filter = DeadFilter { within, ..filter };
     let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
     let (next_cursor, prev_cursor) = binding.neighbours(&listed);
     let data: Vec<_> = listed.rows.into_iter().map(DeadView::from).collect();
@@ -87,8 +97,12 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
 impl ApiState {
     async fn dead_letter(&self, id: TaskId) -> Result<DeadRow, Problem> {
         let found = self.read(move |reader| reader.dead_letter(id)).await?;
-        found.ok_or_else(|| Problem::not_found("dead_letter_not_found", format!("No dead letter is task {id}")))
+        found.ok_or_else(|| no_dead_letter(id))
     }
+}
+
+pub(super) fn no_dead_letter(id: TaskId) -> Problem {
+    Problem::not_found("dead_letter_not_found", format!("No dead letter is task {id}"))
 }
 
 /// Reads a dead letter
@@ -109,11 +123,12 @@ pub(super) async fn dead_letter(state: Data<ApiState>, id: Id, _: Query<Nothing>
 )]
 pub(super) async fn retry(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
     state.dead_letter(id.0).await?;
-    actions::redriven(&state, id.0).await
+    actions::redriven(&state, id.0, caller.act("task.retry", id.0)).await
 }

@@ -1,22 +1,30 @@
 //! Probes. None of them needs a key, none is logged.
 
-use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     problem::Problem,
     query::{Nothing, Query},
     reply,
 };
-use crate::{actors::supervision::Phase, store::StoreError};
+use crate::{actors::supervision::Phase, store::StoreError, task::Scope};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(super) struct HealthView {
     /// `ok`; `degraded`: it works, but somebody should look; `down`: it cannot do its work.
     status: &'static str,
+    #[serde(flatten)]
+    details: Option<HealthDetails>,
+}
+
+/// Told to those who could read the rest too.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthDetails {
     store: PartView,
     broker: PartView,
     version: &'static str,
@@ -46,12 +54,16 @@ impl ApiState {
 
 /// Tells how the server is
 ///
-/// 503 with the same document while the store is away.
+/// 503 with the same document while the store is away. Without a key, where one is asked for, it tells the status only.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "health",
     responses((status = 200, body = HealthView), (status = 503, body = HealthView))
 )]
-pub(super) async fn health(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn health(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let error = state.ping().await;
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
     let (code, status) = match &error {
@@ -59,9 +71,16 @@ pub(super) async fn health(state: Data<ApiState>, _: Query<Nothing>) -> Result<H
         None if state.is_draining() || parked() => (StatusCode::OK, "degraded"),
         None => (StatusCode::OK, "ok"),
     };
+    // Without a key it is still a probe, and tells what a probe needs.
+    if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
+        return reply::json(code, &HealthView { status, details: None });
+    }
     let store = PartView { kind: "sqlite", status: if error.is_some() { "down" } else { "ok" }, error };
     let broker = PartView { kind: state.engine.broker().kind(), status: "ok", error: None };
-    reply::json(code, &HealthView { status, store, broker, version: state.node.version })
+    reply::json(
+        code,
+        &HealthView { status, details: Some(HealthDetails { store, broker, version: state.node.version }) },
+    )
 }
 
 /// What a probe that found nothing wrong says.

@@ -1,10 +1,13 @@
 //! The REST API, the dashboard's files and the probes: requests in, verbs of the engine and reads of the store out.
 
+mod access;
 mod actions;
 mod actors;
 mod attempts;
+mod audit;
 mod batch;
 mod body;
+mod caller;
 mod check;
 mod counts;
 mod cursor;
@@ -14,6 +17,7 @@ mod edge;
 mod events;
 mod explain;
 mod health;
+mod keys;
 mod list;
 mod openapi;
 mod parents;
@@ -27,6 +31,7 @@ mod reply;
 mod result;
 mod route;
 mod server;
+mod session;
 mod settings;
 mod shape;
 mod state;
@@ -42,64 +47,108 @@ mod view;
 mod wait;
 mod workers;
 
+pub use keys::offline_key;
 pub use openapi::openapi;
 pub use server::serve;
 pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
 
+use access::Need::{Open, Sifted};
 use actix_web::{
     guard,
     middleware::Compress,
     web::{self, Data, ServiceConfig},
 };
-use route::{act, at, no_route, read};
+use route::{Path, act, at, no_route, read};
+
+use crate::task::Scope::{self, Admin, Operate, Read, Submit};
+
+/// How the names of configured keys begin: `API_KEYS#1` is the first of them.
+pub const CONFIGURED: &str = "API_KEYS#";
+
+/// The routes below `/api/v1`, each method with the scope it needs.
+fn api() -> Vec<Path> {
+    vec![
+        at("/tasks").get(Sifted(Read), list::list).post(Sifted(Submit), submit::submit),
+        act(Sifted(Submit), "/tasks/batch", batch::submit_batch),
+        read(Read, "/tasks/{id}", tasks::get),
+        at("/tasks/{id}/result").get(Read, result::get).delete(Operate, result::delete),
+        at("/tasks/{id}/result/ttl").put(Operate, result::put_ttl),
+        read(Read, "/tasks/{id}/dependencies", relatives::get),
+        read(Read, "/tasks/{id}/explain", explain::get),
+        read(Read, "/tasks/{id}/attempts", attempts::attempts),
+        act(Operate, "/tasks/{id}/cancel", actions::cancel),
+        act(Operate, "/tasks/{id}/retry", actions::retry),
+        read(Sifted(Read), "/queues", queues::list),
+        at("/queues/{queue}").get(Read, queues::get).put(Operate, settings::put).delete(Operate, settings::delete),
+        read(Read, "/queues/{queue}/stats", queues::stats),
+        at("/queues/{queue}/rate-limit")
+            .get(Read, settings::get_limit)
+            .put(Operate, settings::put_limit)
+            .delete(Operate, settings::delete_limit),
+        act(Operate, "/queues/{queue}/pause", queues::pause),
+        act(Operate, "/queues/{queue}/resume", queues::resume),
+        read(Sifted(Read), "/dlq", dlq::dead_letters),
+        read(Read, "/dlq/{id}", dlq::dead_letter),
+        act(Operate, "/dlq/{id}/retry", dlq::retry),
+        read(Sifted(Read), "/workers", workers::list),
+        read(Sifted(Read), "/workers/{id}", workers::get),
+        read(Sifted(Read), "/stats", stats::stats),
+        read(Sifted(Read), "/events", events::events),
+        read(Read, "/system/actors", actors::list),
+        act(Admin, "/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed)),
+        at("/keys").get(Admin, keys::list).post(Admin, keys::create),
+        at("/keys/{id}").get(Admin, keys::get).delete(Admin, keys::revoke),
+        at("/session").get(Open, session::get).post(Open, session::open).delete(Open, session::close),
+        read(Admin, "/audit", audit::list),
+    ]
+}
+
+/// Those beside it.
+fn beside() -> Vec<Path> {
+    vec![
+        read(Open, "/health", health::health),
+        read(Open, "/healthz", health::alive),
+        read(Open, "/readyz", health::ready),
+        read(Open, "/openapi.json", openapi::document),
+        read(Open, "/", ui::root),
+    ]
+}
+
+/// The dashboard's files.
+fn files() -> [Path; 2] {
+    [read(Open, "", ui::file), read(Open, "/{path:.*}", ui::file)]
+}
 
 /// The whole route table.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(
-        web::scope("/api/v1")
-            .service(at("/tasks").get(list::list).post(submit::submit))
-            .service(act("/tasks/batch", batch::submit_batch))
-            .service(read("/tasks/{id}", tasks::get))
-            .service(at("/tasks/{id}/result").get(result::get).delete(result::delete))
-            .service(at("/tasks/{id}/result/ttl").put(result::put_ttl))
-            .service(read("/tasks/{id}/dependencies", relatives::get))
-            .service(read("/tasks/{id}/explain", explain::get))
-            .service(read("/tasks/{id}/attempts", attempts::attempts))
-            .service(act("/tasks/{id}/cancel", actions::cancel))
-            .service(act("/tasks/{id}/retry", actions::retry))
-            .service(read("/queues", queues::list))
-            .service(at("/queues/{queue}").get(queues::get).put(settings::put).delete(settings::delete))
-            .service(read("/queues/{queue}/stats", queues::stats))
-            .service(
-                at("/queues/{queue}/rate-limit")
-                    .get(settings::get_limit)
-                    .put(settings::put_limit)
-                    .delete(settings::delete_limit),
-            )
-            .service(act("/queues/{queue}/pause", queues::pause))
-            .service(act("/queues/{queue}/resume", queues::resume))
-            .service(read("/dlq", dlq::dead_letters))
-            .service(read("/dlq/{id}", dlq::dead_letter))
-            .service(act("/dlq/{id}/retry", dlq::retry))
-            .service(read("/workers", workers::list))
-            .service(read("/workers/{id}", workers::get))
-            .service(read("/stats", stats::stats))
-            .service(read("/events", events::events))
-            .service(read("/system/actors", actors::list))
-            .service(act("/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed))),
-    );
-    config
-        .service(read("/health", health::health))
-        .service(read("/healthz", health::alive))
-        .service(read("/readyz", health::ready))
-        .service(read("/openapi.json", openapi::document))
-        .service(read("/", ui::root))
-        .service(
-            web::scope("/ui")
-                .wrap(Compress::default())
-                .service(read("", ui::file))
-                .service(read("/{path:.*}", ui::file)),
-        );
+    config.service(api().into_iter().fold(web::scope("/api/v1"), actix_web::Scope::service));
+    for path in beside() {
+        config.service(path);
+    }
+    config.service(files().into_iter().fold(web::scope("/ui").wrap(Compress::default()), actix_web::Scope::service));
+}
+
+/// A method of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// In capitals. Where GET is, HEAD is too.
+    pub method: &'static str,
+    pub path: String,
+    /// What a key needs; `None`: no key is asked for.
+    pub scope: Option<Scope>,
+}
+
+/// Every route there is.
+pub fn routes() -> Vec<RouteInfo> {
+    let below = |prefix: &'static str, paths: Vec<Path>| paths.into_iter().map(move |path| (prefix, path));
+    let all = below("/api/v1", api()).chain(below("", beside())).chain(below("/ui", files().into()));
+    all.flat_map(|(prefix, Path { path, methods, .. })| {
+        methods.into_iter().map(move |(method, need)| {
+            let path = format!("{prefix}{path}");
+            RouteInfo { method, path, scope: need.scope() }
+        })
+    })
+    .collect()
 }
 
 fn faults_allowed(context: &guard::GuardContext<'_>) -> bool {

@@ -5,14 +5,18 @@ use std::sync::OnceLock;
 use actix_web::HttpResponse;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{Content, Ref, Response, path::Operation},
+    openapi::{
+        Content, Ref, Response,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
 
 use super::{
-    actions, actors, attempts, batch, dlq, events, explain, health, list,
+    actions, actors, attempts, audit, batch, dlq, events, explain, health, keys, list,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, settings, stats, submit, tasks, workers,
+    queues, relatives, result, session, settings, stats, submit, tasks, workers,
 };
 
 #[derive(OpenApi)]
@@ -32,10 +36,11 @@ use super::{
         dlq::dead_letters, dlq::dead_letter, dlq::retry,
         workers::list, workers::get,
         stats::stats, events::events, actors::list,
+        keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
         health::health, health::alive, health::ready, document
     ),
     components(schemas(ProblemBody)),
-    modifiers(&EveryError)
+    modifiers(&EveryError, &EveryKey)
 )]
 struct Document;
 
@@ -59,6 +64,36 @@ fn add_default(operation: &mut Operation) {
     response.content.insert("application/problem+json".into(), problem.into());
     operation.responses.responses.insert("default".into(), response.into());
 }
+
+/// What each operation asks for, from the route table itself.
+struct EveryKey;
+
+impl Modify for EveryKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let described = |text: &str| HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
+        let value = |name: &str| ApiKeyValue::new(name);
+        components.add_security_scheme("bearer", SecurityScheme::Http(described(SCOPES)));
+        components.add_security_scheme("header", SecurityScheme::ApiKey(ApiKey::Header(value("X-API-Key"))));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(value(session::COOKIE))));
+        for route in super::routes() {
+            let Some(item) = document.paths.paths.get_mut(&route.path) else { continue };
+            let operation = match route.method {
+                "GET" => &mut item.get,
+                "POST" => &mut item.post,
+                "PUT" => &mut item.put,
+                _ => &mut item.delete,
+            };
+            let needs = |scheme| route.scope.map(|scope| SecurityRequirement::new(scheme, [scope.as_str()]));
+            if let Some(operation) = operation {
+                operation.security = Some(["bearer", "header", "session"].into_iter().filter_map(needs).collect());
+            }
+        }
+    }
+}
+
+const SCOPES: &str = "An API key, `jq_…`. Where the server has none, none is asked for. Each operation names the scope it \
+                      needs: `read`, `submit`, `work`, `operate` (with it `read`) or `admin` (with it everything).";
 
 /// The OpenAPI 3.1 document of this API.
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     counts::{StatusCounts, sum},
     problem::Problem,
     query::{Nothing, Query},
@@ -55,21 +56,22 @@ pub(super) struct Totals {
     get, path = "/api/v1/stats", operation_id = "get_stats", tag = "system",
     responses((status = 200, body = StatsView))
 )]
-pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn stats(state: Data<ApiState>, caller: Caller, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let now = state.now();
     let busy = state.engine.held().list().iter().filter(|held| held.slot.is_some()).count();
-    let view = state.read(move |reader| read(reader, busy, now)).await?;
+    let view = state.read(move |reader| read(reader, &caller, busy, now)).await?;
     reply::ok(&view)
 }
 
-fn read(reader: &dyn Reader, busy: usize, now: Millis) -> Result<StatsView, StoreError> {
-    let counters = reader.counters(None)?;
+fn read(reader: &dyn Reader, caller: &Caller, busy: usize, now: Millis) -> Result<StatsView, StoreError> {
+    let mut counters = reader.counters(None)?;
+    counters.retain(|row| caller.sees(&row.queue));
     let alive: Vec<_> = reader.workers()?.into_iter().filter(|worker| worker.state == "alive").collect();
     let total = |kind| sum(&counters, |row| row.kind == kind);
     Ok(StatsView {
         status_counts: StatusCounts::of(&counters),
         dead_letters: sum(&counters, |row| matches!(row.kind, Counted::In(status) if status.is_dead())),
-        queues: reader.queues()?.len(),
+        queues: reader.queues()?.iter().filter(|row| caller.sees(&row.name)).count(),
         workers: alive.len(),
         slots: Slots { total: alive.iter().map(|worker| worker.slots as usize).sum(), busy },
         totals: Totals {
