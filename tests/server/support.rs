@@ -25,12 +25,17 @@ impl Server {
     }
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(folder, arguments, &[])
+    }
+
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
             .args(["dev", "--port", "0", "--log-format", "json"])
             .args(arguments)
             .current_dir(folder)
             .env("JOBQUEUE_FAULTS", "1")
             .env("LOG_DIR", "")
+            .envs(env.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -51,6 +56,11 @@ impl Server {
         });
         let address = told.recv_timeout(DEADLINE).unwrap().unwrap_or_else(|log| panic!("no start:\n{log}"));
         Self { child, address }
+    }
+
+    /// Where it is reached on this machine, whatever address it listens on.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address.replace("0.0.0.0", "127.0.0.1"))
     }
 
     pub(crate) fn signal(&self, signal: &str) {
