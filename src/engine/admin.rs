@@ -67,8 +67,14 @@ impl Engine {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
-    pub async fn cancel(&self, id: TaskId, reason: Option<String>, act: Act) -> Result<Cancelled, StoreError> {
+    /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop; with `force` it is ended without a grace.
+    pub async fn cancel(
+        &self,
+        id: TaskId,
+        reason: Option<String>,
+        force: bool,
+        act: Act,
+    ) -> Result<Cancelled, StoreError> {
         let cancel = move |tx: &mut dyn Tx, now| {
             let done = tx.cancel(id, reason.as_deref(), now)?;
             audited(tx, matches!(done, Cancelled::Done(_) | Cancelled::Asked { again: false }), &act, now)?;
@@ -76,7 +82,7 @@ impl Engine {
         };
         let done = self.admin(cancel, |_, _| {}).await?;
         if matches!(done, Cancelled::Asked { .. }) {
-            self.0.held.cancel(id);
+            self.0.held.cancel(id, force);
         }
         Ok(done)
     }

@@ -45,11 +45,15 @@ impl HeldTasks {
         }
     }
 
-    /// Asks a task's handler to stop; false where it is not held here.
-    pub(super) fn cancel(&self, id: TaskId) -> bool {
+    /// Asks a task's handler to stop, or ends it at once; false where it is not held here.
+    pub(super) fn cancel(&self, id: TaskId, at_once: bool) -> bool {
         let held = self.tasks().get(&id).cloned();
         held.is_some_and(|held| {
-            held.stop.cancel();
+            if at_once {
+                held.stop.cancel_at_once();
+            } else {
+                held.stop.cancel();
+            }
             true
         })
     }

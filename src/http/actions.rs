@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -28,9 +29,9 @@ pub(super) struct CancelBody {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
+    /// Ends a running task at once: its handler is given no time to leave things tidy.
     #[serde(default)]
-    #[schema(ignore)]
-    force: Option<bool>,
+    force: bool,
 }
 
 /// No field at all: `{}`, or nothing.
@@ -50,7 +51,7 @@ pub(super) struct CancelReply {
 
 /// Cancels a task
 ///
-/// One that waits is cancelled at once, one that runs is asked to stop.
+/// One that waits is cancelled at once, one that runs is asked to stop and ended after its grace, or at once by `force`.
 #[utoipa::path(
     post, path = "/api/v1/tasks/{id}/cancel", operation_id = "cancel_task", tag = "tasks",
     params(("id" = String, Path, format = Uuid)),
@@ -66,20 +67,17 @@ pub(super) async fn cancel(
 ) -> Result<HttpResponse, Problem> {
     let id = id.0;
     let CancelBody { reason, force } = shape::parse_or_empty(&body.0)?;
-    if force == Some(true) {
-        let fault = Fault::at("/force", "`force` is not supported by this version");
-        return Err(Problem::invalid(Code::NotBuiltYet, vec![fault]));
-    }
     if let Some(reason) = &reason {
         let invalid = |error: name::InvalidName| vec![Fault::at("/reason", error.to_string())];
         name::free(reason, 500, "a reason").map_err(|error| Problem::invalid(Code::InvalidField, invalid(error)))?;
     }
     let act = caller.act("task.cancel", id);
-    let act = match &reason {
-        Some(reason) => act.with(serde_json::json!({"reason": reason})),
-        None => act,
+    let act = match (&reason, force) {
+        (None, false) => act,
+        (Some(reason), false) => act.with(json!({"reason": reason})),
+        (reason, true) => act.with(json!({"reason": reason, "force": true})),
     };
-    let status = match state.engine.cancel(id, reason.clone(), act).await? {
+    let status = match state.engine.cancel(id, reason.clone(), force, act).await? {
         Cancelled::Done(_) => Status::Cancelled,
         Cancelled::Asked { .. } => Status::Running,
         Cancelled::Terminal(status) => {

@@ -61,7 +61,11 @@ pub async fn perform(
         () = stop.requested() => {}
         () = reached(deadline) => stop.time_out(),
     }
-    let last = timeout(grace, &mut handling).await.ok();
+    let last = tokio::select! {
+        biased;
+        ended = timeout(grace, &mut handling) => ended.ok(),
+        () = stop.at_once() => None,
+    };
     // Dropping it runs its destructors: code of the handler's author, which may panic like the rest.
     let _ = catch_unwind(AssertUnwindSafe(move || witness::during(token, || drop(handling))));
     // Asked again: what began as an interrupt may have become a cancel.

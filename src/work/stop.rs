@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
 use tokio::sync::Notify;
@@ -28,6 +28,7 @@ pub struct StopSignal(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     reason: AtomicU8,
+    at_once: AtomicBool,
     changed: Notify,
 }
 
@@ -39,6 +40,12 @@ impl StopSignal {
 
     /// A caller cancelled the task.
     pub fn cancel(&self) {
+        self.raise(StopReason::Cancel);
+    }
+
+    /// A caller cancelled the task and does not wait for its handler: there is no grace, or no more of it.
+    pub fn cancel_at_once(&self) {
+        self.0.at_once.store(true, Ordering::Release);
         self.raise(StopReason::Cancel);
     }
 
@@ -67,6 +74,17 @@ impl StopSignal {
         // Made before the look at the reason: it hears every signal given from here on, so none falls in between.
         let change = self.0.changed.notified();
         if self.reason().is_none() {
+            change.await;
+        }
+    }
+
+    /// Resolves once there is no grace any more.
+    pub(super) async fn at_once(&self) {
+        loop {
+            let change = self.0.changed.notified();
+            if self.0.at_once.load(Ordering::Acquire) {
+                return;
+            }
             change.await;
         }
     }

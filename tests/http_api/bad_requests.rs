@@ -52,9 +52,9 @@ async fn unknown_paths_methods_and_ids_are_problems_too() {
         server.post(&path, r#"{"x":1}"#).await.assert_problem(422, "unknown_field");
     }
     server
-        .post(&format!("/api/v1/tasks/{NOBODY}/cancel"), r#"{"force":true}"#)
+        .post(&format!("/api/v1/tasks/{NOBODY}/cancel"), r#"{"force":"yes"}"#)
         .await
-        .assert_problem(422, "not_built_yet");
+        .assert_problem(422, "invalid_field");
     server.post("/api/v1/queues/none/pause", "{}").await.assert_problem(404, "queue_not_found");
     server.post("/api/v1/system/faults/panic", r#"{"path":"root"}"#).await.assert_problem(404, "route_not_found");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, eventually};
 
 #[test]
 fn a_task_runs_and_leaves_its_result() {
@@ -78,6 +78,24 @@ fn waiting_and_running_tasks_can_be_cancelled() {
         (&task["status"], &task["error"]["message"]),
         (&json!("cancelled"), &json!("cancelled by a caller: too long"))
     );
+}
+
+#[test]
+fn a_forced_cancel_does_not_wait_for_a_handler_that_ignores_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[tasks.deaf]\ncommand = [\"sh\", \"-c\", \"trap '' TERM; : > deaf; while :; do sleep 60; done\"]\n\n[worker]\ncancel_grace = \"1h\"\n";
+    std::fs::write(folder.path().join("jobqueue.toml"), config).unwrap();
+    let server = Server::start_with(folder.path(), &["--concurrency", "1"]);
+    let id = server.submit(r#"{"name": "deaf"}"#);
+    eventually("it hears nothing", || folder.path().join("deaf").exists());
+    let path = format!("/api/v1/tasks/{id}/cancel");
+    assert_eq!(server.call("POST", &path, "").0, 200);
+    assert_eq!(server.task(&id)["status"], "running", "it has an hour");
+    let (status, body) = server.call("POST", &path, r#"{"force": true, "reason": "now"}"#);
+    assert_eq!((status, &body["cancel_requested"]), (200, &json!(true)));
+    assert_eq!(server.finished(&id)["status"], "cancelled");
+    let next = server.submit(r#"{"name": "demo.echo"}"#);
+    assert_eq!(server.finished(&next)["status"], "success", "its slot is free");
 }
 
 #[test]

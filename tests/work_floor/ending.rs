@@ -56,6 +56,18 @@ async fn a_deaf_command_is_killed_after_the_grace_with_its_children() {
 }
 
 #[tokio::test]
+async fn a_deaf_command_is_killed_at_once_where_no_grace_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    let day = Duration::from_secs(86_400);
+    let (outcome, pids) = stopped(script(DEAF, &[&file]), (&file, 2), StopSignal::cancel_at_once, day).await;
+    assert_eq!(outcome, Outcome::Cancelled);
+    for pid in pids {
+        ended(pid).await;
+    }
+}
+
+#[tokio::test]
 async fn a_command_over_its_time_is_killed_with_its_children() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pids");

@@ -72,6 +72,20 @@ async fn an_interrupted_task_is_given_back_unless_it_still_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_forced_cancel_has_no_grace_and_ends_one_that_has_begun() {
+    let (outcome, took) = stop_after_a_second("deaf", StopSignal::cancel_at_once).await;
+    assert_eq!((outcome, took), (Outcome::Cancelled, seconds(1)));
+    let (registry, signal, started) = (registry(), StopSignal::new(), Instant::now());
+    let attempt = perform(&registry, granted("deaf", "[]", "{}"), &signal, GRACE);
+    let (outcome, ()) = tokio::join!(attempt, async {
+        signal.cancel();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        signal.cancel_at_once();
+    });
+    assert_eq!((outcome, started.elapsed()), (Outcome::Cancelled, seconds(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_outranks_an_interrupt() {
     let before = |signal: &StopSignal| {
         signal.cancel();
