@@ -96,6 +96,19 @@ fn a_graph_ends_as_it_must_whatever_is_killed() {
 }
 
 #[test]
+fn a_child_of_ten_thousand_parents_waits_for_every_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--concurrency", "64"]);
+    assert_eq!(server.call("PUT", "/api/v1/queues/default", r#"{"paused":true}"#).0, 200);
+    let parents = server.submit_all(vec![json!({"name": "demo.echo"}); 10_000]);
+    let child = server.submit(&json!({"name": "demo.echo", "queue": "child", "depends_on": parents}).to_string());
+    assert_eq!(server.task(&child)["status"], "pending");
+    assert_eq!(server.call("POST", "/api/v1/queues/default/resume", "").0, 200);
+    server.until(&child, |task| task["status"] == "success");
+    assert_eq!(server.get("/api/v1/queues/default/stats")["status_counts"]["success"], 10_000);
+}
+
+#[test]
 fn a_command_is_given_what_its_parents_left() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(

@@ -108,6 +108,26 @@ fn a_task_out_of_time_is_a_timeout() {
 }
 
 #[test]
+fn a_thousand_posts_at_once_with_one_key_make_one_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let body = r#"{"name": "demo.sleep", "args": [3600], "unique_key": "k"}"#;
+    let start = std::sync::Barrier::new(1_000);
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let post = || {
+            start.wait();
+            server.call("POST", "/api/v1/tasks", body)
+        };
+        let posts: Vec<_> = (0..1_000).map(|_| scope.spawn(post)).collect();
+        posts.into_iter().map(|post| post.join().unwrap()).collect()
+    });
+    assert_eq!(answers.iter().filter(|(status, _)| *status == 201).count(), 1);
+    assert_eq!(answers.iter().filter(|(status, task)| *status == 200 && task["deduplicated"] == true).count(), 999);
+    assert!(answers.iter().all(|(_, task)| task["id"] == answers[0].1["id"]));
+    assert_eq!(server.get("/api/v1/stats")["totals"]["submitted"], 1);
+}
+
+#[test]
 fn keys_make_a_submission_unique() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

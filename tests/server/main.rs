@@ -10,5 +10,6 @@ mod graphs;
 mod input;
 mod life;
 mod limits;
+mod original;
 #[path = "../support/mod.rs"]
 mod support;
