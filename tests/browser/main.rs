@@ -6,6 +6,7 @@ mod browser;
 mod docs;
 mod hostile;
 mod load;
+mod login;
 mod operate;
 mod page;
 mod restart;
@@ -29,8 +30,12 @@ struct Stage {
 
 impl Stage {
     async fn open() -> Self {
+        Self::open_under(&[]).await
+    }
+
+    async fn open_under(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&data(folder.path()));
+        let server = Server::start_under(&data(folder.path()), &[], variables);
         let browser = Browser::start(&folder.path().join("profile"));
         let page = browser.page(server.address()).await;
         Self { page, _browser: browser, server, folder }

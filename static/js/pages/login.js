@@ -29,9 +29,11 @@ export function Login() {
     }
     sending.value = false;
   };
+  // The field without a label is for password managers: by it they tell one server's keys from another's.
   return html`<main id="main" class="login" tabindex="-1">
     <h1><${Icon} name="logo" />jobqueue</h1>
     <form onSubmit=${onSubmit} novalidate>
+      <input type="text" name="username" autocomplete="username" value=${location.host} hidden />
       <div class="field"><label for="field-key">API key</label>
         <input id="field-key" name="key" type="password" autocomplete="current-password" spellcheck=${false} aria-invalid=${Boolean(fault.value)} aria-describedby="field-key-hint" />
         ${fault.value
