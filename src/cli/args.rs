@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{act::IdsArgs, bench::BenchArgs, read, serve::MigrateArgs, submit::SubmitArgs};
+use super::{bench::BenchArgs, remote::RemoteCommand, serve::MigrateArgs};
 
 /// Ends every long help.
 macro_rules! examples {
@@ -46,7 +46,10 @@ pub(super) struct Cli {
 pub(super) struct Globals {
     /// How to print: a table for people, or the server's JSON unchanged
     #[arg(long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
-    pub(super) output: Output,
+    output: Output,
+    /// The same as --output json
+    #[arg(long, global = true)]
+    json: bool,
     /// Configuration file [env: JOBQUEUE_CONFIG] [default: jobqueue.toml, if there is one]
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) config: Option<PathBuf>,
@@ -56,6 +59,18 @@ pub(super) struct Globals {
     /// Key to send; other users can see flags, so prefer the variable [env: JOBQUEUE_API_KEY, JOBQUEUE_API_KEY_FILE]
     #[arg(long, global = true, value_name = "KEY")]
     pub(super) api_key: Option<String>,
+}
+
+impl Globals {
+    /// Those that are settings.
+    pub(super) fn flags(&self) -> Flags {
+        let url = self.url.clone().map(|url| ("client.url", url));
+        url.into_iter().chain(self.api_key.clone().map(|key| ("client.api_key", key))).collect()
+    }
+
+    pub(super) const fn output(&self) -> Output {
+        if self.json { Output::Json } else { self.output }
+    }
 }
 
 /// How answers are printed.
@@ -80,24 +95,8 @@ pub(super) enum Command {
     /// Change or show the database's schema
     #[command(after_long_help = examples!("  jobqueue migrate status\n  jobqueue migrate up"))]
     Migrate(MigrateArgs),
-    /// Submit a task
-    Submit(SubmitArgs),
-    /// Show a task, or follow it to its end
-    Status(read::StatusArgs),
-    /// List tasks, newest first
-    List(read::ListArgs),
-    /// Cancel tasks: those that wait at once, running ones after a grace
-    #[command(after_long_help = examples!(
-        "  jobqueue cancel 01920000-0000-7000-8000-000000000001
-  jobqueue list --queue bulk --status queued --output json | jq -r '.data[].id' | xargs jobqueue cancel"
-    ))]
-    Cancel(IdsArgs),
-    /// Run tasks that have ended once more
-    #[command(after_long_help = examples!(
-        "  jobqueue retry 01920000-0000-7000-8000-000000000001
-  jobqueue list --status failed --output json | jq -r '.data[].id' | xargs jobqueue retry"
-    ))]
-    Retry(IdsArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
     /// Measure how fast this build is on this machine
     Bench(BenchArgs),
     /// Print the OpenAPI document of the REST API

@@ -37,10 +37,11 @@ struct Setup<'a> {
     input: &'a str,
     env: &'a [(&'a str, &'a str)],
     width: Option<u16>,
+    interactive: bool,
 }
 
 fn setup<'a>(args: &[&'a str]) -> Setup<'a> {
-    Setup { args: args.to_vec(), input: "", env: &[], width: None }
+    Setup { args: args.to_vec(), input: "", env: &[], width: None, interactive: false }
 }
 
 impl Setup<'_> {
@@ -55,7 +56,8 @@ impl Setup<'_> {
         let env = self.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let sources = Sources { env, folder: folder.path().to_owned(), ..Sources::default() };
         let mut input = self.input.as_bytes();
-        let mut terminal = Terminal { out, err, input: &mut input, width: self.width, color: false };
+        let mut terminal =
+            Terminal { out, err, input: &mut input, width: self.width, interactive: self.interactive, color: false };
         let args = std::iter::once("jobqueue").chain(self.args.iter().copied()).map(OsString::from);
         execute(args, &sources, &HOOKS, &mut terminal)
     }

@@ -77,10 +77,7 @@ impl Call {
             ("cursor", query.cursor.as_deref()),
             ("include", query.include_payload.then_some("args,result")),
         ];
-        let text: Vec<String> =
-            pairs.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={}", encode(value)))).collect();
-        let separator = if text.is_empty() { "" } else { "?" };
-        Self::new(Method::GET, format!("/tasks{separator}{}", text.join("&")))
+        Self::read("/tasks").query(&pairs)
     }
 
     pub(crate) fn cancel(id: TaskId, reason: Option<&str>) -> Result<Self, Error> {
@@ -94,6 +91,41 @@ impl Call {
 
     pub(crate) fn retry(id: TaskId) -> Self {
         Self { body: Some("{}".into()), ..Self::new(Method::POST, format!("/tasks/{id}/retry")) }
+    }
+
+    /// Reads what is at a path, from `/api/v1` on.
+    pub(crate) fn read(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path.into())
+    }
+
+    pub(crate) fn post(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::POST, path.into()).json(body)
+    }
+
+    pub(crate) fn put(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::PUT, path.into()).json(body)
+    }
+
+    pub(crate) fn patch(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::PATCH, path.into()).json(body)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
+    /// A probe, outside of `/api/v1`.
+    pub(crate) fn probe(path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::read("") }
+    }
+
+    /// Adds those that have a value to the query.
+    pub(crate) fn query(mut self, pairs: &[(&str, Option<&str>)]) -> Self {
+        for (name, value) in pairs.iter().filter_map(|(name, value)| value.map(|value| (name, value))) {
+            let separator = if self.path.contains('?') { '&' } else { '?' };
+            self.path = format!("{}{separator}{name}={}", self.path, encode(value));
+        }
+        self
     }
 
     pub(crate) fn queue_stats(queue: &str) -> Self {

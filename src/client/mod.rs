@@ -34,6 +34,7 @@ pub use error::{Error, FieldProblem, Problem};
 pub(crate) use http::Reply;
 pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPriority, Submitted, Task, TaskResult};
 pub use request::TaskRequest;
+pub(crate) use url::encode;
 
 use crate::task::TaskId;
 
