@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Map, Value};
 
 use super::{
@@ -20,7 +20,8 @@ use crate::{
     "  jobqueue amend 01920000-0000-7000-8000-000000000001 --priority high
   jobqueue amend 01920000-0000-7000-8000-000000000001 --delay 2h"
 ))]
-#[group(id = "change", required = true, multiple = true, args = ["priority", "run_at", "delay"])]
+#[command(group = ArgGroup::new("change").args(["priority", "run_at", "delay"]).multiple(true).required(true))]
+#[group(skip)]
 pub(super) struct AmendArgs {
     /// The task
     id: TaskId,

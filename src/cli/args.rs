@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench::BenchArgs, remote::RemoteCommand, serve::MigrateArgs};
+use super::{bench::BenchArgs, config::ConfigCommand, remote::RemoteCommand, serve::MigrateArgs};
 
 /// Ends every long help.
 macro_rules! examples {
@@ -97,6 +97,24 @@ pub(super) enum Command {
     Migrate(MigrateArgs),
     #[command(flatten)]
     Remote(RemoteCommand),
+    /// Show, check or begin the configuration
+    #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
+        "  jobqueue config show\n  jobqueue config check\n  jobqueue config init"
+    ))]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Look for what is wrong with this set-up: configuration, disk, port, limits, handlers
+    #[command(after_long_help = examples!(
+        "  jobqueue doctor\n  jobqueue doctor --config /etc/jobqueue.toml --json | jq '.findings[].fix'"
+    ))]
+    Doctor(ServeArgs),
+    /// Check the invariants of the store, also while a server runs on it
+    #[command(after_long_help = examples!(
+        "  jobqueue check\n  jobqueue check --database-url sqlite:///var/lib/jobqueue/jobqueue.db"
+    ))]
+    Check(DatabaseArgs),
     /// Measure how fast this build is on this machine
     Bench(BenchArgs),
     /// Print the OpenAPI document of the REST API

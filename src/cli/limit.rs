@@ -1,6 +1,6 @@
 //! `queue limit`: the rate limit of a queue.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::{Failure, Remote, args::examples, input, queue::Name, view::Columns};
@@ -24,7 +24,8 @@ pub(super) enum LimitCommand {
   jobqueue queue limit set reports --high 100 --medium 50 --low 10
   jobqueue queue limit set reports 10 --per 1s --algorithm token-bucket --burst 50"
 ))]
-#[group(id = "each", multiple = true, args = ["high", "medium", "low"], conflicts_with = "limit")]
+#[command(group = ArgGroup::new("each").args(["high", "medium", "low"]).multiple(true).conflicts_with("limit"))]
+#[group(skip)]
 pub(super) struct LimitArgs {
     #[command(flatten)]
     name: Name,

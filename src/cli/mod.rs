@@ -7,8 +7,11 @@ mod act;
 mod amend;
 mod args;
 mod bench;
+mod check;
+mod config;
 mod confirm;
 mod dlq;
+mod doctor;
 mod failure;
 mod input;
 mod limit;
@@ -40,7 +43,11 @@ use remote::Remote;
 pub use serve::{Migrate, ServeOptions};
 use terminal::Terminal;
 
-use crate::config::{Config, Sources};
+use crate::{
+    config::{Config, Sources},
+    doctor::Finding,
+    store::invariants::Inspected,
+};
 
 /// The hidden command: never parsed, because what follows it belongs to another program.
 const GUARD: &str = "__guard";
@@ -51,6 +58,10 @@ pub struct Hooks {
     pub serve: fn(Config, ServeOptions) -> Result<(), Failure>,
     /// Changes or describes the database's schema; returns what to print.
     pub migrate: fn(Config, Migrate) -> Result<String, Failure>,
+    /// Looks for what does not hold in the store, without changing it.
+    pub check: fn(&Config) -> Result<Vec<Inspected>, Failure>,
+    /// Looks for what is wrong with the set-up.
+    pub doctor: fn(&Sources) -> Vec<Finding>,
     /// Measures a server; returns the report to print.
     pub bench: fn(BenchOptions) -> Result<String, Failure>,
     /// The OpenAPI document.
@@ -105,6 +116,9 @@ fn dispatch(cli: Cli, sources: Sources, hooks: &Hooks, terminal: &mut Terminal<'
         Command::Serve(args) => serve::serve(args, sources, hooks),
         Command::Dev(args) => serve::dev(args, sources, hooks),
         Command::Migrate(args) => serve::migrate(args, sources, hooks, terminal),
+        Command::Check(args) => check::run(args, &globals, sources, hooks, terminal),
+        Command::Doctor(args) => doctor::run(args, &globals, sources, hooks, terminal),
+        Command::Config { command } => config::run(command, &globals, sources, terminal),
         Command::Openapi => terminal.line(&(hooks.openapi)()?),
         Command::Bench(args) => bench::run(&args, &globals, hooks, terminal),
         Command::Remote(command) => Remote::open(&globals, sources, terminal)?.run(command),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
@@ -81,7 +81,8 @@ impl Name {
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[group(id = "settings", required = true, multiple = true, args = ["weight", "concurrency", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"])]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
     name: Name,

@@ -19,6 +19,8 @@ const HOOKS: Hooks = Hooks {
         Err(Failure::failed(format!("serve {}:{} demo={}", config.api.host, config.api.port, options.demo)))
     },
     migrate: |config: Config, action: Migrate| Ok(format!("{action:?} {}", config.database.display())),
+    check: |_| Ok(Vec::new()),
+    doctor: |_| Vec::new(),
     bench: |options: BenchOptions| Ok(format!("{options:?}")),
     openapi: || Ok("{\"openapi\":\"3.1.0\"}\n".into()),
     guard: |args: Vec<OsString>| args.len() as u8,

@@ -6,9 +6,14 @@ use super::App;
 use crate::{
     bench,
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
+    clock::{Clock as _, SystemClock},
     config::Config,
-    logging,
-    store::sqlite::SqliteStore,
+    doctor, logging,
+    store::{
+        StoreError,
+        invariants::{Inspect as _, Inspected},
+        sqlite::{ReadOnlyStore, SqliteStore},
+    },
     work::{Guard, demo},
 };
 
@@ -17,7 +22,7 @@ const FAULTS: &str = "JOBQUEUE_FAULTS";
 
 /// The commands of the `jobqueue` binary.
 pub fn hooks() -> Hooks {
-    Hooks { serve, migrate, bench, openapi, guard }
+    Hooks { serve, migrate, check, doctor: doctor::examine, bench, openapi, guard }
 }
 
 fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
@@ -39,7 +44,7 @@ fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
 }
 
 fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
-    let failed = |error: crate::store::StoreError| Failure::failed(error.to_string());
+    let failed = |error: StoreError| Failure::failed(error.to_string());
     let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
     Ok(match action {
         Migrate::Up => match store.migrate_up().map_err(failed)?.as_slice() {
@@ -57,6 +62,19 @@ fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
             lines.chain(pending.iter().map(|name| line("pending", name))).collect::<Vec<_>>().join("\n")
         }
     })
+}
+
+fn check(config: &Config) -> Result<Vec<Inspected>, Failure> {
+    let path = &config.database;
+    if !path.exists() {
+        return Err(Failure::not_found(format!(
+            "there is no database at {}; name another with --database-url or DATABASE_URL",
+            path.display()
+        )));
+    }
+    let failed = |error: StoreError| Failure::failed(error.to_string());
+    let mut store = ReadOnlyStore::open(path).map_err(failed)?;
+    store.inspect(SystemClock.now()).map_err(failed)
 }
 
 fn bench(options: BenchOptions) -> Result<String, Failure> {

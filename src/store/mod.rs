@@ -4,6 +4,7 @@
 //! and in which order they are made is the engine's.
 
 mod error;
+pub mod invariants;
 mod operations;
 mod rows;
 mod session;

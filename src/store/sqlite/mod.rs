@@ -7,6 +7,7 @@ mod dependencies;
 mod expiry;
 mod finish;
 mod hot;
+mod inspect;
 mod limits;
 mod list;
 mod metrics;
@@ -17,7 +18,11 @@ mod records;
 mod relatives;
 mod schema;
 mod submit;
+mod survey;
 mod tx;
+
+pub use inspect::ReadOnlyStore;
+pub use survey::{Schema, holder, latest_moment, schema_of, write_lock};
 
 use std::{
     fs::{File, OpenOptions},

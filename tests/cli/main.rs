@@ -1,0 +1,9 @@
+//! The command line as a process, against a real server.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod queues;
+mod run;
+#[path = "../support/mod.rs"]
+mod support;
+mod tasks;
