@@ -5,7 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench::BenchArgs, config::ConfigCommand, remote::RemoteCommand, serve::MigrateArgs};
+use super::{
+    bench::BenchArgs,
+    config::ConfigCommand,
+    healthcheck::HealthcheckArgs,
+    reference::{CompletionsArgs, ManArgs},
+    remote::RemoteCommand,
+    serve::MigrateArgs,
+};
 
 /// Ends every long help.
 macro_rules! examples {
@@ -123,6 +130,23 @@ pub(super) enum Command {
   jobqueue openapi | jq '.paths | keys'"
     ))]
     Openapi,
+    /// Ask whether the server of this configuration takes work; exit code 0 or 1
+    #[command(after_long_help = examples!(
+        "  jobqueue healthcheck\n  HEALTHCHECK CMD [\"jobqueue\", \"healthcheck\"]        in a Dockerfile"
+    ))]
+    Healthcheck(HealthcheckArgs),
+    /// Print completions for a shell
+    #[command(after_long_help = examples!(
+        "  jobqueue completions bash > /etc/bash_completion.d/jobqueue
+  jobqueue completions zsh > ~/.zfunc/_jobqueue
+  jobqueue completions fish > ~/.config/fish/completions/jobqueue.fish"
+    ))]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(after_long_help = examples!(
+        "  jobqueue man > /usr/local/share/man/man1/jobqueue.1\n  jobqueue man --markdown > docs/cli.md"
+    ))]
+    Man(ManArgs),
 }
 
 /// Settings of the server that have a flag. They are texts here: `config` parses them all, wherever they come from.

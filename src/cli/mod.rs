@@ -13,12 +13,14 @@ mod confirm;
 mod dlq;
 mod doctor;
 mod failure;
+mod healthcheck;
 mod input;
 mod limit;
 mod operation;
 mod output;
 mod queue;
 mod read;
+mod reference;
 mod remote;
 mod serve;
 mod submit;
@@ -120,6 +122,9 @@ fn dispatch(cli: Cli, sources: Sources, hooks: &Hooks, terminal: &mut Terminal<'
         Command::Doctor(args) => doctor::run(args, &globals, sources, hooks, terminal),
         Command::Config { command } => config::run(command, &globals, sources, terminal),
         Command::Openapi => terminal.line(&(hooks.openapi)()?),
+        Command::Healthcheck(args) => healthcheck::run(args, &globals, sources, terminal),
+        Command::Completions(args) => reference::completions(&args, terminal),
+        Command::Man(args) => reference::man(&args, terminal),
         Command::Bench(args) => bench::run(&args, &globals, hooks, terminal),
         Command::Remote(command) => Remote::open(&globals, sources, terminal)?.run(command),
     }

@@ -95,7 +95,7 @@ fn commands_reach_the_hooks_with_their_settings() {
     assert_eq!(run(&["migrate", "status"]).out, "Status ./data/jobqueue.db\n");
     assert_eq!(run(&["openapi"]).out, "{\"openapi\":\"3.1.0\"}\n");
     assert_eq!(run(&["__guard", "--url", "b", "--", "-h"]).code, 4, "nothing of it is interpreted");
-    let bench = run(&["bench", "--seconds", "5", "--output", "json", "--api-key", "hunter2"]).out;
+    let bench = run(&["bench", "--seconds", "5", "--json", "--api-key", "hunter2"]).out;
     assert!(bench.contains("tasks: 50000, concurrency: 512, steady_s: 5") && bench.contains("json: true"), "{bench}");
     assert!(!bench.contains("hunter2"));
     assert!(run(&["bench"]).out.contains("tasks: 50000"));
@@ -352,6 +352,48 @@ fn help_is_complete() {
     assert!(!run(&["--help"]).out.contains("__guard"));
     assert_eq!(run(&["--url", "x", "__guard"]).code, 2, "only the first argument starts a guard");
     assert!(run(&["--version"]).out.starts_with("jobqueue "));
+}
+
+#[test]
+fn the_reference_is_what_the_help_says() {
+    let made = run(&["man", "--markdown"]).out;
+    let kept = include_str!("../../docs/cli.md");
+    assert_eq!(made, kept, "renew it: cargo run -- man --markdown > docs/cli.md");
+}
+
+/// Of every command, however deep.
+#[test]
+fn every_command_has_help_with_examples() {
+    fn below(command: &clap::Command, path: &[&str]) {
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+            let path = [path, &[inner.get_name()]].concat();
+            let ran = run(&[&path[..], &["--help"]].concat());
+            assert!(
+                ran.code == 0 && ran.out.contains("Examples:") && ran.out.contains("Exit codes:"),
+                "{path:?}: {ran:?}"
+            );
+            below(inner, &path);
+        }
+    }
+    below(&Cli::command(), &[]);
+}
+
+#[test]
+fn what_is_done_to_many_is_asked_for_at_a_terminal() {
+    let counts = r#"{"dry_run":true,"matched":3,"matched_capped":false,"done":0}"#;
+    let operation = format!(r#"{{"id":"{ID}","action":"redrive","state":"running","done":0,"refused":0}}"#);
+    for (answer, code, requests) in [("y\n", 0, 2), ("yes\n", 0, 2), ("n\n", 1, 1), ("\n", 1, 1), ("", 1, 1)] {
+        let fake = Fake::new([Answer::Json(200, counts.into()), Answer::Json(202, operation.clone())]);
+        let args = ["--url", &fake.url, "dlq", "redrive", "--queue", "mail", "--rate", "10/s"];
+        let ran = Setup { input: answer, interactive: true, ..setup(&args) }.run();
+        assert_eq!((ran.code, fake.asked().len()), (code, requests), "{answer:?}: {ran:?}");
+        assert!(ran.err.starts_with("Redrive 3 dead letters? [y/N] "), "{ran:?}");
+        let sent = fake.asked();
+        assert_eq!(sent[0].body, r#"{"all":false,"dry_run":true,"filter":{"queue":"mail"},"rate":"10/s"}"#);
+        if let Some(second) = sent.get(1) {
+            assert_eq!(second.body, r#"{"all":false,"filter":{"queue":"mail"},"rate":"10/s"}"#);
+        }
+    }
 }
 
 #[test]

@@ -25,14 +25,17 @@ pub(super) fn examine(config: &Config, running: bool) -> Vec<Finding> {
             "one process works on a database at a time; this one would refuse to start",
             "stop that process, or give this one another DATABASE_URL",
         )),
-        None => findings.extend(sqlite::write_lock(path).err().map(|error| {
-            Finding::error(
-                "database_lock",
-                error.to_string(),
-                "nothing can be accepted while another program holds the file",
-                "let that program end, or stop it (`fuser` names it)",
-            )
-        })),
+        // Any other trouble is told with the schema.
+        None => {
+            findings.extend(sqlite::write_lock(path).err().filter(|e| e.kind == StoreErrorKind::Locked).map(|error| {
+                Finding::error(
+                    "database_lock",
+                    error.to_string(),
+                    "nothing can be accepted while another program holds the file",
+                    "let that program end, or stop it (`fuser` names it)",
+                )
+            }))
+        }
     }
     findings.push(schema(config));
     findings

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod check;
+mod config;
+mod doctor;
 mod queues;
 mod run;
+mod shell;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;

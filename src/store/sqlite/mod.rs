@@ -104,6 +104,14 @@ impl SqliteStore {
 
     /// Brings the schema up to this binary's; the names of the migrations that were run.
     pub fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
+        // What a newer version keeps there would be misread, or lost.
+        if let [newer, ..] = survey::schema_of(&self.path)?.unknown.as_slice() {
+            let message = format!(
+                "the database was made by a newer version (migration {newer}). Run that version, or restore a copy from \
+                 before the upgrade"
+            );
+            return Err(StoreError::new(StoreErrorKind::Schema, &self.name, message));
+        }
         let mut connection = connect(&self.path, &self.name)?;
         let run = connection.run_pending_migrations(MIGRATIONS).map_err(|error| self.migration(&*error))?;
         Ok(run.iter().map(ToString::to_string).collect())
