@@ -171,6 +171,10 @@ fn a_damaged_file_is_told() {
     server.signal("-TERM");
     server.wait();
     let database = folder.path().join("data/jobqueue.db");
+    // Out of the log and into the file, which is what is damaged.
+    let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(connection);
     let mut bytes = std::fs::read(&database).unwrap();
     let page = bytes.len() / 2 / 4096 * 4096;
     bytes[page..page + 4096].fill(0x55);

@@ -40,5 +40,5 @@ fn shells_accept_the_completions() {
         }
     }
     alone(folder.path(), &["completions", "tcsh"]).is(2, &["bash, zsh, fish"]);
-    alone(folder.path(), &["man"]).is(0, &[".TH jobqueue 1", "redrive"]);
+    alone(folder.path(), &["man"]).is(0, &[".TH jobqueue 1", "jobqueue\\-dlq"]);
 }
