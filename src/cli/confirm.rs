@@ -1,6 +1,6 @@
 //! Before something is done to many: what it would be done to, and whether that is meant.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader};
 
 use clap::Args;
 
@@ -84,11 +84,7 @@ fn ask(terminal: &mut Terminal<'_>, question: &str) -> Result<bool, Failure> {
     }
     write!(terminal.err, "{}", chars.into_iter().collect::<String>())?;
     terminal.err.flush()?;
-    for byte in terminal.input.bytes() {
-        match byte? {
-            b'\n' => break,
-            byte => answer.push(char::from(byte)),
-        }
-    }
+    // Nothing is read from there after the answer.
+    BufReader::new(&mut *terminal.input).read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -58,12 +58,12 @@ const OF_A_TASK: &[(&str, &str)] = &[
 const OF_SEVERAL: &[(&str, &str)] = &[
     (
         "lease_counts",
-        "SELECT lower(hex(l.lease_id)) AS subject FROM leases l LEFT JOIN (SELECT lease_id, count(*) AS n FROM tasks WHERE \
+        "SELECT uuid(l.lease_id) AS subject FROM leases l LEFT JOIN (SELECT lease_id, count(*) AS n FROM tasks WHERE \
          status = 3 GROUP BY lease_id) held ON held.lease_id = l.lease_id WHERE l.open <> coalesce(held.n, 0)",
     ),
     (
         "lease_of_live_worker",
-        "SELECT lower(hex(lease_id)) AS subject FROM leases WHERE worker_id NOT IN (SELECT id FROM workers WHERE state IN \
+        "SELECT uuid(lease_id) AS subject FROM leases WHERE worker_id NOT IN (SELECT id FROM workers WHERE state IN \
          ('alive', 'draining'))",
     ),
     (
@@ -73,35 +73,35 @@ const OF_SEVERAL: &[(&str, &str)] = &[
     ),
     (
         "pending_is_told",
-        "SELECT {id} AS subject FROM tasks WHERE status = 0 AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p \
+        "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p \
          ON p.id = d.parent_id WHERE d.child_id = tasks.id AND NOT d.resolved AND (p.status < 5 OR p.id IN (SELECT task_id \
          FROM unresolved_parents)))",
     ),
     (
         "unmet_counts",
-        "SELECT {id} AS subject FROM tasks WHERE status = 0 AND unmet <> (SELECT count(*) FROM task_dependencies WHERE \
+        "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND unmet <> (SELECT count(*) FROM task_dependencies WHERE \
          child_id = tasks.id AND NOT resolved)",
     ),
     (
         "parent_tells",
-        "SELECT DISTINCT {id} AS subject FROM task_dependencies d JOIN tasks ON tasks.id = d.parent_id WHERE NOT d.resolved \
+        "SELECT DISTINCT uuid(tasks.id) AS subject FROM task_dependencies d JOIN tasks ON tasks.id = d.parent_id WHERE NOT d.resolved \
          AND NOT tasks.has_dependants",
     ),
     (
         "dependencies_exist",
-        "SELECT lower(hex(d.child_id)) AS subject FROM task_dependencies d LEFT JOIN tasks c ON c.id = d.child_id LEFT JOIN \
+        "SELECT uuid(d.child_id) AS subject FROM task_dependencies d LEFT JOIN tasks c ON c.id = d.child_id LEFT JOIN \
          tasks p ON p.id = d.parent_id WHERE c.id IS NULL OR (c.status = 0 AND p.id IS NULL)",
     ),
     (
         "dead_letter_is_dead",
-        "SELECT lower(hex(task_id)) AS subject FROM dead_letter_queue WHERE task_id NOT IN (SELECT id FROM tasks WHERE \
+        "SELECT uuid(task_id) AS subject FROM dead_letter_queue WHERE task_id NOT IN (SELECT id FROM tasks WHERE \
          status IN (6, 7))",
     ),
     (
         // Whoever waits has all attempts written down, whoever runs or has run to its end tells the last one itself;
         // one that ended while it waited may be either.
         "attempts_numbered",
-        "SELECT {id} AS subject FROM tasks LEFT JOIN (SELECT task_id, generation, count(*) AS n, max(number) AS last, \
+        "SELECT uuid(tasks.id) AS subject FROM tasks LEFT JOIN (SELECT task_id, generation, count(*) AS n, max(number) AS last, \
          min(number) AS first FROM attempts GROUP BY task_id, generation) a ON a.task_id = tasks.id AND a.generation = \
          tasks.generation WHERE attempt < 0 OR coalesce(a.first, 1) < 1 OR coalesce(a.last, 0) <> coalesce(a.n, 0) OR \
          CASE WHEN status IN (0, 1, 2, 4) THEN coalesce(a.n, 0) <> attempt WHEN status IN (3, 5, 6, 7) THEN coalesce(a.n, \
@@ -109,7 +109,7 @@ const OF_SEVERAL: &[(&str, &str)] = &[
     ),
     (
         "attempts_of_tasks",
-        "SELECT DISTINCT lower(hex(task_id)) AS subject FROM attempts WHERE task_id NOT IN (SELECT id FROM tasks)",
+        "SELECT DISTINCT uuid(task_id) AS subject FROM attempts WHERE task_id NOT IN (SELECT id FROM tasks)",
     ),
     (
         "counters_add_up",
@@ -173,9 +173,8 @@ impl ReadOnlyStore {
         let counts: Vec<f64> = serde_json::from_str(&counts).unwrap_or_default();
         let mut found = Vec::with_capacity(OF_A_TASK.len());
         for ((name, wrong), n) in OF_A_TASK.iter().zip(counts) {
-            let wrong = filled(wrong, now);
-            let some = format!("SELECT {ID} AS subject FROM tasks WHERE ({wrong}) IS TRUE LIMIT {EXAMPLES}");
-            found.push((*name, (n as u64, if n > 0.0 { self.texts(&some)? } else { Vec::new() })));
+            let some = format!("SELECT uuid(id) AS subject FROM tasks WHERE ({wrong}) IS TRUE LIMIT {EXAMPLES}");
+            found.push((*name, (n as u64, if n > 0.0 { self.texts(&filled(&some, now))? } else { Vec::new() })));
         }
         Ok(found)
     }
@@ -233,12 +232,18 @@ pub(super) fn open_read_only(path: &Path) -> Result<(SqliteConnection, Arc<str>)
     Ok((connection, name))
 }
 
-/// An id as the API writes it.
-const ID: &str = "lower(substr(hex(tasks.id), 1, 8) || '-' || substr(hex(tasks.id), 9, 4) || '-' || substr(hex(tasks.id), \
-                  13, 4) || '-' || substr(hex(tasks.id), 17, 4) || '-' || substr(hex(tasks.id), 21))";
-
+/// The statement with the time put in, and with each `uuid(column)` as the API writes an id.
 fn filled(statement: &str, now: Millis) -> String {
-    statement.replace("{now}", &now.to_string()).replace("{id}", ID)
+    let mut parts = statement.split("uuid(");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (column, rest) = part.split_once(')').unwrap_or((part, ""));
+        let hex = |from: u8, length: u8| format!("substr(hex({column}), {from}, {length})");
+        let groups = [hex(1, 8), hex(9, 4), hex(13, 4), hex(17, 4), hex(21, 12)];
+        text.push_str(&format!("lower({})", groups.join(" || '-' || ")));
+        text.push_str(rest);
+    }
+    text.replace("{now}", &now.to_string())
 }
 
 impl Inspect for ReadOnlyStore {

@@ -66,7 +66,7 @@ pub fn schema_of(path: &Path) -> Result<Schema, StoreError> {
     let (mut connection, name) = open_read_only(path)?;
     let known: Vec<Box<dyn Migration<Sqlite>>> =
         MIGRATIONS.migrations().map_err(|error| StoreError::new(StoreErrorKind::Schema, &name, error.to_string()))?;
-    let version = |migration: &Box<dyn Migration<Sqlite>>| migration.name().version().to_string();
+    let version = |migration: &dyn Migration<Sqlite>| migration.name().version().to_string();
     let told = |error: &diesel::result::Error| translate(&name, error);
     let tables =
         diesel::sql_query("SELECT name AS version FROM sqlite_master WHERE name = '__diesel_schema_migrations'");
@@ -80,10 +80,10 @@ pub fn schema_of(path: &Path) -> Result<Schema, StoreError> {
     let has = |wanted: &str| applied.iter().any(|applied| applied.version == wanted);
     let pending = known
         .iter()
-        .filter(|migration| !has(&version(migration)))
+        .filter(|migration| !has(&version(migration.as_ref())))
         .map(|migration| migration.name().to_string())
         .collect();
-    let is_known = |applied: &Version| known.iter().any(|migration| version(migration) == applied.version);
+    let is_known = |applied: &Version| known.iter().any(|migration| version(migration.as_ref()) == applied.version);
     let unknown = applied.iter().filter(|applied| !is_known(applied)).map(|applied| applied.version.clone()).collect();
     Ok(Schema { pending, unknown })
 }
