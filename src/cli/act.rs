@@ -1,4 +1,4 @@
-//! `cancel` and `retry`: one request for each task named.
+//! `cancel`, `retry`, `run-now` and `delete`: one request for each task named.
 
 use clap::Args;
 
@@ -12,11 +12,24 @@ use crate::{
 pub(super) struct IdsArgs {
     /// The tasks
     #[arg(required = true, value_name = "ID")]
-    ids: Vec<TaskId>,
+    pub(super) ids: Vec<TaskId>,
 }
 
-pub(super) async fn cancel(remote: &mut Remote<'_, '_>, args: IdsArgs) -> Result<(), Failure> {
-    let (replies, failures) = each(remote, args.ids, |id| Ok(Call::cancel(id, None)?)).await?;
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    #[command(flatten)]
+    ids: IdsArgs,
+    /// Why; becomes part of the task's error
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// End running ones at once: their handlers get no time to leave things tidy
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) async fn cancel(remote: &mut Remote<'_, '_>, args: CancelArgs) -> Result<(), Failure> {
+    let CancelArgs { ids, reason, force } = args;
+    let (replies, failures) = each(remote, ids.ids, |id| Ok(Call::cancel(id, reason.as_deref(), force)?)).await?;
     if remote.output == Output::Table && !replies.is_empty() {
         let answers = replies.iter().map(Reply::json::<CancelAnswer>).collect::<Result<Vec<_>, _>>()?;
         let rows = answers.iter().map(|answer| {
@@ -30,11 +43,41 @@ pub(super) async fn cancel(remote: &mut Remote<'_, '_>, args: IdsArgs) -> Result
 }
 
 pub(super) async fn retry(remote: &mut Remote<'_, '_>, args: IdsArgs) -> Result<(), Failure> {
-    let (replies, failures) = each(remote, args.ids, |id| Ok(Call::retry(id))).await?;
+    again(remote, args.ids, |id| Ok(Call::retry(id))).await
+}
+
+pub(super) async fn run_now(remote: &mut Remote<'_, '_>, args: IdsArgs) -> Result<(), Failure> {
+    again(remote, args.ids, |id| Ok(Call::post(format!("/tasks/{id}/run-now"), &serde_json::json!({}))?)).await
+}
+
+/// What answers with the task as it is now.
+pub(super) async fn again(
+    remote: &mut Remote<'_, '_>,
+    ids: Vec<TaskId>,
+    call: impl Fn(TaskId) -> Result<Call, Failure>,
+) -> Result<(), Failure> {
+    let (replies, failures) = each(remote, ids, call).await?;
     if remote.output == Output::Table && !replies.is_empty() {
         let tasks = replies.iter().map(Reply::json::<Task>).collect::<Result<Vec<_>, _>>()?;
         let table = output::tasks(&tasks, remote.terminal.width);
         remote.terminal.line(&table)?;
+    }
+    failures.end()
+}
+
+pub(super) async fn delete(remote: &mut Remote<'_, '_>, args: IdsArgs) -> Result<(), Failure> {
+    gone(remote, args.ids, |id| Ok(Call::delete(format!("/tasks/{id}")))).await
+}
+
+/// What answers with nothing but that it is done.
+pub(super) async fn gone(
+    remote: &mut Remote<'_, '_>,
+    ids: Vec<TaskId>,
+    call: impl Fn(TaskId) -> Result<Call, Failure>,
+) -> Result<(), Failure> {
+    let (replies, failures) = each(remote, ids, call).await?;
+    if remote.output == Output::Table && !replies.is_empty() {
+        remote.terminal.line(&format!("deleted {}", replies.len()))?;
     }
     failures.end()
 }
@@ -65,7 +108,7 @@ async fn each(
     for id in ids {
         match remote.client.send(&call(id)?).await {
             Ok(reply) => {
-                if remote.output == Output::Json {
+                if remote.output == Output::Json && !reply.body.is_empty() {
                     remote.terminal.line(&reply.body)?;
                 }
                 replies.push(reply);

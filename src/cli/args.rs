@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    act::IdsArgs,
     bench::BenchArgs,
-    key::{AuditArgs, KeyArgs},
-    read,
+    config::ConfigCommand,
+    healthcheck::HealthcheckArgs,
+    key::KeyArgs,
+    reference::{CompletionsArgs, ManArgs},
+    remote::RemoteCommand,
     serve::MigrateArgs,
-    submit::SubmitArgs,
 };
 
 /// Ends every long help.
@@ -53,7 +54,10 @@ pub(super) struct Cli {
 pub(super) struct Globals {
     /// How to print: a table for people, or the server's JSON unchanged
     #[arg(long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
-    pub(super) output: Output,
+    output: Output,
+    /// The same as --output json
+    #[arg(long, global = true)]
+    json: bool,
     /// Configuration file [env: JOBQUEUE_CONFIG] [default: jobqueue.toml, if there is one]
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) config: Option<PathBuf>,
@@ -63,6 +67,18 @@ pub(super) struct Globals {
     /// Key to send; other users can see flags, so prefer the variable [env: JOBQUEUE_API_KEY, JOBQUEUE_API_KEY_FILE]
     #[arg(long, global = true, value_name = "KEY")]
     pub(super) api_key: Option<String>,
+}
+
+impl Globals {
+    /// Those that are settings.
+    pub(super) fn flags(&self) -> Flags {
+        let url = self.url.clone().map(|url| ("client.url", url));
+        url.into_iter().chain(self.api_key.clone().map(|key| ("client.api_key", key))).collect()
+    }
+
+    pub(super) const fn output(&self) -> Output {
+        if self.json { Output::Json } else { self.output }
+    }
 }
 
 /// How answers are printed.
@@ -87,28 +103,28 @@ pub(super) enum Command {
     /// Change or show the database's schema
     #[command(after_long_help = examples!("  jobqueue migrate status\n  jobqueue migrate up"))]
     Migrate(MigrateArgs),
-    /// Submit a task
-    Submit(SubmitArgs),
-    /// Show a task, or follow it to its end
-    Status(read::StatusArgs),
-    /// List tasks, newest first
-    List(read::ListArgs),
-    /// Cancel tasks: those that wait at once, running ones after a grace
-    #[command(after_long_help = examples!(
-        "  jobqueue cancel 01920000-0000-7000-8000-000000000001
-  jobqueue list --queue bulk --status queued --output json | jq -r '.data[].id' | xargs jobqueue cancel"
+    #[command(flatten)]
+    Remote(RemoteCommand),
+    /// Show, check or begin the configuration
+    #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
+        "  jobqueue config show\n  jobqueue config check\n  jobqueue config init"
     ))]
-    Cancel(IdsArgs),
-    /// Run tasks that have ended once more
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Look for what is wrong with this set-up: configuration, disk, port, limits, handlers
     #[command(after_long_help = examples!(
-        "  jobqueue retry 01920000-0000-7000-8000-000000000001
-  jobqueue list --status failed --output json | jq -r '.data[].id' | xargs jobqueue retry"
+        "  jobqueue doctor\n  jobqueue doctor --config /etc/jobqueue.toml --json | jq '.findings[].fix'"
     ))]
-    Retry(IdsArgs),
+    Doctor(ServeArgs),
+    /// Check the invariants of the store, also while a server runs on it
+    #[command(after_long_help = examples!(
+        "  jobqueue check\n  jobqueue check --database-url sqlite:///var/lib/jobqueue/jobqueue.db"
+    ))]
+    Check(DatabaseArgs),
     /// Make, list and revoke API keys
     Key(KeyArgs),
-    /// Show what operators did, the latest first
-    Audit(AuditArgs),
     /// Measure how fast this build is on this machine
     Bench(BenchArgs),
     /// Print the OpenAPI document of the REST API
@@ -117,6 +133,23 @@ pub(super) enum Command {
   jobqueue openapi | jq '.paths | keys'"
     ))]
     Openapi,
+    /// Ask whether the server of this configuration takes work; exit code 0 or 1
+    #[command(after_long_help = examples!(
+        "  jobqueue healthcheck\n  HEALTHCHECK CMD [\"jobqueue\", \"healthcheck\"]        in a Dockerfile"
+    ))]
+    Healthcheck(HealthcheckArgs),
+    /// Print completions for a shell
+    #[command(after_long_help = examples!(
+        "  jobqueue completions bash > /etc/bash_completion.d/jobqueue
+  jobqueue completions zsh > ~/.zfunc/_jobqueue
+  jobqueue completions fish > ~/.config/fish/completions/jobqueue.fish"
+    ))]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(after_long_help = examples!(
+        "  jobqueue man > /usr/local/share/man/man1/jobqueue.1\n  jobqueue man --markdown > docs/cli.md"
+    ))]
+    Man(ManArgs),
 }
 
 /// Settings of the server that have a flag. They are texts here: `config` parses them all, wherever they come from.

@@ -48,9 +48,6 @@ pub struct BenchOptions {
   jobqueue bench --tasks 100000 --folder /mnt/fast --json"
 ))]
 pub(super) struct BenchArgs {
-    /// Print the report as one JSON object (as --output json)
-    #[arg(long)]
-    json: bool,
     /// Tasks of the submit and drain phases
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     #[arg(value_parser = clap::value_parser!(u32).range(100..=5_000_000), help_heading = "Load")]
@@ -93,7 +90,7 @@ pub(super) fn run(
         queued: args.queued as usize,
         only: args.only.clone(),
         folder: args.folder.clone(),
-        json: args.json || globals.output == Output::Json,
+        json: globals.output() == Output::Json,
     };
     terminal.line(&(hooks.bench)(options)?)
 }

@@ -30,10 +30,16 @@ pub(super) struct KeyArgs {
 #[derive(Debug, Subcommand)]
 enum KeyAction {
     /// Make a key; it is shown this once
+    #[command(after_long_help = examples!(
+        "  jobqueue key create ops --scope admin --local            the first one, while no server runs
+  jobqueue key create ci --scope submit --queue 'build-*' --expires 90d"
+    ))]
     Create(CreateArgs),
     /// List the keys, revoked ones too
+    #[command(after_long_help = examples!("  jobqueue key list"))]
     List,
     /// End keys, and the sessions opened with them
+    #[command(after_long_help = examples!("  jobqueue key revoke 01920000-0000-4000-8000-000000000001"))]
     Revoke {
         /// The keys
         #[arg(required = true, value_name = "ID")]
@@ -123,17 +129,17 @@ pub(super) fn run(
             let body = body(&create)?;
             if create.local {
                 let config = serve::load(create.database.flags(), sources)?;
-                return made(&(hooks.create_key)(config, body)?, globals.output, terminal);
+                return made(&(hooks.create_key)(config, body)?, globals.output(), terminal);
             }
-            Remote::open(globals, sources, terminal)?.run(async |remote| {
+            Remote::open(globals, sources, terminal)?.drive(async |remote| {
                 let reply = remote.client.send(&Call::create_key(body)).await?;
                 made(&reply.body, remote.output, remote.terminal)
             })
         }
-        KeyAction::List => Remote::open(globals, sources, terminal)?.run(list),
-        KeyAction::Revoke { ids } => Remote::open(globals, sources, terminal)?.run(async |remote| {
+        KeyAction::List => Remote::open(globals, sources, terminal)?.drive(list),
+        KeyAction::Revoke { ids } => Remote::open(globals, sources, terminal)?.drive(async |remote| {
             for id in ids {
-                remote.client.send(&Call::revoke_key(id)).await?;
+                remote.client.send(&Call::delete(format!("/keys/{id}"))).await?;
                 remote.terminal.note(&format!("revoked {id}"));
             }
             Ok(())
@@ -183,7 +189,7 @@ fn made(body: &str, form: Output, terminal: &mut Terminal<'_>) -> Result<(), Fai
 }
 
 async fn list(remote: &mut Remote<'_, '_>) -> Result<(), Failure> {
-    let reply = remote.client.send(&Call::keys()).await?;
+    let reply = remote.client.send(&Call::read("/keys")).await?;
     if remote.output == Output::Json {
         return remote.terminal.line(&reply.body);
     }
@@ -214,7 +220,7 @@ pub(super) async fn audit(remote: &mut Remote<'_, '_>, args: AuditArgs) -> Resul
     let limit = limit.map(|limit| limit.to_string());
     let query = [("actor", actor), ("action", action), ("target", target), ("limit", limit), ("cursor", cursor)];
     let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_deref())).collect();
-    let reply = remote.client.send(&Call::audit(&query)).await?;
+    let reply = remote.client.send(&Call::read("/audit").query(&query)).await?;
     if remote.output == Output::Json {
         return remote.terminal.line(&reply.body);
     }

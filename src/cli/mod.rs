@@ -4,18 +4,32 @@
 //! module depends on the configuration and the client only.
 
 mod act;
+mod amend;
 mod args;
 mod bench;
+mod check;
+mod config;
+mod confirm;
+mod dlq;
+mod doctor;
 mod failure;
+mod healthcheck;
 mod input;
 mod key;
+mod limit;
+mod operation;
 mod output;
+mod queue;
 mod read;
+mod reference;
+mod remote;
 mod serve;
 mod submit;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod view;
+mod worker;
 
 use std::{
     ffi::OsString,
@@ -25,15 +39,17 @@ use std::{
 
 use clap::Parser;
 
-use args::{Cli, Command, Globals, Output};
+use args::{Cli, Command};
 pub use bench::{BenchOptions, BenchPart};
 pub use failure::Failure;
+use remote::Remote;
 pub use serve::{Migrate, ServeOptions};
 use terminal::Terminal;
 
 use crate::{
-    client::Client,
     config::{Config, Sources},
+    doctor::Finding,
+    store::invariants::Inspected,
 };
 
 /// The hidden command: never parsed, because what follows it belongs to another program.
@@ -47,6 +63,10 @@ pub struct Hooks {
     pub migrate: fn(Config, Migrate) -> Result<String, Failure>,
     /// Stores a key in the database of this machine; takes and returns JSON as the API does.
     pub create_key: fn(Config, String) -> Result<String, Failure>,
+    /// Looks for what does not hold in the store, without changing it.
+    pub check: fn(&Config) -> Result<Vec<Inspected>, Failure>,
+    /// Looks for what is wrong with the set-up.
+    pub doctor: fn(&Sources) -> Vec<Finding>,
     /// Measures a server; returns the report to print.
     pub bench: fn(BenchOptions) -> Result<String, Failure>,
     /// The OpenAPI document.
@@ -64,6 +84,7 @@ pub fn run(hooks: &Hooks) -> ExitCode {
         err: &mut io::stderr(),
         input: &mut io::stdin(),
         width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0),
+        interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
         color: !plain && io::stdout().is_terminal() && io::stderr().is_terminal(),
     };
     ExitCode::from(execute(std::env::args_os(), &Sources::process(Vec::new(), None), hooks, &mut terminal))
@@ -100,47 +121,15 @@ fn dispatch(cli: Cli, sources: Sources, hooks: &Hooks, terminal: &mut Terminal<'
         Command::Serve(args) => serve::serve(args, sources, hooks),
         Command::Dev(args) => serve::dev(args, sources, hooks),
         Command::Migrate(args) => serve::migrate(args, sources, hooks, terminal),
+        Command::Check(args) => check::run(args, &globals, sources, hooks, terminal),
+        Command::Doctor(args) => doctor::run(args, &globals, sources, hooks, terminal),
+        Command::Config { command } => config::run(command, &globals, sources, terminal),
         Command::Openapi => terminal.line(&(hooks.openapi)()?),
+        Command::Healthcheck(args) => healthcheck::run(args, &globals, sources, terminal),
+        Command::Completions(args) => reference::completions(&args, terminal),
+        Command::Man(args) => reference::man(&args, terminal),
         Command::Bench(args) => bench::run(&args, &globals, hooks, terminal),
-        Command::Submit(args) => Remote::open(&globals, sources, terminal)?.run(async |s| submit::run(s, args).await),
-        Command::Status(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::status(s, args).await),
-        Command::List(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::list(s, args).await),
-        Command::Cancel(args) => Remote::open(&globals, sources, terminal)?.run(async |s| act::cancel(s, args).await),
         Command::Key(args) => key::run(args, &globals, sources, hooks, terminal),
-        Command::Audit(args) => Remote::open(&globals, sources, terminal)?.run(async |s| key::audit(s, args).await),
-        Command::Retry(args) => Remote::open(&globals, sources, terminal)?.run(async |s| act::retry(s, args).await),
-    }
-}
-
-fn client_config(globals: &Globals, sources: Sources) -> Result<Config, Failure> {
-    let url = globals.url.clone().map(|url| ("client.url", url));
-    let key = globals.api_key.clone().map(|key| ("client.api_key", key));
-    let sources = Sources { flags: url.into_iter().chain(key).collect(), ..sources };
-    Ok(Config::load_client(&sources)?)
-}
-
-/// A command that talks to a server.
-struct Remote<'s, 't> {
-    client: Client,
-    output: Output,
-    terminal: &'s mut Terminal<'t>,
-}
-
-impl<'s, 't> Remote<'s, 't> {
-    fn open(globals: &Globals, sources: Sources, terminal: &'s mut Terminal<'t>) -> Result<Self, Failure> {
-        let config = client_config(globals, sources)?.client;
-        let mut builder = Client::builder(config.url);
-        if let Some(key) = config.api_key {
-            builder = builder.api_key(key.reveal());
-        }
-        Ok(Self { client: builder.build()?, output: globals.output, terminal })
-    }
-
-    fn run(mut self, command: impl AsyncFnOnce(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-        runtime.block_on(command(&mut self))
+        Command::Remote(command) => Remote::open(&globals, sources, terminal)?.run(command),
     }
 }

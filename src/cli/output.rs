@@ -84,7 +84,7 @@ pub(super) fn short_time(text: &str) -> String {
     format!("{time:.0}").replace('T', " ")
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.len() <= MAX_JSON {
         return text.to_owned();
     }

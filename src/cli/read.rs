@@ -1,4 +1,4 @@
-//! `status` and `list`.
+//! `status`, `list`, `result` and `explain`.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use super::{
     Failure, Remote,
     args::{Output, examples},
     input, output,
+    view::{self, Columns},
 };
 use crate::{
-    client::{Call, ListQuery, Page, Task},
+    client::{Call, ListQuery, Page, Task, TaskResult},
     task::{Status, TaskId},
 };
 
@@ -18,9 +19,9 @@ use crate::{
 #[command(after_long_help = examples!(
     "  jobqueue status 01920000-0000-7000-8000-000000000001
   jobqueue status 01920000-0000-7000-8000-000000000001 --watch
-  jobqueue status 01920000-0000-7000-8000-000000000001 --output json | jq .result
+  jobqueue status 01920000-0000-7000-8000-000000000001 --json | jq .result
 
-With --watch, a task that did not end in success is exit code 1; with --output json, each change is one line."
+With --watch, a task that did not end in success is exit code 1; with --json, each change is one line."
 ))]
 pub(super) struct StatusArgs {
     /// The task
@@ -34,7 +35,7 @@ pub(super) struct StatusArgs {
 #[command(after_long_help = examples!(
     "  jobqueue list
   jobqueue list --status failed --queue reports
-  jobqueue list --tag nightly --limit 200 --output json | jq -r '.data[].id'"
+  jobqueue list --tag nightly --limit 200 --json | jq -r '.data[].id'"
 ))]
 pub(super) struct ListArgs {
     /// Only tasks of this status
@@ -55,6 +56,31 @@ pub(super) struct ListArgs {
     /// Where to go on: the next_cursor of the page before
     #[arg(long, help_heading = "Page")]
     cursor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = examples!(
+    "  jobqueue result 01920000-0000-7000-8000-000000000001
+  jobqueue result 01920000-0000-7000-8000-000000000001 --wait=1m
+  jobqueue result 01920000-0000-7000-8000-000000000001 --json | jq .duration_ms
+
+Prints the result itself; with --json, all the server says of it. A task that is not over, or did not end in success,
+is exit code 1."
+))]
+pub(super) struct ResultArgs {
+    /// The task
+    id: TaskId,
+    /// Wait for the end; without a time, 30s
+    #[arg(long, value_name = "TIME", value_parser = input::time)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "30s")]
+    wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = examples!("  jobqueue explain 01920000-0000-7000-8000-000000000001"))]
+pub(super) struct ExplainArgs {
+    /// The task
+    id: TaskId,
 }
 
 pub(super) async fn status(remote: &mut Remote<'_, '_>, args: StatusArgs) -> Result<(), Failure> {
@@ -123,5 +149,51 @@ pub(super) fn show_end(remote: &mut Remote<'_, '_>, body: &str, task: &Task) -> 
             "the task is still {status}; follow it with `jobqueue status {} --watch`",
             task.id
         ))),
+    }
+}
+
+pub(super) async fn result(remote: &mut Remote<'_, '_>, args: ResultArgs) -> Result<(), Failure> {
+    if let Some(wait) = args.wait {
+        remote.client.wait(args.id, wait).await?;
+    }
+    let reply = remote.client.send(&Call::result(args.id, Duration::ZERO)).await?;
+    let end: TaskResult = reply.json()?;
+    if remote.output == Output::Json {
+        remote.terminal.line(&reply.body)?;
+    } else if end.status == Status::Success {
+        remote.terminal.line(end.result.as_deref().map_or("null", |result| result.get()))?;
+    }
+    match (end.status, end.error) {
+        (Status::Success, _) => Ok(()),
+        (status, Some(error)) if status.is_terminal() => {
+            Err(Failure::failed(format!("the task ended as {status}: {}", error.message)))
+        }
+        (status, _) if status.is_terminal() => Err(Failure::failed(format!("the task ended as {status}"))),
+        (status, _) => {
+            Err(Failure::failed(format!("the task is {status}: there is no result yet; --wait waits for it")))
+        }
+    }
+}
+
+const EXPLAINED: Columns = &[
+    ("task", "task_id"),
+    ("status", "status"),
+    ("because", "summary"),
+    ("not before", "not_before"),
+    ("warnings", "warnings"),
+];
+const REASONS: Columns = &[("REASON", "code"), ("COUNT", "count"), ("UNTIL", "until"), ("PARENTS", "parents")];
+
+pub(super) async fn explain(remote: &mut Remote<'_, '_>, args: ExplainArgs) -> Result<(), Failure> {
+    let reply = remote.client.send(&Call::read(format!("/tasks/{}/explain", args.id))).await?;
+    remote.print_one(&reply, EXPLAINED)?;
+    let explained: serde_json::Value = reply.json()?;
+    match explained["reasons"].as_array().map(Vec::as_slice) {
+        None | Some([]) => Ok(()),
+        Some(_) if remote.output == Output::Json => Ok(()),
+        Some(reasons) => {
+            let table = view::table(reasons, REASONS, remote.terminal.width);
+            remote.terminal.line(&format!("\n{table}"))
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 #[command(after_long_help = examples!(
     "  jobqueue submit process_data --args '[1, 2, 3]' --kwargs '{\"multiplier\": 2}'
   jobqueue submit report --kwargs @report.json --delay 10m --unique-key report-today
-  jobqueue submit demo.add --args '[1, 2]' --wait=5s --output json | jq .result
+  jobqueue submit demo.add --args '[1, 2]' --wait=5s --json | jq .result
 
 With --wait, a task that did not end in success is exit code 1."
 ))]

@@ -11,6 +11,8 @@ pub(super) struct Terminal<'a> {
     pub(super) input: &'a mut dyn Read,
     /// Columns; `None` where the output is no terminal.
     pub(super) width: Option<u16>,
+    /// Somebody is there who can be asked.
+    pub(super) interactive: bool,
     pub(super) color: bool,
 }
 

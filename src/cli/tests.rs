@@ -11,8 +11,10 @@ use super::{
 };
 use crate::{
     client::fake::{Answer, Fake, ID, task},
-    config::{Config, SETTINGS, Sources},
+    config::{Config, Sources},
 };
+
+mod help;
 
 const HOOKS: Hooks = Hooks {
     serve: |config: Config, options: ServeOptions| {
@@ -27,6 +29,8 @@ const HOOKS: Hooks = Hooks {
         assert_eq!(body, r#"{"name":"ops","scopes":["admin"]}"#);
         Ok(stored)
     },
+    check: |_| Ok(Vec::new()),
+    doctor: |_| Vec::new(),
     bench: |options: BenchOptions| Ok(format!("{options:?}")),
     openapi: || Ok("{\"openapi\":\"3.1.0\"}\n".into()),
     guard: |args: Vec<OsString>| args.len() as u8,
@@ -45,10 +49,11 @@ struct Setup<'a> {
     input: &'a str,
     env: &'a [(&'a str, &'a str)],
     width: Option<u16>,
+    interactive: bool,
 }
 
 fn setup<'a>(args: &[&'a str]) -> Setup<'a> {
-    Setup { args: args.to_vec(), input: "", env: &[], width: None }
+    Setup { args: args.to_vec(), input: "", env: &[], width: None, interactive: false }
 }
 
 impl Setup<'_> {
@@ -63,7 +68,8 @@ impl Setup<'_> {
         let env = self.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let sources = Sources { env, folder: folder.path().to_owned(), ..Sources::default() };
         let mut input = self.input.as_bytes();
-        let mut terminal = Terminal { out, err, input: &mut input, width: self.width, color: false };
+        let mut terminal =
+            Terminal { out, err, input: &mut input, width: self.width, interactive: self.interactive, color: false };
         let args = std::iter::once("jobqueue").chain(self.args.iter().copied()).map(OsString::from);
         execute(args, &sources, &HOOKS, &mut terminal)
     }
@@ -99,7 +105,7 @@ fn commands_reach_the_hooks_with_their_settings() {
     assert_eq!(run(&["migrate", "status"]).out, "Status ./data/jobqueue.db\n");
     assert_eq!(run(&["openapi"]).out, "{\"openapi\":\"3.1.0\"}\n");
     assert_eq!(run(&["__guard", "--url", "b", "--", "-h"]).code, 4, "nothing of it is interpreted");
-    let bench = run(&["bench", "--seconds", "5", "--output", "json", "--api-key", "hunter2"]).out;
+    let bench = run(&["bench", "--seconds", "5", "--json", "--api-key", "hunter2"]).out;
     assert!(bench.contains("tasks: 50000, concurrency: 512, steady_s: 5") && bench.contains("json: true"), "{bench}");
     assert!(!bench.contains("hunter2"));
     assert!(run(&["bench"]).out.contains("tasks: 50000"));
@@ -353,33 +359,22 @@ fn tables_fit_the_terminal() {
     }
 }
 
-/// Every flag that stands for a setting names its variable and its default in the help.
 #[test]
-fn help_is_complete() {
-    let serve = run(&["serve", "--help"]);
-    let words: String = serve.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    for setting in SETTINGS.iter().filter(|setting| setting.flag.is_some()) {
-        assert!(words.contains(setting.flag.unwrap()), "{}", setting.name);
-        assert!(words.contains(setting.env[0]), "{}", setting.name);
-        let default = format!("[default: {}]", setting.default);
-        assert!(
-            setting.default.is_empty() || setting.default == "false" || words.contains(&default),
-            "{}",
-            setting.name
-        );
-    }
-    for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-        let ran = run(&[command.get_name(), "--help"]);
-        assert_eq!(ran.code, 0);
-        for part in ["Usage:", "Examples:", "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found", "JOBQUEUE_URL"] {
-            assert!(ran.out.contains(part), "{}: {part}", command.get_name());
+fn what_is_done_to_many_is_asked_for_at_a_terminal() {
+    let counts = r#"{"dry_run":true,"matched":3,"matched_capped":false,"done":0}"#;
+    let operation = format!(r#"{{"id":"{ID}","action":"redrive","state":"running","done":0,"refused":0}}"#);
+    for (answer, code, requests) in [("y\n", 0, 2), ("yes\n", 0, 2), ("n\n", 1, 1), ("\n", 1, 1), ("", 1, 1)] {
+        let fake = Fake::new([Answer::Json(200, counts.into()), Answer::Json(202, operation.clone())]);
+        let args = ["--url", &fake.url, "dlq", "redrive", "--queue", "mail", "--rate", "10/s"];
+        let ran = Setup { input: answer, interactive: true, ..setup(&args) }.run();
+        assert_eq!((ran.code, fake.asked().len()), (code, requests), "{answer:?}: {ran:?}");
+        assert!(ran.err.starts_with("Redrive 3 dead letters? [y/N] "), "{ran:?}");
+        let sent = fake.asked();
+        assert_eq!(sent[0].body, r#"{"all":false,"dry_run":true,"filter":{"queue":"mail"},"rate":"10/s"}"#);
+        if let Some(second) = sent.get(1) {
+            assert_eq!(second.body, r#"{"all":false,"filter":{"queue":"mail"},"rate":"10/s"}"#);
         }
-        let about = command.get_about().unwrap().to_string();
-        assert!(!about.contains('\n') && !about.is_empty());
     }
-    assert!(!run(&["--help"]).out.contains("__guard"));
-    assert_eq!(run(&["--url", "x", "__guard"]).code, 2, "only the first argument starts a guard");
-    assert!(run(&["--version"]).out.starts_with("jobqueue "));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use hyper::{Method, header::HeaderValue};
 use serde::Serialize;
 
 use super::{Error, ListQuery, TaskRequest, url::encode};
-use crate::task::{KeyId, TaskId, duration};
+use crate::task::{TaskId, duration};
 
 /// Longest wait asked of the server in one request; longer ones are made of several.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -77,16 +77,18 @@ impl Call {
             ("cursor", query.cursor.as_deref()),
             ("include", query.include_payload.then_some("args,result")),
         ];
-        Self::new(Method::GET, format!("/tasks{}", query_of(&pairs)))
+        Self::read("/tasks").query(&pairs)
     }
 
-    pub(crate) fn cancel(id: TaskId, reason: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn cancel(id: TaskId, reason: Option<&str>, force: bool) -> Result<Self, Error> {
         #[derive(Serialize)]
         struct Cancel<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             reason: Option<&'a str>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            force: bool,
         }
-        Self::new(Method::POST, format!("/tasks/{id}/cancel")).json(&Cancel { reason })
+        Self::new(Method::POST, format!("/tasks/{id}/cancel")).json(&Cancel { reason, force })
     }
 
     pub(crate) fn retry(id: TaskId) -> Self {
@@ -98,27 +100,42 @@ impl Call {
         Self { body: Some(key), ..Self::new(Method::POST, "/keys".into()) }
     }
 
-    pub(crate) fn keys() -> Self {
-        Self::new(Method::GET, "/keys".into())
+    /// Reads what is at a path, from `/api/v1` on.
+    pub(crate) fn read(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path.into())
     }
 
-    pub(crate) fn revoke_key(id: KeyId) -> Self {
-        Self::new(Method::DELETE, format!("/keys/{id}"))
+    pub(crate) fn post(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::POST, path.into()).json(body)
     }
 
-    /// Pairs of parameter and value.
-    pub(crate) fn audit(query: &[(&str, Option<&str>)]) -> Self {
-        Self::new(Method::GET, format!("/audit{}", query_of(query)))
+    pub(crate) fn put(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::PUT, path.into()).json(body)
+    }
+
+    pub(crate) fn patch(path: impl Into<String>, body: &impl Serialize) -> Result<Self, Error> {
+        Self::new(Method::PATCH, path.into()).json(body)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
+    /// A probe, outside of `/api/v1`.
+    pub(crate) fn probe(path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::read("") }
+    }
+
+    /// Adds those that have a value to the query.
+    pub(crate) fn query(mut self, pairs: &[(&str, Option<&str>)]) -> Self {
+        for (name, value) in pairs.iter().filter_map(|(name, value)| value.map(|value| (name, value))) {
+            let separator = if self.path.contains('?') { '&' } else { '?' };
+            self.path = format!("{}{separator}{name}={}", self.path, encode(value));
+        }
+        self
     }
 
     pub(crate) fn queue_stats(queue: &str) -> Self {
         Self::new(Method::GET, format!("/queues/{}/stats", encode(queue)))
     }
-}
-
-/// With its question mark, if there is anything to ask.
-fn query_of(pairs: &[(&str, Option<&str>)]) -> String {
-    let given = pairs.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={}", encode(value))));
-    let text = given.collect::<Vec<_>>().join("&");
-    if text.is_empty() { text } else { format!("?{text}") }
 }

@@ -110,6 +110,10 @@ impl fmt::Display for Problem {
             write!(f, ", {}", self.code)?;
         }
         f.write_str(")")?;
-        self.errors.iter().try_for_each(|error| write!(f, "; {}: {}", error.pointer, error.detail))
+        self.errors.iter().try_for_each(|error| match error.pointer.as_str() {
+            "" if error.detail == *text => Ok(()), // it is about the whole, and has been said
+            "" => write!(f, "; {}", error.detail),
+            pointer => write!(f, "; {pointer}: {}", error.detail),
+        })
     }
 }

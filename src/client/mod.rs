@@ -34,6 +34,7 @@ pub use error::{Error, FieldProblem, Problem};
 pub(crate) use http::Reply;
 pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPriority, Submitted, Task, TaskResult};
 pub use request::TaskRequest;
+pub(crate) use url::encode;
 
 use crate::task::TaskId;
 
@@ -206,7 +207,7 @@ impl Client {
     /// # Errors
     /// [`Error::Api`] with status 409 for a task that has ended, 404 where there is none.
     pub async fn cancel(&self, id: TaskId, reason: Option<&str>) -> Result<CancelAnswer, Error> {
-        self.send(&Call::cancel(id, reason)?).await?.json()
+        self.send(&Call::cancel(id, reason, false)?).await?.json()
     }
 
     /// Runs a task that has ended once more, with its retries given back.

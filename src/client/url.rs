@@ -55,7 +55,7 @@ impl Base {
 }
 
 /// Text as one segment of a path, or as a value of a query: everything but RFC 3986's unreserved characters is encoded.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -60,6 +60,12 @@ impl Written {
 }
 
 pub(super) fn load(sources: &Sources, scope: Scope) -> Result<Config, ConfigError> {
+    let (config, faults) = examine(sources, scope);
+    if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
+}
+
+/// What holds as far as it is sound, and everything that is not.
+pub(super) fn examine(sources: &Sources, scope: Scope) -> (Config, Vec<Fault>) {
     let mut config = Config::default();
     let mut faults = Vec::new();
     let file = open(sources, &mut faults);
@@ -78,13 +84,18 @@ pub(super) fn load(sources: &Sources, scope: Scope) -> Result<Config, ConfigErro
         faults.extend(refusals::refused(&config.entries));
         config.warnings.extend(refusals::short_keys(&config));
         config.warnings.extend(refusals::without_effect(&config.entries));
+        config.warnings.extend(
+            suggest::misspelt(&sources.env)
+                .into_iter()
+                .map(|(name, meant)| format!("{name} is set, but nothing reads it; did you mean {meant}?")),
+        );
         if let Some(file) = &file {
             faults.extend(unknown(file, &leaves));
             sections::read(file, &mut config, &mut faults);
         }
     }
     config.file = file.map(|file| file.path);
-    if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
+    (config, faults)
 }
 
 /// Applies the layers in order, so that a value which a stronger layer hides is still checked. Returns the entry of the
@@ -217,9 +228,14 @@ fn secret_file(variable: String, path: PathBuf) -> Result<Written, Fault> {
 /// Keys that no setting has, with what was probably meant.
 fn unknown(file: &File, leaves: &[Leaf<'_>]) -> Vec<Fault> {
     let is_known = |path: &str| SETTINGS.iter().any(|setting| setting.name == path);
+    // A table in which everything is commented out.
+    let is_empty = |leaf: &Leaf<'_>| {
+        let within = |name: &str| name.strip_prefix(&leaf.path).is_some_and(|rest| rest.starts_with('.'));
+        matches!(leaf.node.value, Value::Table(_)) && SETTINGS.iter().any(|setting| within(setting.name))
+    };
     leaves
         .iter()
-        .filter(|leaf| !is_known(&leaf.path))
+        .filter(|leaf| !is_known(&leaf.path) && !is_empty(leaf))
         .map(|leaf| Fault {
             place: format!("{}:{}: {}", file.path.display(), leaf.node.line, leaf.path),
             problem: format!("unknown setting{}", suggest::hint(meant(&leaf.path))),

@@ -11,6 +11,7 @@ mod refusals;
 mod sections;
 mod settings;
 mod suggest;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
 pub use sections::{CommandConfig, QueueConfig, Timeout};
 pub use settings::{Effect, SETTINGS, Secrecy, Setting};
+pub use template::template;
 
 use crate::{logging, task::Millis};
 
@@ -108,6 +110,11 @@ impl Config {
     /// Every fault found, each with its place and what would be right.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         layers::load(sources, layers::Scope::Everything)
+    }
+
+    /// The same for whoever wants to see it although it is faulty: each setting as far as it can be read, and all faults.
+    pub fn examine(sources: &Sources) -> (Self, Vec<Fault>) {
+        layers::examine(sources, layers::Scope::Everything)
     }
 
     /// Only what a client needs (`client.*`): what is wrong with the rest of the file or the environment does not keep

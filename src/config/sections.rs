@@ -71,7 +71,24 @@ struct Section<'a> {
     path: String,
 }
 
-const COMMAND_FIELDS: [&str; 7] = ["command", "env", "cwd", "timeout", "max_retries", "output_limit", "mode"];
+/// A field of a section: its name, an example as it is written, and what it means.
+pub(super) type Field = (&'static str, &'static str, &'static str);
+
+pub(super) const COMMAND_FIELDS: [Field; 7] = [
+    (
+        "command",
+        r#"["python3", "process.py"]"#,
+        "Program and arguments, never through a shell; the task comes on standard input",
+    ),
+    ("env", r#"{ MODE = "fast" }"#, "Added to PATH, HOME, LANG, TZ and TMPDIR of the server"),
+    ("cwd", r#"".""#, "Working folder; the server's if not given"),
+    ("timeout", r#""5m""#, "Time limit of an attempt; \"none\" = no limit"),
+    ("max_retries", "3", "Retries after the first attempt"),
+    ("output_limit", r#""1MiB""#, "Longest standard output"),
+    ("mode", r#""once""#, "A process for each attempt"),
+];
+pub(super) const QUEUE_FIELDS: [Field; 1] =
+    [("weight", "1", "Share of the slots against that of other queues, 1 to 1000")];
 const PERSISTENT: &str = "persistent children are not built yet; use mode = \"once\", a process per attempt";
 const WEBHOOK: &str = "webhooks are not built yet; use command = [\"program\", \"argument\"]";
 
@@ -133,7 +150,7 @@ impl Section<'_> {
             let set = match field.key.as_str() {
                 "weight" => scalar(&field.value, |text| parse::integer(text, 1..=1_000))
                     .map(|weight| queue.weight = weight as u32),
-                other => Err(unknown_field(other, &["weight"])),
+                other => Err(unknown_field(other, &QUEUE_FIELDS)),
             };
             self.check(field, set);
         }
@@ -157,8 +174,8 @@ impl Section<'_> {
     }
 }
 
-fn unknown_field(field: &str, known: &[&str]) -> String {
-    format!("unknown setting{}", suggest::hint(suggest::closest(field, known.iter().copied())))
+fn unknown_field(field: &str, known: &[Field]) -> String {
+    format!("unknown setting{}", suggest::hint(suggest::closest(field, known.iter().map(|(name, ..)| *name))))
 }
 
 fn scalar<T>(value: &Value, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {

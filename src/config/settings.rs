@@ -45,12 +45,21 @@ pub struct Setting {
     /// As it would be written.
     pub default: &'static str,
     pub doc: &'static str,
+    /// Of a bare number.
+    pub unit: &'static str,
     pub secrecy: Secrecy,
     /// The empty text means something.
     pub empty_is_a_value: bool,
     pub effect: Effect,
     /// Parses a text into its place, or says what would be right.
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The unit of a value as it is written: one that brings its own has none besides.
+    pub fn unit_of(&self, value: &str) -> &'static str {
+        if value.trim().parse::<f64>().is_ok() { self.unit } else { "" }
+    }
 }
 
 /// A working setting that is no secret; rows below say what differs.
@@ -60,6 +69,7 @@ const PLAIN: Setting = Setting {
     env: &[],
     default: "",
     doc: "",
+    unit: "",
     secrecy: Secrecy::Open,
     empty_is_a_value: false,
     effect: Effect::Works,
@@ -119,6 +129,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["WORKER_CONCURRENCY"],
         default: "4",
         doc: "Tasks that run at once on this node, 1 to 4096",
+        unit: "tasks",
         set: |config, text| parse::integer(text, 1..=4_096).map(|n| config.worker.concurrency = n as usize),
         ..PLAIN
     },
@@ -127,6 +138,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["WORKER_HEARTBEAT_INTERVAL"],
         default: "3s",
         doc: "How often a node says that it is alive; three missed beats and it is dead",
+        unit: "seconds",
         set: |config, text| parse::duration(text, 1_000..=300_000).map(|ms| config.worker.heartbeat_interval_ms = ms),
         ..PLAIN
     },
@@ -136,6 +148,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["WORKER_DRAIN_TIMEOUT"],
         default: "25s",
         doc: "How long running tasks may go on when the process is asked to stop",
+        unit: "seconds",
         set: |config, text| parse::duration(text, 0..=3_600_000).map(|ms| config.worker.drain_timeout_ms = ms),
         ..PLAIN
     },
@@ -144,6 +157,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["WORKER_CANCEL_GRACE"],
         default: "5s",
         doc: "How long a cancelled task may go on before it is killed",
+        unit: "seconds",
         set: |config, text| parse::duration(text, 0..=3_600_000).map(|ms| config.worker.cancel_grace_ms = ms),
         ..PLAIN
     },
@@ -152,6 +166,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["WORKER_MAX_TASKS_PER_CHILD"],
         default: "1000",
         doc: "Tasks a persistent child runs before it is replaced",
+        unit: "tasks",
         effect: Effect::NotYet,
         set: |_, text| parse::integer(text, 0..=1_000_000_000).map(drop),
         ..PLAIN
@@ -161,6 +176,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["MAX_RETRIES"],
         default: "3",
         doc: "Retries after the first attempt of a task that does not say otherwise",
+        unit: "retries",
         set: |config, text| parse::integer(text, 0..=1_000).map(|n| config.defaults.max_retries = n as u32),
         ..PLAIN
     },
@@ -169,6 +185,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["RETRY_BACKOFF_BASE"],
         default: "2",
         doc: "By how much the delay grows with each failed attempt, 1 to 100",
+        unit: "times",
         set: |config, text| parse::number(text, 1.0..=100.0).map(|base| config.defaults.retry_backoff_base = base),
         ..PLAIN
     },
@@ -177,6 +194,7 @@ pub const SETTINGS: &[Setting] = &[
         env: &["TASK_TIMEOUT"],
         default: "300s",
         doc: "Time limit of an attempt of a task that does not say otherwise; \"none\" = no limit",
+        unit: "seconds",
         set: |config, text| parse::timeout(text).map(|limit| config.defaults.timeout_ms = limit),
         ..PLAIN
     },
@@ -185,13 +203,22 @@ pub const SETTINGS: &[Setting] = &[
         env: &["RESULT_TTL"],
         default: "3600s",
         doc: "How long a result is given out after the end of its task, unless the task says otherwise",
+        unit: "seconds",
         set: |config, text| parse::duration(text, 0..=31_622_400_000).map(|ttl| config.defaults.result_ttl_ms = ttl),
+        ..PLAIN
+    },
+    Setting {
+        name: "defaults.task_history",
+        env: &["TASK_HISTORY"],
+        doc: "How long finished tasks are kept; a queue's retention says so already",
+        effect: Effect::NotYet,
         ..PLAIN
     },
     Setting {
         name: "dead_letters.alert_at",
         env: &["DEAD_LETTERS_ALERT_AT"],
         doc: "So many dead letters are an error in the log and an alert in GET /api/v1/dlq/stats; empty = no alert",
+        unit: "dead letters",
         set: |config, text| {
             let at = if text.is_empty() { None } else { Some(parse::integer(text, 1..=1_000_000_000)?) };
             config.dead_letter_alert = at.and_then(|at| u32::try_from(at).ok());
@@ -203,6 +230,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "rate_limit.high",
         env: &["RATE_LIMIT_HIGH"],
         doc: "Tasks of high priority that may start per minute in each queue without a limit of its own",
+        unit: "tasks a minute",
         set: |config, text| rate_limit(config, 0, text),
         ..PLAIN
     },
@@ -210,6 +238,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "rate_limit.medium",
         env: &["RATE_LIMIT_MEDIUM"],
         doc: "Tasks of medium priority that may start per minute in each queue without a limit of its own",
+        unit: "tasks a minute",
         set: |config, text| rate_limit(config, 1, text),
         ..PLAIN
     },
@@ -217,6 +246,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "rate_limit.low",
         env: &["RATE_LIMIT_LOW"],
         doc: "Tasks of low priority that may start per minute in each queue without a limit of its own",
+        unit: "tasks a minute",
         set: |config, text| rate_limit(config, 2, text),
         ..PLAIN
     },

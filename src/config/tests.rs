@@ -356,3 +356,26 @@ fn names_are_unique() {
     names.dedup();
     assert_eq!(names.len(), before);
 }
+
+/// The names of the original, of its README and its deployment files.
+#[test]
+fn every_variable_of_the_original_is_known() {
+    let plain = "API_HOST API_PORT API_KEYS DATABASE_URL REDIS_URL WORKER_CONCURRENCY WORKER_HEARTBEAT_INTERVAL \
+                 WORKER_MAX_TASKS_PER_CHILD MAX_RETRIES RETRY_BACKOFF_BASE TASK_TIMEOUT RESULT_TTL RATE_LIMIT_HIGH \
+                 RATE_LIMIT_MEDIUM RATE_LIMIT_LOW LOG_LEVEL LOG_FORMAT LOG_DIR TASK_HISTORY JOBQUEUE_URL \
+                 JOBQUEUE_API_KEY REDIS_HOST REDIS_PORT REDIS_DB REDIS_PASSWORD REDIS_MAX_CONNECTIONS POSTGRES_HOST \
+                 POSTGRES_PORT POSTGRES_DB POSTGRES_USER POSTGRES_PASSWORD POSTGRES_MAX_CONNECTIONS";
+    for name in plain.split_whitespace() {
+        let setting = SETTINGS.iter().find(|setting| setting.env.contains(&name)).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(setting.doc == "Not used by this version", setting.effect == super::Effect::OtherService, "{name}");
+    }
+    let config =
+        setup("", &[("TASK_HISTORY", "7d"), ("WORKER_CONCURENCY", "9"), ("LOG_LEVEL_FILE", "x")]).load().unwrap();
+    assert_eq!(
+        config.warnings,
+        [
+            "known, but without effect in this version: TASK_HISTORY",
+            "WORKER_CONCURENCY is set, but nothing reads it; did you mean WORKER_CONCURRENCY?"
+        ]
+    );
+}

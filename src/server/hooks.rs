@@ -8,8 +8,12 @@ use crate::{
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
     clock::{Clock as _, SystemClock},
     config::Config,
-    http, logging,
-    store::{Act, KeyAdded, StoreError, sqlite::SqliteStore},
+    doctor, http, logging,
+    store::{
+        Act, KeyAdded, StoreError,
+        invariants::{Inspect as _, Inspected},
+        sqlite::{ReadOnlyStore, SqliteStore},
+    },
     work::{Guard, demo},
 };
 
@@ -18,7 +22,7 @@ const FAULTS: &str = "JOBQUEUE_FAULTS";
 
 /// The commands of the `jobqueue` binary.
 pub fn hooks() -> Hooks {
-    Hooks { serve, migrate, create_key, bench, openapi, guard }
+    Hooks { serve, migrate, create_key, check, doctor: doctor::examine, bench, openapi, guard }
 }
 
 fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
@@ -85,6 +89,19 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
         }
         KeyAdded::TooMany(most) => Err(Failure::failed(format!("there are {most} keys, the most that are kept"))),
     }
+}
+
+fn check(config: &Config) -> Result<Vec<Inspected>, Failure> {
+    let path = &config.database;
+    if !path.exists() {
+        return Err(Failure::not_found(format!(
+            "there is no database at {}; name another with --database-url or DATABASE_URL",
+            path.display()
+        )));
+    }
+    let failed = |error: StoreError| Failure::failed(error.to_string());
+    let mut store = ReadOnlyStore::open(path).map_err(failed)?;
+    store.inspect(SystemClock.now()).map_err(failed)
 }
 
 fn bench(options: BenchOptions) -> Result<String, Failure> {

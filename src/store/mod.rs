@@ -5,6 +5,7 @@
 
 mod access;
 mod error;
+pub mod invariants;
 mod operations;
 mod rows;
 mod session;

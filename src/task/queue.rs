@@ -23,7 +23,7 @@ pub struct QueueSettings {
     pub max_retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub timeout: Option<Limit>,
     /// How long finished tasks are kept: those that succeeded and the others.
     #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
@@ -36,6 +36,11 @@ pub struct QueueSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Limit(pub Option<Millis>);
+
+/// Null is a value: no limit. serde would take it for absence.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Limit>, D::Error> {
+    Limit::deserialize(deserializer).map(Some)
+}
 
 mod optional {
     use super::{Millis, duration};

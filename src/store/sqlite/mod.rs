@@ -8,6 +8,7 @@ mod dependencies;
 mod expiry;
 mod finish;
 mod hot;
+mod inspect;
 mod limits;
 mod list;
 mod metrics;
@@ -18,7 +19,11 @@ mod records;
 mod relatives;
 mod schema;
 mod submit;
+mod survey;
 mod tx;
+
+pub use inspect::ReadOnlyStore;
+pub use survey::{Schema, holder, latest_moment, schema_of, write_lock};
 
 use std::{
     fs::{File, OpenOptions},
@@ -100,6 +105,14 @@ impl SqliteStore {
 
     /// Brings the schema up to this binary's; the names of the migrations that were run.
     pub fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
+        // What a newer version keeps there would be misread, or lost.
+        if let [newer, ..] = survey::schema_of(&self.path)?.unknown.as_slice() {
+            let message = format!(
+                "the database was made by a newer version (migration {newer}). Run that version, or restore a copy from \
+                 before the upgrade"
+            );
+            return Err(StoreError::new(StoreErrorKind::Schema, &self.name, message));
+        }
         let mut connection = connect(&self.path, &self.name)?;
         let run = connection.run_pending_migrations(MIGRATIONS).map_err(|error| self.migration(&*error))?;
         Ok(run.iter().map(ToString::to_string).collect())

@@ -1,0 +1,249 @@
+//! `queue`: what waits, pause and resume, settings, purge.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    Failure, Remote,
+    args::examples,
+    confirm::{Consent, Deed},
+    input,
+    limit::{self, LimitCommand},
+    operation,
+    view::Columns,
+};
+use crate::{
+    client::{Call, encode},
+    task::{Status, duration},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueCommand {
+    /// List the queues
+    #[command(after_long_help = examples!("  jobqueue queue list\n  jobqueue queue list --json | jq '.data[].total_queued'"))]
+    List,
+    /// Show a queue: what waits in it and what is set for it
+    #[command(after_long_help = examples!("  jobqueue queue show reports"))]
+    Show(Name),
+    /// Start nothing more in a queue; what runs goes on
+    #[command(after_long_help = examples!("  jobqueue queue pause reports"))]
+    Pause(Name),
+    /// Start tasks of a queue again
+    #[command(after_long_help = examples!("  jobqueue queue resume reports"))]
+    Resume(Name),
+    /// Cancel all tasks that wait in a queue
+    #[command(after_long_help = examples!("  jobqueue queue purge reports --dry-run\n  jobqueue queue purge reports --yes"))]
+    Purge {
+        #[command(flatten)]
+        queue: Name,
+        #[command(flatten)]
+        consent: Consent,
+        /// Wait until it is done
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Change settings of a queue; those not named stay as they are
+    Set(Box<SetArgs>),
+    /// Delete a queue that has no tasks
+    #[command(after_long_help = examples!("  jobqueue queue delete reports"))]
+    Delete(Name),
+    /// The rate limit of a queue
+    #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
+        "  jobqueue queue limit get reports\n  jobqueue queue limit set reports 100 --per 60s\n  jobqueue queue limit remove reports"
+    ))]
+    Limit {
+        #[command(subcommand)]
+        command: LimitCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// The queue
+    #[arg(value_parser = input::queue_name)]
+    pub(super) queue: String,
+}
+
+impl Name {
+    pub(super) fn path(&self) -> String {
+        format!("/queues/{}", encode(&self.queue))
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = examples!(
+    "  jobqueue queue set reports --concurrency 2 --weight 3
+  jobqueue queue set reports --timeout 5m --max-retries default
+  jobqueue queue set reports --max-depth 10000 --version 4
+
+\"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
+the exit code is 1."
+))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[group(skip)]
+pub(super) struct SetArgs {
+    #[command(flatten)]
+    name: Name,
+    /// Share of the slots against that of other queues, 1 to 1000
+    #[arg(long, value_name = "N")]
+    weight: Option<u32>,
+    /// Most tasks running at a time, or "default" (no cap)
+    #[arg(long, value_name = "N", value_parser = number)]
+    concurrency: Option<Value>,
+    /// Most tasks waiting, or "default" (no cap); submissions beyond are refused
+    #[arg(long, value_name = "N", value_parser = number)]
+    max_depth: Option<Value>,
+    /// Retries of tasks that bring none, or "default"
+    #[arg(long, value_name = "N", value_parser = number)]
+    max_retries: Option<Value>,
+    /// Time limit of tasks that bring none, "none" for no limit, or "default"
+    #[arg(long, value_name = "TIME", value_parser = limit_or_default)]
+    timeout: Option<Choice>,
+    /// How long tasks that succeeded are kept, or "default"
+    #[arg(long, value_name = "TIME", value_parser = time_or_default)]
+    keep_success: Option<Choice>,
+    /// How long other finished tasks are kept, or "default"; dead letters stay
+    #[arg(long, value_name = "TIME", value_parser = time_or_default)]
+    keep_others: Option<Choice>,
+    /// Only if the queue is at this version; otherwise at the one it has now
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
+}
+
+/// A setting's new value; `None`: the server's.
+#[derive(Debug, Clone)]
+struct Choice(Option<Value>);
+
+fn number(text: &str) -> Result<Value, String> {
+    match text {
+        "default" => Ok(Value::Null),
+        text => text.parse::<u32>().map(Value::from).map_err(|_| "expected a whole number, or \"default\"".into()),
+    }
+}
+
+fn time_or_default(text: &str) -> Result<Choice, String> {
+    let written = |time: Duration| duration::to_text(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)).into();
+    match text {
+        "default" => Ok(Choice(None)),
+        text => input::time(text).map(|time| Choice(Some(written(time)))).map_err(|e| format!("{e}, or \"default\"")),
+    }
+}
+
+fn limit_or_default(text: &str) -> Result<Choice, String> {
+    if text == "none" { Ok(Choice(Some(Value::Null))) } else { time_or_default(text) }
+}
+
+const LISTED: Columns = &[
+    ("QUEUE", "name"),
+    ("PAUSED", "paused"),
+    ("WAITING", "total_queued"),
+    ("HIGH", "queued_by_priority/high"),
+    ("MEDIUM", "queued_by_priority/medium"),
+    ("LOW", "queued_by_priority/low"),
+    ("RUNNING", "status_counts/running"),
+    ("OLDEST (S)", "oldest_ready_s"),
+    ("WEIGHT", "weight"),
+    ("LIMIT", "rate_limit"),
+];
+const SHOWN: Columns = &[
+    ("queue", "name"),
+    ("paused", "paused"),
+    ("waiting", "total_queued"),
+    ("  high", "queued_by_priority/high"),
+    ("  medium", "queued_by_priority/medium"),
+    ("  low", "queued_by_priority/low"),
+    ("running", "status_counts/running"),
+    ("succeeded", "status_counts/success"),
+    ("failed", "status_counts/failed"),
+    ("timed out", "status_counts/timeout"),
+    ("oldest (s)", "oldest_ready_s"),
+    ("weight", "weight"),
+    ("rate limit", "rate_limit"),
+    ("concurrency", "concurrency"),
+    ("max depth", "max_depth"),
+    ("max retries", "max_retries"),
+    ("timeout", "timeout"),
+    ("keep success", "retention/success"),
+    ("keep others", "retention/others"),
+    ("version", "version"),
+];
+
+pub(super) async fn run(remote: &mut Remote<'_, '_>, command: QueueCommand) -> Result<(), Failure> {
+    match command {
+        QueueCommand::List => remote.show_list(&Call::read("/queues"), LISTED, "no queues").await,
+        QueueCommand::Show(name) => remote.show_one(&Call::read(name.path()), SHOWN).await,
+        QueueCommand::Pause(name) => post(remote, &name, "pause").await,
+        QueueCommand::Resume(name) => post(remote, &name, "resume").await,
+        QueueCommand::Purge { queue, consent, wait } => purge(remote, &queue, consent, wait).await,
+        QueueCommand::Set(args) => set(remote, *args).await,
+        QueueCommand::Delete(name) => remote.done(&Call::delete(name.path()), &format!("deleted {}", name.queue)).await,
+        QueueCommand::Limit { command } => limit::run(remote, command).await,
+    }
+}
+
+async fn post(remote: &mut Remote<'_, '_>, name: &Name, verb: &str) -> Result<(), Failure> {
+    remote.show_one(&Call::post(format!("{}/{verb}", name.path()), &json!({}))?, SHOWN).await
+}
+
+async fn purge(remote: &mut Remote<'_, '_>, name: &Name, consent: Consent, wait: bool) -> Result<(), Failure> {
+    // A queue that does not exist is to be told as such, not as one that is empty.
+    remote.client.send(&Call::read(name.path())).await?;
+    let waiting: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_waiting()).collect();
+    let filter = json!({"queue": name.queue, "status": waiting});
+    let count = Call::post("/tasks/bulk", &json!({"action": "cancel", "filter": filter, "dry_run": true}))?;
+    if consent.given(remote, Deed { verb: "cancel", things: "waiting tasks" }, &count).await? {
+        let reply = remote.client.send(&Call::post(format!("{}/purge", name.path()), &json!({}))?).await?;
+        operation::begun(remote, &reply, wait).await?;
+    }
+    Ok(())
+}
+
+/// The API replaces all settings at once: what is not named is read first, and its version sent along.
+async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> {
+    let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, keep_success, keep_others, version } =
+        args;
+    let mut body = settings_now(remote, &name).await?;
+    let given = [("concurrency", concurrency), ("max_depth", max_depth), ("max_retries", max_retries)];
+    for (field, value) in given.into_iter().chain([("weight", weight.map(Value::from))]) {
+        if let Some(value) = value {
+            body[field] = value;
+        }
+    }
+    for (field, choice) in [("success", keep_success), ("others", keep_others)] {
+        if let Some(Choice(value)) = choice {
+            body["retention"][field] = value.unwrap_or_default();
+        }
+    }
+    match timeout {
+        // Null would mean: no limit.
+        Some(Choice(None)) => drop(body.as_object_mut().and_then(|body| body.remove("timeout"))),
+        Some(Choice(Some(value))) => body["timeout"] = value,
+        None => {}
+    }
+    if let Some(version) = version {
+        body["version"] = version.into();
+    }
+    remote.show_one(&Call::put(name.path(), &body)?, SHOWN).await
+}
+
+/// What is set for a queue, as it is written; of one that does not exist, nothing.
+async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
+    const FIELDS: [&str; 9] =
+        ["paused", "weight", "concurrency", "max_depth", "max_retries", "retry", "timeout", "retention", "version"];
+    let found: Value = match remote.client.send(&Call::read(name.path())).await {
+        Ok(reply) => reply.json()?,
+        Err(error) if error.is_not_found() => {
+            remote.terminal.note(&format!("note: there was no queue {:?}; it is made", name.queue));
+            return Ok(json!({"retention": {}}));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let set = FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), found.get(field)?.clone())));
+    let mut body: Value = Value::Object(set.collect());
+    if found["rate_limit"].is_string() {
+        body["rate_limit"] = limit::own(remote, name).await?;
+    }
+    Ok(body)
+}

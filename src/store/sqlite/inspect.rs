@@ -1,0 +1,259 @@
+//! Invariants in SQL.
+
+use std::{path::Path, sync::Arc};
+
+use diesel::{
+    Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _,
+    prelude::*,
+    sql_types::{BigInt, Nullable, Text},
+};
+
+use super::{limits, schema::queues, translate};
+use crate::{
+    store::{
+        StoreError, StoreErrorKind,
+        invariants::{EXAMPLES, INVARIANTS, Inspect, Inspected},
+    },
+    task::Millis,
+};
+
+/// A database file that is only read: no lock is taken, so a server may work on it meanwhile.
+pub struct ReadOnlyStore {
+    connection: SqliteConnection,
+    name: Arc<str>,
+}
+
+/// What is wrong with a task's row by itself; all of these are found in one pass over the tasks.
+const OF_A_TASK: &[(&str, &str)] = &[
+    ("status_known", "status NOT BETWEEN 0 AND 10"),
+    (
+        "running_held",
+        "status = 3 AND (lease_id IS NULL OR worker_id IS NULL OR NOT EXISTS (SELECT 1 FROM leases WHERE \
+         leases.lease_id = tasks.lease_id AND leases.worker_id = tasks.worker_id))",
+    ),
+    ("claimable_has_time", "status IN (1, 2, 4) AND ready_at IS NULL"),
+    ("others_have_no_time", "status NOT IN (1, 2, 4) AND ready_at IS NOT NULL"),
+    ("cancel_only_running", "status IN (0, 1, 2, 4) AND cancel_requested"),
+    ("unique_key_live", "CASE WHEN status < 5 THEN live_key IS NOT unique_key ELSE live_key IS NOT NULL END"),
+    ("pending_has_parents", "status = 0 AND (unmet <= 0 OR parents <= 0)"),
+    ("started_after_parents", "status IN (1, 2, 3, 4, 5, 6, 7) AND unmet <> 0"),
+    (
+        "dead_is_dead_letter",
+        "status IN (6, 7) AND NOT EXISTS (SELECT 1 FROM dead_letter_queue WHERE task_id = tasks.id)",
+    ),
+    ("failures_within_retries", "failures > max_retries + 1 OR failures < 0 OR failures + crashes > attempt"),
+    ("over_has_end", "status >= 5 AND finished_at IS NULL"),
+    ("result_of_success", "status <> 5 AND result IS NOT NULL"),
+    ("not_early", "status IN (3, 5, 6, 7) AND started_at < run_at"),
+    (
+        "expiry_noted",
+        "status IN (0, 1, 2, 4) AND expires_at > {now} AND NOT EXISTS (SELECT 1 FROM expiries WHERE expires_at = \
+         tasks.expires_at AND task_id = tasks.id)",
+    ),
+    ("queue_exists", "queue NOT IN (SELECT name FROM queues)"),
+];
+
+/// What is wrong between rows: each statement answers one row for each violation, with what names it.
+const OF_SEVERAL: &[(&str, &str)] = &[
+    (
+        "lease_counts",
+        "SELECT uuid(l.lease_id) AS subject FROM leases l LEFT JOIN (SELECT lease_id, count(*) AS n FROM tasks WHERE \
+         status = 3 GROUP BY lease_id) held ON held.lease_id = l.lease_id WHERE l.open <> coalesce(held.n, 0)",
+    ),
+    (
+        "lease_of_live_worker",
+        "SELECT uuid(lease_id) AS subject FROM leases WHERE worker_id NOT IN (SELECT id FROM workers WHERE state IN \
+         ('alive', 'draining'))",
+    ),
+    (
+        "unique_key_once",
+        "SELECT queue || ': ' || live_key AS subject FROM tasks WHERE live_key IS NOT NULL GROUP BY queue, live_key HAVING \
+         count(*) > 1",
+    ),
+    (
+        "pending_is_told",
+        "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p \
+         ON p.id = d.parent_id WHERE d.child_id = tasks.id AND NOT d.resolved AND (p.status < 5 OR p.id IN (SELECT task_id \
+         FROM unresolved_parents)))",
+    ),
+    (
+        "unmet_counts",
+        "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND unmet <> (SELECT count(*) FROM task_dependencies WHERE \
+         child_id = tasks.id AND NOT resolved)",
+    ),
+    (
+        "parent_tells",
+        "SELECT DISTINCT uuid(tasks.id) AS subject FROM task_dependencies d JOIN tasks ON tasks.id = d.parent_id WHERE NOT d.resolved \
+         AND NOT tasks.has_dependants",
+    ),
+    (
+        "dependencies_exist",
+        "SELECT uuid(d.child_id) AS subject FROM task_dependencies d LEFT JOIN tasks c ON c.id = d.child_id LEFT JOIN \
+         tasks p ON p.id = d.parent_id WHERE c.id IS NULL OR (c.status = 0 AND p.id IS NULL)",
+    ),
+    (
+        "dead_letter_is_dead",
+        "SELECT uuid(task_id) AS subject FROM dead_letter_queue WHERE task_id NOT IN (SELECT id FROM tasks WHERE \
+         status IN (6, 7))",
+    ),
+    (
+        // Whoever waits has all attempts written down, whoever runs or has run to its end tells the last one itself;
+        // one that ended while it waited may be either.
+        "attempts_numbered",
+        "SELECT uuid(tasks.id) AS subject FROM tasks LEFT JOIN (SELECT task_id, generation, count(*) AS n, max(number) AS last, \
+         min(number) AS first FROM attempts GROUP BY task_id, generation) a ON a.task_id = tasks.id AND a.generation = \
+         tasks.generation WHERE attempt < 0 OR coalesce(a.first, 1) < 1 OR coalesce(a.last, 0) <> coalesce(a.n, 0) OR \
+         CASE WHEN status IN (0, 1, 2, 4) THEN coalesce(a.n, 0) <> attempt WHEN status IN (3, 5, 6, 7) THEN coalesce(a.n, \
+         0) <> attempt - 1 ELSE coalesce(a.n, 0) NOT IN (attempt, attempt - 1) END",
+    ),
+    (
+        "attempts_of_tasks",
+        "SELECT DISTINCT uuid(task_id) AS subject FROM attempts WHERE task_id NOT IN (SELECT id FROM tasks)",
+    ),
+    (
+        "counters_add_up",
+        "SELECT queue || ', priority ' || priority || ', status ' || kind || ': counted ' || sum(counted) || ', found ' || \
+         sum(found) AS subject FROM (SELECT queue, priority, kind, n AS counted, 0 AS found FROM counters WHERE kind < 100 \
+         UNION ALL SELECT queue, priority, status, 0, count(*) FROM tasks GROUP BY queue, priority, status) GROUP BY queue, \
+         priority, kind HAVING sum(counted) <> sum(found)",
+    ),
+    (
+        "concurrency_kept",
+        "SELECT name || ': ' || n || ' of ' || json_extract(settings, '$.concurrency') AS subject FROM queues JOIN (SELECT \
+         queue, count(*) AS n FROM tasks WHERE status = 3 GROUP BY queue) held ON held.queue = name WHERE n > \
+         json_extract(settings, '$.concurrency')",
+    ),
+];
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Nullable<Text>)]
+    subject: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+type Found = (u64, Vec<String>);
+
+impl ReadOnlyStore {
+    /// Opens a file that exists; nothing is created or changed.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let (connection, name) = open_read_only(path)?;
+        Ok(Self { connection, name })
+    }
+
+    fn inspected(&mut self, now: Millis) -> QueryResult<Vec<Inspected>> {
+        let mut found = self.of_a_task(now)?;
+        for (name, statement) in OF_SEVERAL {
+            found.push((name, self.rows(&filled(statement, now))?));
+        }
+        found.push(("file_sound", self.file()?));
+        found.push(("permits_within_limit", self.permits(now)?));
+        let none = || (0, Vec::new());
+        Ok(INVARIANTS
+            .iter()
+            .map(|invariant| {
+                let at = found.iter().position(|(name, _)| *name == invariant.name);
+                let (violations, examples) = at.map_or_else(none, |at| found.swap_remove(at).1);
+                Inspected { invariant: *invariant, violations, examples }
+            })
+            .collect())
+    }
+
+    fn of_a_task(&mut self, now: Millis) -> QueryResult<Vec<(&'static str, Found)>> {
+        let sums: Vec<String> =
+            OF_A_TASK.iter().map(|(_, wrong)| format!("total(({}) IS TRUE)", filled(wrong, now))).collect();
+        let statement = format!("SELECT json_array({}) AS subject FROM tasks", sums.join(", "));
+        let counts = self.texts(&statement)?.pop().unwrap_or_default();
+        let counts: Vec<f64> = serde_json::from_str(&counts).unwrap_or_default();
+        let mut found = Vec::with_capacity(OF_A_TASK.len());
+        for ((name, wrong), n) in OF_A_TASK.iter().zip(counts) {
+            let some = format!("SELECT uuid(id) AS subject FROM tasks WHERE ({wrong}) IS TRUE LIMIT {EXAMPLES}");
+            found.push((*name, (n as u64, if n > 0.0 { self.texts(&filled(&some, now))? } else { Vec::new() })));
+        }
+        Ok(found)
+    }
+
+    fn texts(&mut self, statement: &str) -> QueryResult<Vec<String>> {
+        let rows: Vec<Row> = diesel::sql_query(statement).load(&mut self.connection)?;
+        Ok(rows.into_iter().filter_map(|row| row.subject).collect())
+    }
+
+    fn rows(&mut self, statement: &str) -> QueryResult<Found> {
+        let count = diesel::sql_query(format!("SELECT count(*) AS n FROM ({statement})"));
+        let n = u64::try_from(count.get_result::<Count>(&mut self.connection)?.n).unwrap_or(0);
+        let some = format!("SELECT subject FROM ({statement}) LIMIT {EXAMPLES}");
+        Ok((n, if n > 0 { self.texts(&some)? } else { Vec::new() }))
+    }
+
+    fn file(&mut self) -> QueryResult<Found> {
+        let said = "SELECT quick_check AS subject FROM pragma_quick_check WHERE quick_check <> 'ok'";
+        let said = self.texts(said)?;
+        Ok((said.len() as u64, said.into_iter().take(EXAMPLES).collect()))
+    }
+
+    /// By the code that gives the permits out.
+    fn permits(&mut self, now: Millis) -> QueryResult<Found> {
+        let set: Vec<(String, String)> =
+            queues::table.select((queues::name, queues::settings)).load(&mut self.connection)?;
+        let mut over = Vec::new();
+        for (queue, text) in set {
+            let settings = limits::settings(&text);
+            let Some(rule) = settings.rate_limit.filter(|rule| rule.enabled) else { continue };
+            for (key, mut state) in limits::states(&mut self.connection, &queue)? {
+                if !rule.keys().contains(&key) {
+                    continue;
+                }
+                let most = if rule.burst > 0 { rule.burst } else { rule.limit_of(key) };
+                let used = state.permits(&rule, key, now).used;
+                if used > most {
+                    over.push(format!("{queue}, {}: {used} of {most}", key.as_str()));
+                }
+            }
+        }
+        Ok((over.len() as u64, over.into_iter().take(EXAMPLES).collect()))
+    }
+}
+
+pub(super) fn open_read_only(path: &Path) -> Result<(SqliteConnection, Arc<str>), StoreError> {
+    let name: Arc<str> = format!("SQLite at {}", path.display()).into();
+    let fail = |message: String| StoreError::new(StoreErrorKind::Unavailable, &name, message);
+    // Percent signs, question marks and number signs mean something in the address of a file.
+    let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let mut connection = SqliteConnection::establish(&format!("file:{text}?mode=ro"))
+        .map_err(|error| fail(format!("cannot open the file to read it: {error}")))?;
+    let settings = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;";
+    connection.batch_execute(settings).map_err(|error| translate(&name, &error))?;
+    Ok((connection, name))
+}
+
+/// The statement with the time put in, and with each `uuid(column)` as the API writes an id.
+fn filled(statement: &str, now: Millis) -> String {
+    let mut parts = statement.split("uuid(");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (column, rest) = part.split_once(')').unwrap_or((part, ""));
+        let hex = |from: u8, length: u8| format!("substr(hex({column}), {from}, {length})");
+        let groups = [hex(1, 8), hex(9, 4), hex(13, 4), hex(17, 4), hex(21, 12)];
+        text.push_str(&format!("lower({})", groups.join(" || '-' || ")));
+        text.push_str(rest);
+    }
+    text.replace("{now}", &now.to_string())
+}
+
+impl Inspect for ReadOnlyStore {
+    fn inspect(&mut self, now: Millis) -> Result<Vec<Inspected>, StoreError> {
+        let told = |name: &Arc<str>, error: &diesel::result::Error| translate(name, error);
+        // One snapshot: counters and rows are compared as they were at one moment.
+        self.connection.batch_execute("BEGIN").map_err(|error| told(&self.name, &error))?;
+        let inspected = self.inspected(now);
+        // It has only read: there is nothing to keep.
+        let _ = self.connection.batch_execute("ROLLBACK");
+        inspected.map_err(|error| told(&self.name, &error))
+    }
+}

@@ -1,0 +1,187 @@
+//! `check`: sound stores are sound, and each thing that can be wrong is named.
+
+use std::path::Path;
+
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use serde_json::Value;
+
+use crate::{
+    run::{Ran, alone},
+    support::Server,
+};
+
+/// A store in which everything has happened that can: every status but running, retries, parents, limits, keys.
+fn eventful(folder: &Path) -> Server {
+    let server = Server::start(folder);
+    let done = server.submit(r#"{"name": "demo.add", "args": [1, 2], "expires_in": "1h"}"#);
+    server.finished(&done);
+    let retry = r#"{"initial": "1ms", "jitter": false}"#;
+    let dead =
+        server.submit(&format!(r#"{{"name": "demo.fail", "args": ["no"], "max_retries": 2, "retry": {retry}}}"#));
+    server.finished(&dead);
+    let again = server.submit(r#"{"name": "demo.fail", "args": ["no"], "max_retries": 0}"#);
+    server.finished(&again);
+    assert_eq!(server.call("POST", &format!("/api/v1/tasks/{again}/retry"), "").0, 200);
+    server.until(&again, |task| task["generation"] == 2 && task["status"] == "failed");
+    let late = server.submit(r#"{"name": "demo.sleep", "args": [60], "timeout": "20ms", "max_retries": 0}"#);
+    server.finished(&late);
+    let waits = server.submit(r#"{"name": "demo.echo", "delay": "1h", "unique_key": "k", "expires_in": "2h"}"#);
+    server.submit(&format!(r#"{{"name": "demo.echo", "depends_on": ["{waits}"]}}"#));
+    let skipped = server.submit(&format!(r#"{{"name": "demo.echo", "depends_on": ["{dead}"]}}"#));
+    assert_eq!(server.task(&skipped)["status"], "skipped");
+    let cancelled = server.submit(r#"{"name": "demo.echo", "delay": "1h"}"#);
+    assert_eq!(server.call("POST", &format!("/api/v1/tasks/{cancelled}/cancel"), "").0, 200);
+    let back_off = r#"{"initial": "1h", "max": "1h", "jitter": false}"#;
+    let retried = server.submit(&format!(r#"{{"name": "demo.fail", "args": ["no"], "retry": {back_off}}}"#));
+    server.until(&retried, |task| task["status"] == "retry");
+    let limit = r#"{"rate_limit": {"limit": 2, "per": "1h"}, "concurrency": 1}"#;
+    assert_eq!(server.call("PUT", "/api/v1/queues/limited", limit).0, 200);
+    server.finished(&server.submit(r#"{"name": "demo.echo", "queue": "limited"}"#));
+    let long = server.submit(r#"{"name": "demo.sleep", "args": [3600], "queue": "limited"}"#);
+    server.until(&long, |task| task["status"] == "running");
+    server
+}
+
+fn check(folder: &Path) -> Ran {
+    alone(folder, &["check", "--json"])
+}
+
+fn broken(ran: &Ran) -> Vec<(String, Value)> {
+    let report = ran.json();
+    let all = report["invariants"].as_array().unwrap().iter();
+    all.filter(|one| one["violations"] != 0)
+        .map(|one| (one["name"].as_str().unwrap().to_owned(), one.clone()))
+        .collect()
+}
+
+#[test]
+fn a_sound_store_is_sound_while_it_works_and_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    alone(folder.path(), &["check"]).is(3, &["there is no database", "--database-url"]);
+    assert!(!folder.path().join("data").exists(), "looking makes nothing");
+    let server = eventful(folder.path());
+    alone(folder.path(), &["check"]).is(0, &["running_held", "counters_add_up"]);
+    // In the middle of work, again and again: whatever snapshot it sees is sound.
+    let tasks =
+        (0..2_000).map(|n| serde_json::json!({"name": "demo.add", "args": [n, 1], "queue": format!("q{}", n % 7)}));
+    let ids = server.submit_all(tasks.collect());
+    loop {
+        let ran = check(folder.path());
+        assert_eq!((ran.code, broken(&ran)), (0, vec![]), "{ran:?}");
+        if ids.iter().rev().take(20).all(|id| server.task(id)["status"] == "success") {
+            break;
+        }
+    }
+    server.kill();
+    let ran = check(folder.path());
+    assert_eq!((ran.code, broken(&ran)), (0, vec![]), "{ran:?}");
+}
+
+/// What is done to the database, and the invariant that must be named for it.
+const CORRUPTIONS: &[(&str, &str)] = &[
+    ("status_known", "UPDATE tasks SET status = 77, finished_at = 1 WHERE status = 8"),
+    ("running_held", "UPDATE tasks SET lease_id = NULL WHERE status = 3"),
+    ("running_held", "DELETE FROM leases"),
+    ("lease_counts", "UPDATE tasks SET status = 8, finished_at = 1 WHERE status = 3"),
+    ("lease_counts", "UPDATE leases SET open = open + 1"),
+    ("lease_of_live_worker", "UPDATE workers SET state = 'stopped'"),
+    ("claimable_has_time", "UPDATE tasks SET ready_at = NULL WHERE status = 4"),
+    ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 5"),
+    ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 3"),
+    ("cancel_only_running", "UPDATE tasks SET cancel_requested = 1 WHERE status = 1"),
+    ("unique_key_live", "UPDATE tasks SET unique_key = 'k2', live_key = 'k2' WHERE status = 5"),
+    ("unique_key_live", "UPDATE tasks SET live_key = NULL WHERE live_key IS NOT NULL"),
+    (
+        "unique_key_once",
+        "DROP INDEX tasks_live_key; UPDATE tasks SET queue = 'default', unique_key = 'k', live_key = 'k' WHERE status IN (1, 4)",
+    ),
+    ("pending_has_parents", "UPDATE tasks SET unmet = 0 WHERE status = 0"),
+    (
+        "pending_is_told",
+        "UPDATE tasks SET status = 8, ready_at = NULL, live_key = NULL, finished_at = 1 WHERE status = 1 AND has_dependants",
+    ),
+    ("unmet_counts", "UPDATE tasks SET unmet = 2 WHERE status = 0"),
+    ("started_after_parents", "UPDATE tasks SET unmet = 1 WHERE status = 5"),
+    ("parent_tells", "UPDATE tasks SET has_dependants = 0"),
+    ("dependencies_exist", "DELETE FROM tasks WHERE status = 1 AND has_dependants"),
+    (
+        "dead_letter_is_dead",
+        "INSERT INTO dead_letter_queue SELECT id, queue, name, 5, 'exhausted', '{}', 1, 1 FROM tasks WHERE status = 5",
+    ),
+    ("dead_is_dead_letter", "DELETE FROM dead_letter_queue"),
+    ("attempts_numbered", "DELETE FROM attempts WHERE number = 1"),
+    ("attempts_numbered", "UPDATE tasks SET attempt = attempt + 1 WHERE status = 4"),
+    (
+        "attempts_of_tasks",
+        "UPDATE attempts SET task_id = x'00000000000000000000000000000001' WHERE task_id = (SELECT min(task_id) FROM attempts)",
+    ),
+    ("failures_within_retries", "UPDATE tasks SET failures = 9, attempt = 9 WHERE status = 6"),
+    ("over_has_end", "UPDATE tasks SET finished_at = NULL WHERE status = 5"),
+    ("result_of_success", "UPDATE tasks SET result = '1' WHERE status = 4"),
+    ("not_early", "UPDATE tasks SET run_at = started_at + 1 WHERE status = 5"),
+    ("expiry_noted", "DELETE FROM expiries"),
+    ("queue_exists", "DELETE FROM queues WHERE name = 'limited'"),
+    ("counters_add_up", "UPDATE counters SET n = n + 1 WHERE kind = 5"),
+    ("counters_add_up", "DELETE FROM counters WHERE kind = 6"),
+    ("concurrency_kept", "UPDATE tasks SET status = 3 WHERE queue = 'limited'"),
+    (
+        "permits_within_limit",
+        "UPDATE limits SET state = (SELECT json_set(state, '$.granted.\"' || key || '\"', 9) FROM json_each(state, '$.granted') LIMIT 1)",
+    ),
+];
+
+#[test]
+fn each_thing_that_can_be_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    eventful(folder.path()).kill();
+    let sound = folder.path().join("data");
+    let mut named = vec!["file_sound".to_owned()];
+    for (name, corruption) in CORRUPTIONS {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::create_dir(copy.path().join("data")).unwrap();
+        for file in std::fs::read_dir(&sound).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.path().join("data").join(file.file_name())).unwrap();
+        }
+        let database = copy.path().join("data/jobqueue.db");
+        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        connection.batch_execute(&format!("PRAGMA ignore_check_constraints = ON; {corruption}")).unwrap();
+        drop(connection);
+        let ran = check(copy.path());
+        assert_eq!(ran.code, 1, "{corruption}: {ran:?}");
+        let broken = broken(&ran);
+        let found = broken.iter().find(|(found, _)| found == name);
+        let (_, found) = found.unwrap_or_else(|| panic!("{name}: {corruption}: {broken:?}"));
+        assert!(found["examples"].as_array().is_some_and(|examples| (1..=5).contains(&examples.len())), "{found}");
+        ran.is(1, &["invariants do not hold"]);
+        named.push((*name).to_owned());
+    }
+    let report = alone(folder.path(), &["check", "--json"]).json();
+    for invariant in report["invariants"].as_array().unwrap() {
+        assert!(named.iter().any(|name| invariant["name"] == **name), "{invariant} is proved by no corruption");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let tasks = (0..1_000).map(|n| serde_json::json!({"name": "demo.echo", "args": [n], "delay": "1h"}));
+    server.submit_all(tasks.collect());
+    server.signal("-TERM");
+    server.wait();
+    let database = folder.path().join("data/jobqueue.db");
+    // Out of the log and into the file, which is what is damaged.
+    let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(&database).unwrap();
+    let page = bytes.len() / 2 / 4096 * 4096;
+    bytes[page..page + 4096].fill(0x55);
+    std::fs::write(&database, bytes).unwrap();
+    let ran = check(folder.path());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("malformed") || broken(&ran).iter().any(|(name, _)| name == "file_sound"), "{ran:?}");
+    std::fs::write(&database, "no database at all, but a text that is long enough to look at").unwrap();
+    check(folder.path()).is(1, &["not a database"]);
+}

@@ -1,0 +1,13 @@
+//! The command line as a process, against a real server.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod check;
+mod config;
+mod doctor;
+mod queues;
+mod run;
+mod shell;
+#[path = "../support/mod.rs"]
+mod support;
+mod tasks;
