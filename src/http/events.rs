@@ -1,6 +1,6 @@
 //! `GET /events`: server-sent events. They are hints: who misses some is told to read again.
 
-use std::{borrow::Cow, collections::VecDeque, convert::Infallible, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, convert::Infallible};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -21,9 +21,6 @@ use super::{
     query::{self, Query},
 };
 use crate::actors::events::{Event, Subscription, Topic};
-
-/// A comment so often keeps proxies from closing the connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +101,8 @@ fn feed(
             opening.extend(wanted.filter_map(|event| write(event, &caller)));
         }
     }
-    let mut keep_alive = tokio::time::interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let every = state.edge.keep_alive;
+    let mut keep_alive = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let feed = Feed { state, caller, subscription, topics, opening, keep_alive };
     stream::unfold(feed, |mut feed| async move {

@@ -90,6 +90,8 @@ pub struct EdgeSettings {
     pub body_deadline: Duration,
     /// Most clients that follow events.
     pub max_subscribers: usize,
+    /// How often something is sent to those, so that proxies keep the connection and one that is gone is noticed.
+    pub keep_alive: Duration,
     /// Most open connections; those beyond wait to be accepted.
     pub max_connections: usize,
 }
@@ -100,6 +102,7 @@ impl Default for EdgeSettings {
             hosts: Vec::new(),
             body_deadline: Duration::from_secs(10),
             max_subscribers: 200,
+            keep_alive: Duration::from_secs(15),
             max_connections: 12_000,
         }
     }

@@ -1,6 +1,6 @@
 //! Server-sent events: followed, taken up again, ended.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -100,7 +100,7 @@ async fn a_head_request_opens_no_stream() {
 
 #[actix::test]
 async fn what_happened_while_nobody_followed_counts_as_missed() {
-    let server = Server::start().await;
+    let server = Server::with(|state| state.edge.keep_alive = Duration::from_millis(20)).await;
     let mut follower = Follower::start(&server, "", None).await;
     server.submit(r#"{"name":"a"}"#).await;
     let (seen, _, _) = follower.event().await;
