@@ -5,6 +5,7 @@ mod dead_letter;
 pub mod dispatcher;
 pub mod events;
 mod heartbeat;
+mod keys;
 mod metrics;
 pub mod node;
 pub mod queue;

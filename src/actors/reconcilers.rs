@@ -121,6 +121,7 @@ impl Pruner {
                 workers_before: now - 24 * HOUR,
                 minutes_before: now - 26 * HOUR,
                 hours_before: now - 91 * 24 * HOUR,
+                audit_before: now - 90 * 24 * HOUR,
                 rows: Self::ROWS,
             };
             node.engine.prune(limits, after).await

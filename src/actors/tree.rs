@@ -9,6 +9,7 @@
 //! ├─ dead_letter          │ reconcilers
 //! ├─ scheduler            │
 //! ├─ pruner               ┘
+//! ├─ key_keeper
 //! ├─ rate_limiter
 //! ├─ slots (one_for_one)  ── slot-1 … slot-N    drain together
 //! ├─ queues (one_for_one; a queue that keeps crashing is parked) ── one for each busy queue
@@ -22,6 +23,7 @@ use super::{
     dispatcher::Dispatcher,
     events::Events,
     heartbeat::Heartbeat,
+    keys::KeyKeeper,
     metrics::Metrics,
     node::Node,
     queue::QueueActor,
@@ -65,6 +67,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(child(node, DEAD_LETTER, "DeadLetter", DeadLetter::new))
         .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
         .child(child(node, "pruner", "Pruner", Pruner::new))
+        .child(child(node, "key_keeper", "KeyKeeper", KeyKeeper::new))
         .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))
         .child(ChildSpec::supervisor(SLOTS, slots(node)))
         .child(ChildSpec::supervisor(QUEUES, queues()))

@@ -19,6 +19,7 @@ use crate::{
     actors::NodeSettings,
     engine::{Engine, Settings, Submission},
     server::Embedded,
+    store::Act,
     task::NewTask,
     work::{Registry, TaskContext, TaskFailure},
 };
@@ -42,7 +43,7 @@ struct Starts {
 pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Report) -> Result<(), BenchError> {
     let node = start(folder, "submit", options.slots, None).await?;
     warm_up(&node).await?;
-    node.engine.set_paused(QUEUE, true).await?;
+    node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     report.submit_one_per_s = Some(submit_one(&node.engine, options.tasks).await?);
     report.submit_bulk_per_s = Some(submit_bulk(&node.engine, options.tasks).await?);
     let (tasks, cpu, mut wal) = (2 * options.tasks, cpu_us(), Wal::of(&database(folder, "submit"))?);
@@ -54,7 +55,7 @@ pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Rep
 
     let node = start(folder, "four", 4, None).await?;
     warm_up(&node).await?;
-    node.engine.set_paused(QUEUE, true).await?;
+    node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     submit_bulk(&node.engine, options.tasks).await?;
     report.drain_4_slots_per_s = Some(drain(&node, options.tasks, || {}).await?);
     node.stop(std::future::pending()).await;
@@ -166,7 +167,7 @@ async fn submit_bulk(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
 async fn drain(node: &Embedded, tasks: usize, look: impl FnMut()) -> Result<f64, BenchError> {
     let before = node.engine.processed();
     let began = Instant::now();
-    node.engine.set_paused(QUEUE, false).await?;
+    node.engine.set_paused(QUEUE, false, Act::local("queue.resume", QUEUE)).await?;
     done(&node.engine, before + tasks as u64, look).await;
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }

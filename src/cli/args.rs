@@ -5,7 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{act::IdsArgs, bench::BenchArgs, read, serve::MigrateArgs, submit::SubmitArgs};
+use super::{
+    act::IdsArgs,
+    bench::BenchArgs,
+    key::{AuditArgs, KeyArgs},
+    read,
+    serve::MigrateArgs,
+    submit::SubmitArgs,
+};
 
 /// Ends every long help.
 macro_rules! examples {
@@ -98,6 +105,10 @@ pub(super) enum Command {
   jobqueue list --status failed --output json | jq -r '.data[].id' | xargs jobqueue retry"
     ))]
     Retry(IdsArgs),
+    /// Make, list and revoke API keys
+    Key(KeyArgs),
+    /// Show what operators did, the latest first
+    Audit(AuditArgs),
     /// Measure how fast this build is on this machine
     Bench(BenchArgs),
     /// Print the OpenAPI document of the REST API

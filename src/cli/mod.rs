@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod failure;
 mod input;
+mod key;
 mod output;
 mod read;
 mod serve;
@@ -44,6 +45,8 @@ pub struct Hooks {
     pub serve: fn(Config, ServeOptions) -> Result<(), Failure>,
     /// Changes or describes the database's schema; returns what to print.
     pub migrate: fn(Config, Migrate) -> Result<String, Failure>,
+    /// Stores a key in the database of this machine; takes and returns JSON as the API does.
+    pub create_key: fn(Config, String) -> Result<String, Failure>,
     /// Measures a server; returns the report to print.
     pub bench: fn(BenchOptions) -> Result<String, Failure>,
     /// The OpenAPI document.
@@ -103,6 +106,8 @@ fn dispatch(cli: Cli, sources: Sources, hooks: &Hooks, terminal: &mut Terminal<'
         Command::Status(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::status(s, args).await),
         Command::List(args) => Remote::open(&globals, sources, terminal)?.run(async |s| read::list(s, args).await),
         Command::Cancel(args) => Remote::open(&globals, sources, terminal)?.run(async |s| act::cancel(s, args).await),
+        Command::Key(args) => key::run(args, &globals, sources, hooks, terminal),
+        Command::Audit(args) => Remote::open(&globals, sources, terminal)?.run(async |s| key::audit(s, args).await),
         Command::Retry(args) => Remote::open(&globals, sources, terminal)?.run(async |s| act::retry(s, args).await),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn grid(header: &[&str], rows: impl Iterator<Item = Vec<String>>, wid
 }
 
 /// To the second and without the T: `2026-01-31 12:00:00Z`.
-fn short_time(text: &str) -> String {
+pub(super) fn short_time(text: &str) -> String {
     let Ok(time) = text.parse::<jiff::Timestamp>() else { return text.to_owned() };
     format!("{time:.0}").replace('T', " ")
 }

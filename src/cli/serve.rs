@@ -58,7 +58,7 @@ pub(super) fn migrate(
     if report.is_empty() { Ok(()) } else { terminal.line(&report) }
 }
 
-fn load(flags: Flags, sources: Sources) -> Result<Config, Failure> {
+pub(super) fn load(flags: Flags, sources: Sources) -> Result<Config, Failure> {
     Ok(Config::load(&Sources { flags, ..sources })?)
 }
 

@@ -19,6 +19,14 @@ const HOOKS: Hooks = Hooks {
         Err(Failure::failed(format!("serve {}:{} demo={}", config.api.host, config.api.port, options.demo)))
     },
     migrate: |config: Config, action: Migrate| Ok(format!("{action:?} {}", config.database.display())),
+    create_key: |config: Config, body: String| {
+        let stored = format!(
+            r#"{{"id":"{ID}","name":"{}","scopes":["admin"],"queues":["*"],"state":"active","key":"jq_1"}}"#,
+            config.database.display()
+        );
+        assert_eq!(body, r#"{"name":"ops","scopes":["admin"]}"#);
+        Ok(stored)
+    },
     bench: |options: BenchOptions| Ok(format!("{options:?}")),
     openapi: || Ok("{\"openapi\":\"3.1.0\"}\n".into()),
     guard: |args: Vec<OsString>| args.len() as u8,
@@ -101,13 +109,10 @@ fn commands_reach_the_hooks_with_their_settings() {
 fn a_bad_configuration_is_a_usage_error() {
     let one = run(&["serve", "--port", "70000"]);
     assert_eq!((one.code, one.err.as_str()), (2, "error: --port 70000: expected a whole number from 0 to 65535\n"));
-    let env = [("API_KEYS", "k"), ("WORKER_CONCURRENCY", "0")];
+    let env = [("API_KEYS", ","), ("WORKER_CONCURRENCY", "0")];
     let two = Setup { env: &env, ..setup(&["serve"]) }.run();
     assert_eq!(two.code, 2);
-    assert!(
-        two.err.starts_with("error:\nWORKER_CONCURRENCY=0: expected") && two.err.contains("\nAPI_KEYS: "),
-        "{two:?}"
-    );
+    assert!(two.err.contains("\nWORKER_CONCURRENCY=0: expected") && two.err.contains("API_KEYS=***: "), "{two:?}");
     let named = run(&["serve", "--config", "/nowhere.toml"]);
     assert!(named.code == 2 && named.err.contains("/nowhere.toml: no such file"), "{named:?}");
 }
@@ -264,6 +269,33 @@ fn failures_have_their_exit_codes() {
     assert_eq!(ran.code, 1);
     let (ran, fake) = against([Answer::Json(200, task("queued")), Answer::Close], &["retry", ID, ID, ID]);
     assert_eq!((ran.code, fake.asked().len()), (4, 2), "a server that is gone is not asked further");
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let key = |more: &str| {
+        format!(r#"{{"id":"{ID}","name":"ci","scopes":["submit"],"queues":["a","b-*"],"state":"active"{more}}}"#)
+    };
+    let args = ["key", "create", "ci", "--scope", "submit", "--queue", "a,b-*", "--expires", "90d"];
+    let (ran, fake) = against([Answer::Json(201, key(r#","key":"jq_secret""#))], &args);
+    assert!(ran.code == 0 && ran.out.contains("jq_secret") && ran.err.contains("only time"), "{ran:?}");
+    let asked = &fake.asked()[0];
+    assert_eq!(asked.line, "POST /api/v1/keys");
+    assert_eq!(asked.body, r#"{"name":"ci","scopes":["submit"],"queues":["a","b-*"],"expires_in":"90d"}"#);
+    let (ran, fake) = against([Answer::Json(200, format!(r#"{{"data":[{}]}}"#, key("")))], &["key", "list"]);
+    assert!(ran.out.contains("a b-*") && ran.out.contains("never"), "{ran:?}");
+    assert_eq!(fake.asked()[0].line, "GET /api/v1/keys");
+    let (ran, fake) = against([Answer::Json(204, String::new())], &["key", "revoke", ID]);
+    assert_eq!((ran.code, fake.asked()[0].line.as_str()), (0, format!("DELETE /api/v1/keys/{ID}").as_str()));
+    let local = run(&["key", "create", "ops", "--scope", "admin", "--local", "--database-url", "sqlite://k.db"]);
+    assert!(local.code == 0 && local.out.contains("k.db") && local.out.contains("jq_1"), "{local:?}");
+    assert_eq!(run(&["key", "create", "x"]).code, 2);
+    assert_eq!(run(&["key", "create", "x", "--scope", "read", "--expires", "soon"]).code, 2);
+    let entry =
+        r#"{"data":[{"at":"2026-01-31T12:00:00.000Z","actor":"ops","action":"queue.pause","target":"a\u001b[2J"}]}"#;
+    let (ran, fake) = against([Answer::Json(200, entry.into())], &["audit", "--actor", "ops"]);
+    assert!(ran.out.contains("queue.pause") && !ran.out.contains('\u{1b}'), "{ran:?}");
+    assert_eq!(fake.asked()[0].line, "GET /api/v1/audit?actor=ops");
 }
 
 /// A pipe whose reader has left.

@@ -6,7 +6,7 @@ use hyper::{Method, header::HeaderValue};
 use serde::Serialize;
 
 use super::{Error, ListQuery, TaskRequest, url::encode};
-use crate::task::{TaskId, duration};
+use crate::task::{KeyId, TaskId, duration};
 
 /// Longest wait asked of the server in one request; longer ones are made of several.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -77,10 +77,7 @@ impl Call {
             ("cursor", query.cursor.as_deref()),
             ("include", query.include_payload.then_some("args,result")),
         ];
-        let text: Vec<String> =
-            pairs.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={}", encode(value)))).collect();
-        let separator = if text.is_empty() { "" } else { "?" };
-        Self::new(Method::GET, format!("/tasks{separator}{}", text.join("&")))
+        Self::new(Method::GET, format!("/tasks{}", query_of(&pairs)))
     }
 
     pub(crate) fn cancel(id: TaskId, reason: Option<&str>) -> Result<Self, Error> {
@@ -96,7 +93,32 @@ impl Call {
         Self { body: Some("{}".into()), ..Self::new(Method::POST, format!("/tasks/{id}/retry")) }
     }
 
+    /// `key` is the body as the server takes it.
+    pub(crate) fn create_key(key: String) -> Self {
+        Self { body: Some(key), ..Self::new(Method::POST, "/keys".into()) }
+    }
+
+    pub(crate) fn keys() -> Self {
+        Self::new(Method::GET, "/keys".into())
+    }
+
+    pub(crate) fn revoke_key(id: KeyId) -> Self {
+        Self::new(Method::DELETE, format!("/keys/{id}"))
+    }
+
+    /// Pairs of parameter and value.
+    pub(crate) fn audit(query: &[(&str, Option<&str>)]) -> Self {
+        Self::new(Method::GET, format!("/audit{}", query_of(query)))
+    }
+
     pub(crate) fn queue_stats(queue: &str) -> Self {
         Self::new(Method::GET, format!("/queues/{}/stats", encode(queue)))
     }
+}
+
+/// With its question mark, if there is anything to ask.
+fn query_of(pairs: &[(&str, Option<&str>)]) -> String {
+    let given = pairs.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={}", encode(value))));
+    let text = given.collect::<Vec<_>>().join("&");
+    if text.is_empty() { text } else { format!("?{text}") }
 }

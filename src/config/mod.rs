@@ -58,6 +58,15 @@ pub struct ApiConfig {
     pub port: u16,
     /// Listen beyond this machine although nobody has to authenticate.
     pub insecure_no_auth: bool,
+    /// Keys with every right, besides those in the store.
+    pub keys: Vec<Secret>,
+}
+
+impl ApiConfig {
+    /// Others than this machine can reach it, and nothing in the configuration keeps them out.
+    pub fn is_open(&self) -> bool {
+        !(self.insecure_no_auth || self.host.is_empty() || parse::is_loopback(&self.host)) && self.keys.is_empty()
+    }
 }
 
 /// How this node runs tasks.

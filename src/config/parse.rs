@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Secret;
 use crate::task::{Millis, duration};
 
 type Parsed<T> = Result<T, String>;
@@ -93,6 +94,16 @@ pub(super) fn host(text: &str) -> Parsed<String> {
 /// Only programs on the same machine can connect to it.
 pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Keys separated by commas. A header must be able to carry each.
+pub(super) fn keys(text: &str) -> Parsed<Vec<Secret>> {
+    let keys: Vec<&str> = text.split(',').map(str::trim).filter(|key| !key.is_empty()).collect();
+    let sound = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    if (text.is_empty() || !keys.is_empty()) && keys.iter().all(sound) {
+        return Ok(keys.into_iter().map(Secret::new).collect());
+    }
+    Err("expected keys of printable ASCII characters without spaces, separated by commas".into())
 }
 
 /// The file of a `sqlite://` address: `sqlite://data/x.db` is relative, `sqlite:///var/lib/x.db` is not.

@@ -11,8 +11,6 @@ pub enum Effect {
     NotYet,
     /// Asks for PostgreSQL or Redis: a start error.
     OtherService,
-    /// Would promise what is not kept: a start error.
-    Refused,
 }
 
 /// Whether a value may be shown. What may not also exists as a file: each variable with `_FILE` behind its name.
@@ -68,12 +66,10 @@ const PLAIN: Setting = Setting {
     set: |_, _| Ok(()),
 };
 
-pub(super) const API_HOST: &str = "api.host";
-
 /// Every setting. Sections (`[tasks.NAME]`, `[queues.NAME]`) are not settings.
 pub const SETTINGS: &[Setting] = &[
     Setting {
-        name: API_HOST,
+        name: "api.host",
         flag: Some("--host"),
         env: &["API_HOST"],
         default: "127.0.0.1",
@@ -102,9 +98,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "api.keys",
         env: &["API_KEYS"],
-        doc: "API keys, separated by commas",
+        doc: "API keys with every right, separated by commas, besides those made with `jobqueue key create`",
         secrecy: Secrecy::Hidden,
-        effect: Effect::Refused,
+        set: |config, text| parse::keys(text).map(|keys| config.api.keys = keys),
         ..PLAIN
     },
     Setting {

@@ -253,28 +253,34 @@ fn a_database_elsewhere_is_refused_and_its_password_not_shown() {
 }
 
 #[test]
-fn keys_that_would_not_be_checked_are_refused() {
-    for (toml, name, value, place) in [
-        ("", "API_KEYS", "s3cret", "API_KEYS: "),
-        ("", "API_KEYS_FILE", "/dev/null", "API_KEYS_FILE: "),
-        ("[api]\nkeys = \"s3cret\"", "X", "", "jobqueue.toml:2: api.keys: "),
-    ] {
-        let found = faults(toml, &[(name, value)]);
-        assert!(found[0].starts_with(place) && found[0].contains("does not check API keys"), "{found:?}");
-        assert!(!found[0].contains("s3cret"), "{found:?}");
+fn keys_are_a_list_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    fs::write(&path, "first-of-two-keys, second-of-two-keys,\n").unwrap();
+    let config = setup("", &[("API_KEYS_FILE", path.to_str().unwrap())]).load().unwrap();
+    let keys: Vec<&str> = config.api.keys.iter().map(|key| key.reveal()).collect();
+    assert_eq!(keys, ["first-of-two-keys", "second-of-two-keys"]);
+    assert_eq!((entry(&config, "api.keys").value.as_str(), config.warnings.len()), ("***", 0));
+    assert!(!format!("{config:?}").contains("of-two"));
+    let short = setup("[api]\nkeys = \"s3cret\"", &[]).load().unwrap();
+    assert!(short.warnings[0].starts_with("API_KEYS: 1 of the keys") && !short.warnings[0].contains("s3cret"));
+    for bad in [",", "a b", "k\u{e9}y"] {
+        let found = faults("", &[("API_KEYS", bad)]);
+        assert!(found[0].starts_with("API_KEYS=***: expected keys"), "{found:?}");
     }
 }
 
 #[test]
-fn an_address_beyond_this_machine_needs_consent() {
+fn an_address_beyond_this_machine_is_known() {
+    let open =
+        |host, more: &[(&str, &str)]| setup("", &[&[("API_HOST", host)], more].concat()).load().unwrap().api.is_open();
     for host in ["0.0.0.0", "::", "[::]", "192.168.1.4", "jobs.example.org"] {
-        let found = faults("", &[("API_HOST", host)]);
-        assert!(found[0].starts_with(&format!("API_HOST={host}: would let everybody")), "{found:?}");
-        assert!(found[0].contains("--insecure-no-auth"), "{found:?}");
-        assert!(setup("", &[("API_HOST", host)]).flag("api.insecure_no_auth", "true").load().is_ok(), "{host}");
+        assert!(open(host, &[]), "{host}");
+        assert!(!open(host, &[("API_KEYS", "some-long-enough-key")]), "{host}");
+        assert!(!open(host, &[("JOBQUEUE_INSECURE_NO_AUTH", "true")]), "{host}");
     }
     for host in ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"] {
-        assert!(setup("", &[("API_HOST", host)]).load().is_ok(), "{host}");
+        assert!(!open(host, &[]), "{host}");
     }
     for host in ["127.0.0", "127.0.0.1:80", "a b", "http://x", "-", "256.1.1.1"] {
         assert!(

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use super::{Engine, notice::After};
 use crate::{
     store::{
-        Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits, StoreError,
-        StoreErrorKind, Tx,
+        Act, Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
+        StoreError, StoreErrorKind, Tx,
     },
     task::{LeaseId, LeaseToken, Millis, Priority, Status, TaskId},
 };
@@ -68,8 +68,13 @@ impl Engine {
     }
 
     /// Waiting: cancelled at once. Running: noted, and its handler is asked to stop.
-    pub async fn cancel(&self, id: TaskId, reason: Option<String>) -> Result<Cancelled, StoreError> {
-        let done = self.admin(move |tx, now| tx.cancel(id, reason.as_deref(), now), |_, _| {}).await?;
+    pub async fn cancel(&self, id: TaskId, reason: Option<String>, act: Act) -> Result<Cancelled, StoreError> {
+        let cancel = move |tx: &mut dyn Tx, now| {
+            let done = tx.cancel(id, reason.as_deref(), now)?;
+            audited(tx, matches!(done, Cancelled::Done(_) | Cancelled::Asked { again: false }), &act, now)?;
+            Ok(done)
+        };
+        let done = self.admin(cancel, |_, _| {}).await?;
         if matches!(done, Cancelled::Asked { .. }) {
             self.0.held.cancel(id);
         }
@@ -77,32 +82,61 @@ impl Engine {
     }
 
     /// Runs a task that is over again, as a new generation; with other arguments if some are given.
-    pub async fn redrive(&self, id: TaskId, arguments: Option<(String, String)>) -> Result<Redriven, StoreError> {
-        let again = move |tx: &mut dyn Tx, now| tx.redrive(id, arguments.as_ref(), now);
+    pub async fn redrive(
+        &self,
+        id: TaskId,
+        arguments: Option<(String, String)>,
+        act: Act,
+    ) -> Result<Redriven, StoreError> {
+        let again = move |tx: &mut dyn Tx, now| {
+            let done = tx.redrive(id, arguments.as_ref(), now)?;
+            audited(tx, matches!(done, Redriven::Done(_) | Redriven::Waits(_)), &act, now)?;
+            Ok(done)
+        };
         self.admin(again, move |done, after| redriven(id, done, after)).await
     }
 
     /// Deletes a task that is over.
-    pub async fn delete(&self, id: TaskId) -> Result<Deleted, StoreError> {
-        self.admin(move |tx, _| tx.delete(id), |_, _| {}).await
+    pub async fn delete(&self, id: TaskId, act: Act) -> Result<Deleted, StoreError> {
+        let delete = move |tx: &mut dyn Tx, now| {
+            let done = tx.delete(id)?;
+            audited(tx, done == Deleted::Done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(delete, |_, _| {}).await
     }
 
     /// Changes a task that waits.
-    pub async fn amend(&self, id: TaskId, change: Amendment) -> Result<Amended, StoreError> {
+    pub async fn amend(&self, id: TaskId, change: Amendment, act: Act) -> Result<Amended, StoreError> {
         let tell = |done: &Amended, after: &mut After| {
             if let Amended::Done(_, Some(ready)) = done {
                 after.ready.push(ready.clone());
             }
         };
-        self.admin(move |tx, now| tx.amend(id, &change, now), tell).await
+        let amend = move |tx: &mut dyn Tx, now| {
+            let done = tx.amend(id, &change, now)?;
+            audited(tx, matches!(done, Amended::Done(..)), &act, now)?;
+            Ok(done)
+        };
+        self.admin(amend, tell).await
     }
 
-    pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
-        self.admin(move |tx, _| tx.set_result_ttl(id, ttl), |_, _| {}).await
+    pub async fn set_result_ttl(&self, id: TaskId, ttl: Millis, act: Act) -> Result<ResultChanged, StoreError> {
+        let set = move |tx: &mut dyn Tx, now| {
+            let done = tx.set_result_ttl(id, ttl)?;
+            audited(tx, done == ResultChanged::Done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(set, |_, _| {}).await
     }
 
-    pub async fn delete_result(&self, id: TaskId) -> Result<ResultChanged, StoreError> {
-        self.admin(move |tx, _| tx.delete_result(id), |_, _| {}).await
+    pub async fn delete_result(&self, id: TaskId, act: Act) -> Result<ResultChanged, StoreError> {
+        let delete = move |tx: &mut dyn Tx, now| {
+            let done = tx.delete_result(id)?;
+            audited(tx, done == ResultChanged::Done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(delete, |_, _| {}).await
     }
 
     /// Tells children of the end of their parents, a bounded number; false where none is left to be told.
@@ -203,6 +237,11 @@ pub(super) fn redriven(id: TaskId, done: &Redriven, after: &mut After) {
         Redriven::Waits(queue) => after.changed(id, queue, Status::Pending),
         _ => {}
     }
+}
+
+/// Writes an act down where it has changed something, in the transaction of the change.
+pub(super) fn audited(tx: &mut dyn Tx, changed: bool, act: &Act, now: Millis) -> Result<(), StoreError> {
+    if changed { tx.audit(act, now) } else { Ok(()) }
 }
 
 pub(super) async fn blocking_read<T: Send + 'static>(

@@ -11,6 +11,7 @@ mod finish;
 mod grant;
 mod held;
 mod inbox;
+mod keys;
 mod meter;
 mod notice;
 mod operations;
@@ -30,6 +31,7 @@ pub use explain::{Explanation, MOST_AHEAD, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
+pub use keys::{Key, KeyHash, KeyRefused, Keys, hash as hash_key};
 pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
 pub use notice::{Changes, Listener};
 pub use operations::Stepped;
@@ -54,11 +56,13 @@ pub struct Settings {
     pub max_queues: usize,
     /// Limit of queues that have none of their own.
     pub rate_limit: Option<RateLimit>,
+    /// Keys that are good although they are not in the store.
+    pub keys: Vec<Arc<Key>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None }
+        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new() }
     }
 }
 
@@ -76,6 +80,7 @@ struct Inner {
     held: HeldTasks,
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
+    keys: Keys,
     trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
     meter: Meter,
@@ -109,6 +114,7 @@ impl Engine {
         session.transaction(&mut |tx| tx.register_worker(worker))?;
         let known = reader.queues()?;
         let meter = Meter::new(worker.slots, clock.now());
+        let keys = Keys::new(&settings.keys, reader.keys()?);
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::default(),
             reader,
@@ -119,6 +125,7 @@ impl Engine {
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
+            keys,
             trouble: trouble::Present::default(),
             listener: OnceLock::new(),
             meter,

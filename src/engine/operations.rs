@@ -2,12 +2,12 @@
 
 use super::{
     Engine,
-    admin::{blocking_read, redriven},
+    admin::{audited, blocking_read, redriven},
     notice::After,
 };
 use crate::{
     store::{
-        Action, Among, Cancelled, Deleted, Operation, OperationState, OperationStep, Page, Reader, Redriven,
+        Act, Action, Among, Cancelled, Deleted, Operation, OperationState, OperationStep, Page, Reader, Redriven,
         StoreError, Tx,
     },
     task::{Millis, TaskId},
@@ -48,6 +48,7 @@ impl Engine {
         action: Action,
         among: Among,
         rate: Option<f64>,
+        act: Act,
     ) -> Result<Operation, StoreError> {
         let begin = move |tx: &mut dyn Tx, now: Millis| {
             let operation = Operation {
@@ -63,6 +64,7 @@ impl Engine {
                 finished_at: None,
             };
             tx.begin_operation(&operation)?;
+            tx.audit(&Act { target: operation.id.to_string(), ..act.clone() }, now)?;
             Ok(operation)
         };
         let operation = self.admin(begin, |_, _| {}).await?;
@@ -73,8 +75,13 @@ impl Engine {
     }
 
     /// False where it does not run.
-    pub async fn cancel_operation(&self, id: TaskId) -> Result<bool, StoreError> {
-        self.admin(move |tx, now| tx.cancel_operation(id, now), |_, _| {}).await
+    pub async fn cancel_operation(&self, id: TaskId, act: Act) -> Result<bool, StoreError> {
+        let cancel = move |tx: &mut dyn Tx, now| {
+            let done = tx.cancel_operation(id, now)?;
+            audited(tx, done, &act, now)?;
+            Ok(done)
+        };
+        self.admin(cancel, |_, _| {}).await
     }
 
     /// Deals with the next tasks of an operation, at most `most` of them.
@@ -107,10 +114,17 @@ impl Engine {
         Ok(Stepped { looked_at, over })
     }
 
-    /// Does the same at once to a few tasks; how many of them it was done to.
-    pub async fn deal_with(&self, action: Action, tasks: Vec<TaskId>) -> Result<usize, StoreError> {
+    /// Does the same at once to a few tasks; how many of them it was done to. `act` is written down for each of those.
+    pub async fn deal_with(&self, action: Action, tasks: Vec<TaskId>, act: Act) -> Result<usize, StoreError> {
         let meant = tasks.clone();
-        let dealt = self.dealt(meant, move |tx, now| deal(tx, action, &tasks, now)).await?;
+        let run = move |tx: &mut dyn Tx, now: Millis| {
+            let dealt = deal(tx, action, &tasks, now)?;
+            for (id, _) in tasks.iter().zip(&dealt).filter(|(_, dealt)| dealt.is_done()) {
+                tx.audit(&Act { target: id.to_string(), ..act.clone() }, now)?;
+            }
+            Ok(dealt)
+        };
+        let dealt = self.dealt(meant, run).await?;
         Ok(dealt.iter().filter(|dealt| dealt.is_done()).count())
     }
 

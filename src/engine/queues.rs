@@ -6,9 +6,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Engine, admin::blocking_read, notice::After};
+use super::{
+    Engine,
+    admin::{audited, blocking_read},
+    notice::After,
+};
 use crate::{
-    store::{QueueDeleted, QueueRow, StoreError, Tx},
+    store::{Act, QueueDeleted, QueueRow, StoreError, Tx},
     task::QueueSettings,
 };
 
@@ -54,6 +58,7 @@ impl Engine {
         queue: &str,
         if_version: Option<u32>,
         mut change: impl FnMut(&mut QueueRow) + Send + 'static,
+        act: Act,
     ) -> Result<QueueChanged, StoreError> {
         let (name, most) = (queue.to_owned(), self.0.settings.max_queues);
         let counted = name.clone();
@@ -63,6 +68,7 @@ impl Engine {
             return Ok(QueueChanged::TooMany(most));
         }
         let set = move |tx: &mut dyn Tx, now| {
+            let is_new = tx.queue(&name)?.is_none();
             tx.ensure_queue(&name, now)?;
             let Some(mut row) = tx.queue(&name)? else { return Ok(QueueChanged::Meanwhile(0)) };
             if if_version.is_some_and(|version| version != row.version) {
@@ -70,10 +76,12 @@ impl Engine {
             }
             let before = row.clone();
             change(&mut row);
+            // A queue that is new is written down even where nothing is set for it.
             if row != before {
                 tx.configure(&row)?;
                 row.version += 1;
             }
+            audited(tx, is_new || row != before, &act, now)?;
             Ok(QueueChanged::Done(Box::new(row)))
         };
         let told: Arc<str> = queue.into();
@@ -94,7 +102,7 @@ impl Engine {
     }
 
     /// Deletes a queue that has no task.
-    pub async fn delete_queue(&self, queue: &str) -> Result<QueueDeleted, StoreError> {
+    pub async fn delete_queue(&self, queue: &str, act: Act) -> Result<QueueDeleted, StoreError> {
         let name: Arc<str> = queue.into();
         let (deleted, told) = (name.clone(), name.clone());
         let tell = move |done: &QueueDeleted, after: &mut After| {
@@ -102,7 +110,12 @@ impl Engine {
                 after.deleted.push(told);
             }
         };
-        let done = self.admin(move |tx, _| tx.delete_queue(&deleted), tell).await?;
+        let delete = move |tx: &mut dyn Tx, now| {
+            let done = tx.delete_queue(&deleted)?;
+            audited(tx, done == QueueDeleted::Done, &act, now)?;
+            Ok(done)
+        };
+        let done = self.admin(delete, tell).await?;
         if done == QueueDeleted::Done {
             self.0.settings_of.set(&name, QueueSettings::default());
             self.broker().forget(&name);
@@ -111,7 +124,7 @@ impl Engine {
     }
 
     /// No task of a paused queue starts. False where there is no such queue.
-    pub async fn set_paused(&self, queue: &str, paused: bool) -> Result<bool, StoreError> {
+    pub async fn set_paused(&self, queue: &str, paused: bool, act: Act) -> Result<bool, StoreError> {
         let name: Arc<str> = queue.into();
         let told = name.clone();
         let tell = move |done: &bool, after: &mut After| {
@@ -120,7 +133,13 @@ impl Engine {
             }
         };
         let queue = name.clone();
-        let done = self.admin(move |tx, _| tx.set_paused(&queue, paused), tell).await?;
+        let set = move |tx: &mut dyn Tx, now| {
+            let changed = tx.queue(&queue)?.is_some_and(|row| row.paused != paused);
+            let done = tx.set_paused(&queue, paused)?;
+            audited(tx, changed, &act, now)?;
+            Ok(done)
+        };
+        let done = self.admin(set, tell).await?;
         if done && !paused {
             self.wake(&name);
         }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     body::Body,
+    caller::Caller,
     code::Code,
     problem::{Fault, Problem},
     query::{Nothing, Query},
@@ -15,7 +16,7 @@ use super::{
     view::{Shown, TaskView},
 };
 use crate::{
-    store::{Cancelled, Redriven},
+    store::{Act, Cancelled, Redriven},
     task::{Status, TaskId, name},
 };
 
@@ -58,6 +59,7 @@ pub(super) struct CancelReply {
 )]
 pub(super) async fn cancel(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
@@ -72,7 +74,12 @@ pub(super) async fn cancel(
         let invalid = |error: name::InvalidName| vec![Fault::at("/reason", error.to_string())];
         name::free(reason, 500, "a reason").map_err(|error| Problem::invalid(Code::InvalidField, invalid(error)))?;
     }
-    let status = match state.engine.cancel(id, reason.clone()).await? {
+    let act = caller.act("task.cancel", id);
+    let act = match &reason {
+        Some(reason) => act.with(serde_json::json!({"reason": reason})),
+        None => act,
+    };
+    let status = match state.engine.cancel(id, reason.clone(), act).await? {
         Cancelled::Done(_) => Status::Cancelled,
         Cancelled::Asked { .. } => Status::Running,
         Cancelled::Terminal(status) => {
@@ -92,20 +99,22 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn retry(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
-    redriven(&state, id.0, None).await
+    redriven(&state, id.0, None, caller.act("task.retry", id.0)).await
 }
 
 pub(super) async fn redriven(
     state: &ApiState,
     id: TaskId,
     arguments: Option<(String, String)>,
+    act: Act,
 ) -> Result<HttpResponse, Problem> {
-    match state.engine.redrive(id, arguments).await? {
+    match state.engine.redrive(id, arguments, act).await? {
         Redriven::Done(_) | Redriven::Waits(_) => {}
         Redriven::ParentFailed(parent) => {
             let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     actions::Empty,
     body::Body,
     bulk::one_fault,
+    caller::Caller,
     check::Faults,
     code::Code,
     draft::PriorityField,
@@ -18,11 +20,12 @@ use super::{
     query::{Nothing, Query},
     reply, shape,
     tasks::{Id, no_task},
+    time::Time,
     times::Times,
     view::{Shown, TaskView},
 };
 use crate::{
-    store::{Amended, Amendment, Deleted},
+    store::{Act, Amended, Amendment, Deleted},
     task::{Priority, TaskId},
 };
 
@@ -48,6 +51,7 @@ pub(super) struct ChangeBody<'a> {
 )]
 pub(super) async fn patch(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
@@ -60,7 +64,8 @@ pub(super) async fn patch(
     if priority.is_none() && run_at.is_none() {
         return Err(one_fault("", "give `priority` or `run_at`, or both"));
     }
-    amended(&state, id.0, Amendment { priority, run_at }).await
+    let detail = json!({"priority": priority, "run_at": run_at.map(Time)});
+    amended(&state, id.0, Amendment { priority, run_at }, caller.act("task.change", id.0).with(detail)).await
 }
 
 /// Runs a task that waits for its time or its next attempt now
@@ -71,17 +76,18 @@ pub(super) async fn patch(
 )]
 pub(super) async fn run_now(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
     let change = Amendment { priority: None, run_at: Some(state.now()) };
-    amended(&state, id.0, change).await
+    amended(&state, id.0, change, caller.act("task.run_now", id.0)).await
 }
 
-async fn amended(state: &ApiState, id: TaskId, change: Amendment) -> Result<HttpResponse, Problem> {
-    match state.engine.amend(id, change).await? {
+async fn amended(state: &ApiState, id: TaskId, change: Amendment, act: Act) -> Result<HttpResponse, Problem> {
+    match state.engine.amend(id, change, act).await? {
         Amended::Done(..) => {}
         Amended::NotFound => return Err(no_task(id)),
         Amended::Not(status) => {
@@ -99,12 +105,17 @@ async fn amended(state: &ApiState, id: TaskId, change: Amendment) -> Result<Http
     params(("id" = String, Path, format = Uuid)),
     responses((status = 204, description = "Deleted"))
 )]
-pub(super) async fn delete(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    deleted(&state, id.0).await
+pub(super) async fn delete(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    deleted(&state, &caller, id.0).await
 }
 
-pub(super) async fn deleted(state: &ApiState, id: TaskId) -> Result<HttpResponse, Problem> {
-    match state.engine.delete(id).await? {
+pub(super) async fn deleted(state: &ApiState, caller: &Caller, id: TaskId) -> Result<HttpResponse, Problem> {
+    match state.engine.delete(id, caller.act("task.delete", id)).await? {
         Deleted::Done => Ok(HttpResponse::NoContent().finish()),
         Deleted::NotFound => Err(no_task(id)),
         Deleted::Live => {

@@ -1,5 +1,7 @@
 //! `POST /tasks/batch`.
 
+use std::collections::HashSet;
+
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,6 +10,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     body::{Body, LARGE},
+    caller::Caller,
     check,
     code::Code,
     draft::Draft,
@@ -83,6 +86,7 @@ pub(super) struct ItemError<'a> {
 pub(super) async fn submit_batch(
     request: HttpRequest,
     state: Data<ApiState>,
+    caller: Caller,
     _: Query<Nothing>,
     body: Body<LARGE>,
 ) -> Result<HttpResponse, Problem> {
@@ -93,7 +97,10 @@ pub(super) async fn submit_batch(
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());
         return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/tasks", detail)]));
     }
-    let (tasks, refused) = read_all(&batch, &state, now)?;
+    let items = read_all(&batch, &state, &caller, now);
+    let parents = items.iter().flatten().flat_map(|(task, _)| task.parents.iter().map(|parent| parent.id)).collect();
+    let hidden = caller.hidden(&state, parents).await?;
+    let (tasks, refused) = sort(items, &hidden, batch.atomic)?;
     let (mut outcomes, mut replayed) = (Vec::new(), false);
     let stored = tasks.len();
     if stored > 0 {
@@ -111,19 +118,30 @@ pub(super) async fn submit_batch(
 
 type Refused = (usize, Problem);
 
+type Item = Result<(NewTask, Vec<Sibling>), Problem>;
+
+fn read_all(batch: &BatchBody<'_>, state: &ApiState, caller: &Caller, now: Millis) -> Vec<Item> {
+    let one = |text: &&RawValue| {
+        let item = check::check(shape::parse_text::<Draft<'_>>(text.get())?, state, now)?;
+        caller.check_queue(&item.task.queue)?;
+        Ok((item.task, item.siblings))
+    };
+    batch.tasks.iter().map(one).collect()
+}
+
 /// The tasks that can be stored, and the others with what is wrong. An atomic batch fails with its first fault.
-fn read_all(batch: &BatchBody<'_>, state: &ApiState, now: Millis) -> Result<(Vec<NewTask>, Vec<Refused>), Problem> {
-    let mut items = Vec::with_capacity(batch.tasks.len());
-    for text in &batch.tasks {
-        let draft = shape::parse_text::<Draft<'_>>(text.get());
-        items.push(draft.and_then(|draft| check::check(draft, state, now)).map(|item| (item.task, item.siblings)));
-    }
+fn sort(items: Vec<Item>, hidden: &HashSet<TaskId>, atomic: bool) -> Result<(Vec<NewTask>, Vec<Refused>), Problem> {
     let ids: Vec<Option<TaskId>> = items.iter().map(|item| item.as_ref().ok().map(|(task, _)| task.id)).collect();
     let (mut tasks, mut refused) = (Vec::with_capacity(items.len()), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
-        match item.and_then(|(task, siblings)| with_siblings(task, &siblings, &ids)) {
+        let parented =
+            item.and_then(|(task, siblings)| match task.parents.iter().find(|parent| hidden.contains(&parent.id)) {
+                Some(parent) => Err(submit::no_parent(&task.parents, parent.id)),
+                None => with_siblings(task, &siblings, &ids),
+            });
+        match parented {
             Ok(task) => tasks.push(task),
-            Err(problem) if batch.atomic => return Err(problem.under(&format!("/tasks/{index}"))),
+            Err(problem) if atomic => return Err(problem.under(&format!("/tasks/{index}"))),
             Err(problem) => refused.push((index, problem)),
         }
     }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
     ApiState,
     actions::Empty,
     body::Body,
+    caller::Caller,
     check::Faults,
     code::Code,
     filter::{self, FilterDraft},
@@ -116,7 +118,12 @@ impl From<Operation> for OperationView {
     request_body = BulkBody,
     responses((status = 200, body = CountsView), (status = 202, body = OperationView))
 )]
-pub(super) async fn bulk(state: Data<ApiState>, _: Query<Nothing>, body: Body) -> Result<HttpResponse, Problem> {
+pub(super) async fn bulk(
+    state: Data<ApiState>,
+    caller: Caller,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
     let BulkBody { action, ids, filter, rate, dry_run, all } = shape::parse(&body.0)?;
     let action = match action {
         BulkAction::Cancel => Action::Cancel,
@@ -133,13 +140,13 @@ pub(super) async fn bulk(state: Data<ApiState>, _: Query<Nothing>, body: Body) -
         (Some(ids), None) => {
             let ids = checked_ids(&mut faults, &ids);
             faults.none()?;
-            named(&state, action, ids, dry_run).await
+            named(&state, &caller, action, ids, dry_run).await
         }
         (None, Some(filter)) => {
             confirm(&mut faults, filter.is_everything(), all || dry_run);
             let filter = filter.check(&mut faults, action);
             faults.none()?;
-            begin(&state, action, Among::Tasks(filter), rate, dry_run).await
+            begin(&state, &caller, action, Among::Tasks(filter), rate, dry_run).await
         }
     }
 }
@@ -160,7 +167,13 @@ fn checked_ids(faults: &mut Faults, texts: &[String]) -> Vec<TaskId> {
     ids
 }
 
-async fn named(state: &ApiState, action: Action, ids: Vec<TaskId>, dry_run: bool) -> Result<HttpResponse, Problem> {
+async fn named(
+    state: &ApiState,
+    caller: &Caller,
+    action: Action,
+    ids: Vec<TaskId>,
+    dry_run: bool,
+) -> Result<HttpResponse, Problem> {
     let possible = filter::possible(action);
     let looked_at = ids.clone();
     let matched = state.read(move |reader| {
@@ -168,8 +181,18 @@ async fn named(state: &ApiState, action: Action, ids: Vec<TaskId>, dry_run: bool
         Ok(rows.into_iter().flatten().filter(|row| possible.contains(&row.status)).count())
     });
     let matched = matched.await? as i64;
-    let done = if dry_run { 0 } else { state.engine.deal_with(action, ids).await? };
+    let act = caller.act(task_act(action), "").with(json!({"bulk": true}));
+    let done = if dry_run { 0 } else { state.engine.deal_with(action, ids, act).await? };
     reply::ok(&CountsView { dry_run, matched, matched_capped: false, done })
+}
+
+/// As the audit log calls it, done to one task.
+fn task_act(action: Action) -> &'static str {
+    match action {
+        Action::Cancel => "task.cancel",
+        Action::Retry | Action::Redrive => "task.retry",
+        Action::Delete | Action::Discard => "task.delete",
+    }
 }
 
 /// What would be done to everything must be meant so.
@@ -182,6 +205,7 @@ pub(super) fn confirm(faults: &mut Faults, is_everything: bool, confirmed: bool)
 /// Begins an operation, or counts what it would be done to.
 pub(super) async fn begin(
     state: &ApiState,
+    caller: &Caller,
     action: Action,
     among: Among,
     rate: Option<f64>,
@@ -191,7 +215,9 @@ pub(super) async fn begin(
         let (matched, matched_capped) = state.read(move |reader| counted(reader, &among)).await?;
         return reply::ok(&CountsView { dry_run, matched, matched_capped, done: 0 });
     }
-    let operation = state.engine.begin_operation(action, among, rate).await?;
+    let act = caller.act("operation.begin", "");
+    let act = act.with(json!({"action": action.as_str(), "among": &among, "per_second": rate}));
+    let operation = state.engine.begin_operation(action, among, rate, act).await?;
     log::info!(operation = operation.id.to_string().as_str(), action = action.as_str(); "Work on many tasks begins");
     reply::json(StatusCode::ACCEPTED, &OperationView::from(operation))
 }
@@ -244,13 +270,14 @@ pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Res
 )]
 pub(super) async fn cancel(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
     state.operation(id.0).await?;
-    let cancelled = state.engine.cancel_operation(id.0).await?;
+    let cancelled = state.engine.cancel_operation(id.0, caller.act("operation.cancel", id.0)).await?;
     let operation = state.operation(id.0).await?;
     if !cancelled {
         let detail = format!("The operation is over: {}", operation.state.as_str());

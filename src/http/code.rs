@@ -56,6 +56,24 @@ codes! {
     "refused": BAD_REQUEST, Refused,
         "The request is not sound HTTP. It may come with another 4xx status.",
         "Look at the status and the detail, then at how the client builds its request.";
+    "key_required": UNAUTHORIZED, KeyRequired,
+        "The server asks for an API key, and the request brings none.",
+        "Send the key as `Authorization: Bearer jq_…` or as `X-API-Key`; in the dashboard, log in.";
+    "invalid_key": UNAUTHORIZED, InvalidKey,
+        "There is no such API key.",
+        "Check that it was copied whole. `jobqueue key list` shows the keys there are.";
+    "key_expired": UNAUTHORIZED, KeyExpired,
+        "The API key was made for a time, and that is over.",
+        "Ask whoever runs the server for a new one.";
+    "key_revoked": UNAUTHORIZED, KeyRevoked,
+        "The API key was revoked.",
+        "Ask whoever runs the server for a new one.";
+    "missing_scope": FORBIDDEN, MissingScope,
+        "The API key does not have the scope that this needs.",
+        "The detail names the scope. Use a key that has it.";
+    "queue_not_allowed": FORBIDDEN, QueueNotAllowed,
+        "The API key is good for some queues only, and this is about others, or about all.",
+        "Use a key that is good for the queue; for what is about all queues, one without queues.";
     "cross_origin": FORBIDDEN, CrossOrigin,
         "A page of another origin tried to change something.",
         "Use the dashboard of this server, or call the API from a program instead of a browser's page.";
@@ -86,6 +104,9 @@ codes! {
     "operation_not_found": NOT_FOUND, OperationNotFound,
         "No operation has this id.",
         "List the operations: the newest hundred are shown.";
+    "key_not_found": NOT_FOUND, KeyNotFound,
+        "No API key has this id.",
+        "List the keys. Those in the configuration have no id and are changed there.";
     "rate_limit_not_set": NOT_FOUND, RateLimitNotSet,
         "The queue has no rate limit, and the server has none for queues without one.",
         "Set one with PUT at the same path.";
@@ -116,6 +137,12 @@ codes! {
     "no_result": CONFLICT, NoResult,
         "Only a task that has succeeded has a result.",
         "Look at its status: what went wrong is its `error`.";
+    "key_name_taken": CONFLICT, KeyNameTaken,
+        "An API key in use has this name.",
+        "Choose another name, or revoke that key first.";
+    "too_many_keys": CONFLICT, TooManyKeys,
+        "There are as many API keys in use as the server keeps.",
+        "Revoke keys that nobody uses: the list says when each was last used.";
     "queue_changed": CONFLICT, QueueChanged,
         "Somebody else has changed the queue since its `version` was read.",
         "Read it again, and change what is there now.";
@@ -143,6 +170,9 @@ codes! {
     "invalid_field": UNPROCESSABLE_ENTITY, InvalidField,
         "A field of the body has a value that is not possible.",
         "Each entry of `errors` has the field's place as a JSON pointer, and what it must be.";
+    "first_key": UNPROCESSABLE_ENTITY, FirstKey,
+        "From the first API key on, keys are asked for everywhere: that one must be able to make more.",
+        "Give the first key the scope `admin`.";
     "unknown_field": UNPROCESSABLE_ENTITY, UnknownField,
         "The body has a field that there is not.",
         "Mend its name: the detail has the nearest known one. Data of your own goes into `meta`.";

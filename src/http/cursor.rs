@@ -48,6 +48,19 @@ impl Binding {
         Ok(Page { limit, from: Some(from), backwards, ascending })
     }
 
+    /// Text of the place after a number, in lists that go on in one direction only.
+    pub(super) fn write_number(&self, number: i64) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode([number.to_be_bytes(), self.0].concat())
+    }
+
+    pub(super) fn number(&self, cursor: Option<&str>) -> Result<Option<i64>, Problem> {
+        let Some(text) = cursor else { return Ok(None) };
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 16 && bytes[8..] == self.0);
+        let number = bytes.and_then(|bytes| bytes[..8].try_into().ok().map(i64::from_be_bytes));
+        let foreign = "is none of this list: take it from an answer with the same filters";
+        number.map(Some).ok_or_else(|| query::invalid("cursor", foreign))
+    }
+
     /// Cursors of the pages after and before this one.
     pub(super) fn neighbours<T>(&self, page: &ListedPage<T>) -> (Option<String>, Option<String>) {
         (page.next.map(|id| self.write(id, false)), page.previous.map(|id| self.write(id, true)))

@@ -8,6 +8,7 @@ use super::{
     ApiState,
     body::Body,
     bulk::{self, CountsView, OperationView},
+    caller::Caller,
     check::Faults,
     filter::{self, DeadFilterDraft},
     list,
@@ -175,14 +176,19 @@ pub(super) struct RedriveBody {
     request_body = RedriveBody,
     responses((status = 200, body = CountsView), (status = 202, body = OperationView))
 )]
-pub(super) async fn redrive(state: Data<ApiState>, _: Query<Nothing>, body: Body) -> Result<HttpResponse, Problem> {
+pub(super) async fn redrive(
+    state: Data<ApiState>,
+    caller: Caller,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
     let RedriveBody { filter, rate, dry_run, all } = shape::parse(&body.0)?;
     let (mut faults, filter) = (Faults::default(), filter.unwrap_or_default());
     let rate = filter::rate(&mut faults, rate.as_deref());
     bulk::confirm(&mut faults, filter.is_everything(), all || dry_run);
     let filter = filter.check(&mut faults);
     faults.none()?;
-    bulk::begin(&state, Action::Redrive, Among::DeadLetters(filter), rate, dry_run).await
+    bulk::begin(&state, &caller, Action::Redrive, Among::DeadLetters(filter), rate, dry_run).await
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -205,7 +211,11 @@ pub(super) struct PurgeQuery {
     params(PurgeQuery),
     responses((status = 200, body = CountsView), (status = 202, body = OperationView))
 )]
-pub(super) async fn purge(state: Data<ApiState>, query: Query<PurgeQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn purge(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<PurgeQuery>,
+) -> Result<HttpResponse, Problem> {
     let PurgeQuery { queue, name, error, all, dry_run } = query.0;
     let flag = |name: &str, text: Option<&str>| match text {
         None | Some("false") => Ok(false),
@@ -220,5 +230,5 @@ pub(super) async fn purge(state: Data<ApiState>, query: Query<PurgeQuery>) -> Re
     if filter == DeadFilter::default() && !all && !dry_run {
         return Err(query::invalid("all", "must be true to delete every dead letter; or give a condition"));
     }
-    bulk::begin(&state, Action::Discard, Among::DeadLetters(filter), None, dry_run).await
+    bulk::begin(&state, &caller, Action::Discard, Among::DeadLetters(filter), None, dry_run).await
 }

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState, actions, amend,
     body::Body,
+    caller::Caller,
     check::{self, Faults},
     code::Code,
     cursor::Binding,
@@ -70,7 +71,11 @@ impl From<DeadRow> for DeadView {
     params(DeadQuery),
     responses((status = 200, body = Listed<DeadView>))
 )]
-pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn dead_letters(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<DeadQuery>,
+) -> Result<HttpResponse, Problem> {
     let DeadQuery { queue, name, reason, error, limit, cursor } = query.0;
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
@@ -80,9 +85,14 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
         Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
     };
     list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
-    let filter = DeadFilter { queue, name, reason, error, died_after: None };
+    let within = match &queue {
+        Some(queue) => caller.check_queue(queue).map(|()| None)?,
+        None => caller.within(&state).await?,
+    };
+    let filter = DeadFilter { queue, name, reason, error, ..DeadFilter::default() };
     let binding = Binding::new(&("dlq", &filter));
     let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
+    let filter = DeadFilter { within, ..filter };
     let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
     let (next_cursor, prev_cursor) = binding.neighbours(&listed);
     let data: Vec<_> = listed.rows.into_iter().map(DeadView::from).collect();
@@ -92,8 +102,12 @@ pub(super) async fn dead_letters(state: Data<ApiState>, query: Query<DeadQuery>)
 impl ApiState {
     async fn dead_letter(&self, id: TaskId) -> Result<DeadRow, Problem> {
         let found = self.read(move |reader| reader.dead_letter(id)).await?;
-        found.ok_or_else(|| Problem::new(Code::DeadLetterNotFound, format!("No dead letter is task {id}")))
+        found.ok_or_else(|| no_dead_letter(id))
     }
+}
+
+pub(super) fn no_dead_letter(id: TaskId) -> Problem {
+    Problem::new(Code::DeadLetterNotFound, format!("No dead letter is task {id}"))
 }
 
 /// Reads a dead letter
@@ -130,6 +144,7 @@ pub(super) struct RetryBody<'a> {
 )]
 pub(super) async fn retry(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
@@ -148,7 +163,8 @@ pub(super) async fn retry(
     } else {
         None
     };
-    actions::redriven(&state, id.0, arguments).await
+    let act = caller.act("task.retry", id.0).with(json!({"new_arguments": given}));
+    actions::redriven(&state, id.0, arguments, act).await
 }
 
 /// Deletes a dead letter and its task
@@ -157,7 +173,12 @@ pub(super) async fn retry(
     params(("id" = String, Path, format = Uuid)),
     responses((status = 204, description = "Deleted"))
 )]
-pub(super) async fn delete(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn delete(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     state.dead_letter(id.0).await?;
-    amend::deleted(&state, id.0).await
+    amend::deleted(&state, &caller, id.0).await
 }

@@ -1,6 +1,6 @@
 //! `GET /events`: server-sent events. They are hints: who misses some is told to read again.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, convert::Infallible, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,11 +9,13 @@ use actix_web::{
 };
 use futures_util::{Stream, stream};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use utoipa::IntoParams;
 
 use super::{
     ApiState,
+    caller::Caller,
     code::Code,
     problem::Problem,
     query::{self, Query},
@@ -42,6 +44,7 @@ pub(super) struct EventsQuery {
 pub(super) async fn events(
     request: HttpRequest,
     state: Data<ApiState>,
+    caller: Caller,
     query: Query<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let topics = topics(query.0.topics.as_deref())?;
@@ -67,7 +70,7 @@ pub(super) async fn events(
         .get("last-event-id")
         .map(|id| id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(u64::MAX));
     let subscription = state.events.subscribe(last_seen);
-    Ok(response.streaming(feed(state, subscription, topics)))
+    Ok(response.streaming(feed(state, caller, subscription, topics)))
 }
 
 fn topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {
@@ -79,6 +82,7 @@ fn topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {
 
 struct Feed {
     state: Data<ApiState>,
+    caller: Caller,
     subscription: Subscription,
     topics: Vec<Topic>,
     /// What is sent before anything new.
@@ -88,17 +92,21 @@ struct Feed {
 
 fn feed(
     state: Data<ApiState>,
+    caller: Caller,
     mut subscription: Subscription,
     topics: Vec<Topic>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let mut opening = VecDeque::from([Bytes::from_static(b"retry: 2000\n\n")]);
     match subscription.missed.take() {
         None => opening.push_back(Bytes::from_static(b"event: reset\ndata: {}\n\n")),
-        Some(missed) => opening.extend(missed.iter().filter(|event| topics.contains(&event.topic)).map(write)),
+        Some(missed) => {
+            let wanted = missed.iter().filter(|event| topics.contains(&event.topic));
+            opening.extend(wanted.filter_map(|event| write(event, &caller)));
+        }
     }
     let mut keep_alive = tokio::time::interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let feed = Feed { state, subscription, topics, opening, keep_alive };
+    let feed = Feed { state, caller, subscription, topics, opening, keep_alive };
     stream::unfold(feed, |mut feed| async move {
         let next = feed.next().await?;
         Some((Ok(next), feed))
@@ -115,18 +123,39 @@ impl Feed {
             tokio::select! {
                 event = self.subscription.events.recv() => {
                     let event = event?;
-                    if self.topics.contains(&event.topic) {
-                        return Some(write(&event));
+                    // A key that was revoked meanwhile hears nothing more.
+                    if !self.caller.is_good(&self.state) {
+                        return None;
+                    }
+                    let wanted = self.topics.contains(&event.topic);
+                    if let Some(piece) = wanted.then(|| write(&event, &self.caller)).flatten() {
+                        return Some(piece);
                     }
                 }
-                _ = self.keep_alive.tick() => return Some(Bytes::from_static(b":\n\n")),
+                _ = self.keep_alive.tick() => {
+                    return self.caller.is_good(&self.state).then_some(Bytes::from_static(b":\n\n"));
+                }
                 () = self.state.drained() => return None,
             }
         }
     }
 }
 
-/// Data is JSON on one line, so that it needs no splitting.
-fn write(event: &Event) -> Bytes {
-    format!("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.topic.as_str(), event.data).into()
+/// Data is JSON on one line, so that it needs no splitting. `None`: it is nothing that the caller may hear of.
+fn write(event: &Event, caller: &Caller) -> Option<Bytes> {
+    let data =
+        if caller.is_restricted() { Cow::Owned(sifted(&event.data, caller)?) } else { Cow::Borrowed(&*event.data) };
+    Some(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.topic.as_str()).into())
+}
+
+/// Only the queues that the caller sees. Ids and counts are of all queues together, so what is left of those is that there
+/// is something to read.
+fn sifted(data: &str, caller: &Caller) -> Option<String> {
+    let data: Value = serde_json::from_str(data).ok()?;
+    if let Some(queue) = data["queue"].as_str() {
+        return caller.sees(queue).then(|| json!({"queue": queue}).to_string());
+    }
+    let queues = data["queues"].as_array()?.iter().filter_map(Value::as_str);
+    let queues: Vec<&str> = queues.filter(|queue| caller.sees(queue)).collect();
+    (!queues.is_empty()).then(|| json!({"queues": queues, "ids": [], "counts": {}, "more": true}).to_string())
 }

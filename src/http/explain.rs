@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     problem::Problem,
     query::{Nothing, Query},
     reply,
@@ -91,10 +92,18 @@ fn view(reason: &Reason) -> ReasonView {
     params(("id" = String, Path, format = Uuid)),
     responses((status = 200, body = ExplanationView))
 )]
-pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let (id, engine, slots) = (id.0, state.engine.clone(), state.node.slots);
     let explained = state.read(move |_| engine.explain(id, slots)).await?.ok_or_else(|| no_task(id))?;
-    let reasons: Vec<_> = explained.reasons.iter().map(view).collect();
+    let mut reasons: Vec<_> = explained.reasons.iter().map(view).collect();
+    let parents = reasons.iter().flat_map(|reason| reason.parents.iter().copied()).collect();
+    let hidden = caller.hidden(&state, parents).await?;
+    reasons.iter_mut().for_each(|reason| reason.parents.retain(|id| !hidden.contains(id)));
     let mut warnings = Vec::new();
     let name = &explained.task.name;
     if !explained.task.status.is_terminal() && !state.node.handlers.contains(name) {

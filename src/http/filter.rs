@@ -86,6 +86,7 @@ impl FilterDraft {
             created_before: moment(faults, "created_before", self.created_before.as_deref()),
             with_args: false,
             with_result: false,
+            within: None,
         }
     }
 }
@@ -100,7 +101,13 @@ impl DeadFilterDraft {
         if let Some(error) = &self.error {
             faults.named("/filter/error", name::free(error, 500, "part of a message"));
         }
-        DeadFilter { queue: self.queue, name: self.name, reason: self.reason, error: self.error, died_after: None }
+        DeadFilter {
+            queue: self.queue,
+            name: self.name,
+            reason: self.reason,
+            error: self.error,
+            ..DeadFilter::default()
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Probes. None of them needs a key, none is logged.
 
-use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     code::Code,
     problem::Problem,
     query::{Nothing, Query},
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     actors::supervision::Phase,
     store::{StoreError, StoreErrorKind},
+    task::Scope,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -22,6 +24,13 @@ use crate::{
 pub(super) struct HealthView {
     /// `ok`; `degraded`: it works, but somebody should look; `down`: it cannot do its work.
     status: &'static str,
+    #[serde(flatten)]
+    details: Option<HealthDetails>,
+}
+
+/// Told to those who could read the rest too.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthDetails {
     store: PartView,
     broker: PartView,
     version: &'static str,
@@ -80,12 +89,17 @@ impl ApiState {
 
 /// Tells how the server is
 ///
-/// 503 with the same document while the store is away, or takes nothing.
+/// 503 with the same document while the store is away, or takes nothing. Without a key, where one is asked for, it tells
+/// the status only.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "health",
     responses((status = 200, body = HealthView), (status = 503, body = HealthView))
 )]
-pub(super) async fn health(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn health(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let store = state.store().await;
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
     let (code, status) = if store.error.is_some() {
@@ -95,8 +109,13 @@ pub(super) async fn health(state: Data<ApiState>, _: Query<Nothing>) -> Result<H
     } else {
         (StatusCode::OK, "ok")
     };
+    // Without a key it is still a probe, and tells what a probe needs.
+    if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
+        return reply::json(code, &HealthView { status, details: None });
+    }
     let broker = PartView::of(state.engine.broker().kind(), "ok", None);
-    reply::json(code, &HealthView { status, store, broker, version: state.node.version })
+    let details = HealthDetails { store, broker, version: state.node.version };
+    reply::json(code, &HealthView { status, details: Some(details) })
 }
 
 /// What a probe that found nothing wrong says.

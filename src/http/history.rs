@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
+    caller::Caller,
     problem::Problem,
     query::{self, Query},
     reply,
@@ -65,15 +66,20 @@ pub(super) struct HistoryView {
     params(HistoryQuery),
     responses((status = 200, description = "The figures", body = HistoryView))
 )]
-pub(super) async fn history(state: Data<ApiState>, query: Query<HistoryQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn history(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<HistoryQuery>,
+) -> Result<HttpResponse, Problem> {
     let query = query.0;
     let length = window::length(query.window.as_deref(), HOUR)?;
     let span = window::span(length);
     let step = step(query.step.as_deref(), length, span)?;
-    let label = window::label(&state, query.queue.as_deref())?;
+    let labels = window::labels(&state, &caller, query.queue.as_deref()).await?;
+    let queue = window::queue_of(query.queue.is_some(), &labels);
     let to = state.now();
     let from = start(to - length, step);
-    let (window, engine) = (Window { label, span, from, to }, state.engine.clone());
+    let (window, engine) = (Window { labels, queue, span, from, to }, state.engine.clone());
     let view = state
         .read(move |reader| {
             let figures = window.figures(&engine, reader)?;
@@ -85,7 +91,7 @@ pub(super) async fn history(state: Data<ApiState>, query: Query<HistoryQuery>) -
                 points.push(Point { at: Time(at), figures: FiguresView::of(&sum, step.min(to - at)) });
                 at += step;
             }
-            Ok(HistoryView { from: Time(from), to: Time(to), step_ms: step, queue: window.queue(), points })
+            Ok(HistoryView { from: Time(from), to: Time(to), step_ms: step, queue: window.queue.clone(), points })
         })
         .await?;
     reply::ok(&view)

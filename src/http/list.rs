@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
+    caller::Caller,
     cursor::Binding,
     problem::Problem,
     query::{self, Query},
@@ -68,7 +69,11 @@ pub(super) struct TaskList<'a> {
     params(ListQuery),
     responses((status = 200, body = TaskList))
 )]
-pub(super) async fn list(state: Data<ApiState>, query: Query<ListQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<ListQuery>,
+) -> Result<HttpResponse, Problem> {
     let query = query.0;
     let ascending = match query.sort.as_deref() {
         None | Some("-created_at") => false,
@@ -79,9 +84,13 @@ pub(super) async fn list(state: Data<ApiState>, query: Query<ListQuery>) -> Resu
     let shown = shown(query.include.as_deref())?;
     let limit = query::limit(query.limit.as_deref())?;
     let filter = filter(&query)?;
+    let within = match &filter.queue {
+        Some(queue) => caller.check_queue(queue).map(|()| None)?,
+        None => caller.within(&state).await?,
+    };
     let binding = Binding::new(&("tasks", &filter, ascending));
     let page = binding.page(query.cursor.as_deref(), limit, ascending)?;
-    let filter = TaskFilter { with_args: shown.args, with_result: shown.result, ..filter };
+    let filter = TaskFilter { with_args: shown.args, with_result: shown.result, within, ..filter };
     let (listed, total) = state
         .read(move |reader| {
             let listed = reader.tasks(&filter, &page)?;
@@ -134,6 +143,7 @@ fn filter(query: &ListQuery) -> Result<TaskFilter, Problem> {
         created_before: query::moment("created_before", query.created_before.as_deref())?,
         with_args: false,
         with_result: false,
+        within: None,
     })
 }
 

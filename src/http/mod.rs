@@ -1,12 +1,15 @@
 //! The REST API, the dashboard's files and the probes: requests in, verbs of the engine and reads of the store out.
 
+mod access;
 mod actions;
 mod actors;
 mod amend;
 mod attempts;
+mod audit;
 mod batch;
 mod body;
 mod bulk;
+mod caller;
 mod check;
 mod code;
 mod counts;
@@ -20,6 +23,7 @@ mod explain;
 mod filter;
 mod health;
 mod history;
+mod keys;
 mod list;
 mod metrics;
 mod openapi;
@@ -34,6 +38,7 @@ mod reply;
 mod result;
 mod route;
 mod server;
+mod session;
 mod settings;
 mod shape;
 mod state;
@@ -50,81 +55,128 @@ mod wait;
 mod window;
 mod workers;
 
+pub use keys::offline_key;
 pub use openapi::openapi;
 pub use server::serve;
 pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
 
+use access::Need::{Open, Sifted};
 use actix_web::{
     guard,
     middleware::Compress,
     web::{self, Data, ServiceConfig},
 };
-use route::{act, at, no_route, read};
+use route::{Path, act, at, no_route, read};
+
+use crate::task::Scope::{self, Admin, Operate, Read, Submit};
+
+/// How the names of configured keys begin: `API_KEYS#1` is the first of them.
+pub const CONFIGURED: &str = "API_KEYS#";
+
+/// The routes below `/api/v1`, each method with the scope it needs.
+fn api() -> Vec<Path> {
+    vec![
+        at("/tasks").get(Sifted(Read), list::list).post(Sifted(Submit), submit::submit),
+        act(Sifted(Submit), "/tasks/batch", batch::submit_batch),
+        act(Operate, "/tasks/bulk", bulk::bulk),
+        at("/tasks/{id}").get(Read, tasks::get).patch(Operate, amend::patch).delete(Operate, amend::delete),
+        act(Operate, "/tasks/{id}/run-now", amend::run_now),
+        at("/tasks/{id}/result").get(Read, result::get).delete(Operate, result::delete),
+        at("/tasks/{id}/result/ttl").put(Operate, result::put_ttl),
+        read(Read, "/tasks/{id}/dependencies", relatives::get),
+        read(Read, "/tasks/{id}/explain", explain::get),
+        read(Read, "/tasks/{id}/attempts", attempts::attempts),
+        act(Operate, "/tasks/{id}/cancel", actions::cancel),
+        act(Operate, "/tasks/{id}/retry", actions::retry),
+        read(Sifted(Read), "/queues", queues::list),
+        at("/queues/{queue}").get(Read, queues::get).put(Operate, settings::put).delete(Operate, settings::delete),
+        read(Read, "/queues/{queue}/stats", queues::stats),
+        at("/queues/{queue}/rate-limit")
+            .get(Read, settings::get_limit)
+            .put(Operate, settings::put_limit)
+            .delete(Operate, settings::delete_limit),
+        act(Operate, "/queues/{queue}/pause", queues::pause),
+        act(Operate, "/queues/{queue}/resume", queues::resume),
+        act(Operate, "/queues/{queue}/purge", settings::purge),
+        at("/dlq").get(Sifted(Read), dlq::dead_letters).delete(Operate, dead_letters::purge),
+        read(Read, "/dlq/stats", dead_letters::stats),
+        read(Read, "/dlq/groups", dead_letters::groups),
+        act(Operate, "/dlq/redrive", dead_letters::redrive),
+        at("/dlq/{id}").get(Read, dlq::dead_letter).delete(Operate, dlq::delete),
+        act(Operate, "/dlq/{id}/retry", dlq::retry),
+        read(Read, "/operations", bulk::list),
+        read(Read, "/operations/{id}", bulk::get),
+        act(Operate, "/operations/{id}/cancel", bulk::cancel),
+        read(Sifted(Read), "/workers", workers::list),
+        read(Sifted(Read), "/workers/{id}", workers::get),
+        read(Sifted(Read), "/stats", stats::stats),
+        read(Sifted(Read), "/stats/history", history::history),
+        read(Sifted(Read), "/events", events::events),
+        read(Read, "/system/actors", actors::list),
+        act(Admin, "/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed)),
+        at("/keys").get(Admin, keys::list).post(Admin, keys::create),
+        at("/keys/{id}").get(Admin, keys::get).delete(Admin, keys::revoke),
+        at("/session").get(Open, session::get).post(Open, session::open).delete(Open, session::close),
+        read(Admin, "/audit", audit::list),
+    ]
+}
+
+/// Those beside it.
+fn beside() -> Vec<Path> {
+    vec![
+        read(Open, "/health", health::health),
+        read(Open, "/healthz", health::alive),
+        read(Open, "/readyz", health::ready),
+        read(Read, "/metrics", metrics::metrics),
+        read(Open, "/openapi.json", openapi::document),
+        read(Open, "/", ui::root),
+    ]
+}
+
+/// The reference, for people.
+fn documents() -> Vec<Path> {
+    vec![read(Open, "", ui::docs), read(Open, "/errors", ui::docs)]
+}
+
+/// The dashboard's files.
+fn files() -> Vec<Path> {
+    vec![read(Open, "", ui::file), read(Open, "/{path:.*}", ui::file)]
+}
 
 /// The whole route table.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(
-        web::scope("/api/v1")
-            .service(at("/tasks").get(list::list).post(submit::submit))
-            .service(act("/tasks/batch", batch::submit_batch))
-            .service(act("/tasks/bulk", bulk::bulk))
-            .service(at("/tasks/{id}").get(tasks::get).patch(amend::patch).delete(amend::delete))
-            .service(act("/tasks/{id}/run-now", amend::run_now))
-            .service(at("/tasks/{id}/result").get(result::get).delete(result::delete))
-            .service(at("/tasks/{id}/result/ttl").put(result::put_ttl))
-            .service(read("/tasks/{id}/dependencies", relatives::get))
-            .service(read("/tasks/{id}/explain", explain::get))
-            .service(read("/tasks/{id}/attempts", attempts::attempts))
-            .service(act("/tasks/{id}/cancel", actions::cancel))
-            .service(act("/tasks/{id}/retry", actions::retry))
-            .service(read("/queues", queues::list))
-            .service(at("/queues/{queue}").get(queues::get).put(settings::put).delete(settings::delete))
-            .service(read("/queues/{queue}/stats", queues::stats))
-            .service(
-                at("/queues/{queue}/rate-limit")
-                    .get(settings::get_limit)
-                    .put(settings::put_limit)
-                    .delete(settings::delete_limit),
-            )
-            .service(act("/queues/{queue}/pause", queues::pause))
-            .service(act("/queues/{queue}/resume", queues::resume))
-            .service(act("/queues/{queue}/purge", settings::purge))
-            .service(at("/dlq").get(dlq::dead_letters).delete(dead_letters::purge))
-            .service(read("/dlq/stats", dead_letters::stats))
-            .service(read("/dlq/groups", dead_letters::groups))
-            .service(act("/dlq/redrive", dead_letters::redrive))
-            .service(at("/dlq/{id}").get(dlq::dead_letter).delete(dlq::delete))
-            .service(act("/dlq/{id}/retry", dlq::retry))
-            .service(read("/operations", bulk::list))
-            .service(read("/operations/{id}", bulk::get))
-            .service(act("/operations/{id}/cancel", bulk::cancel))
-            .service(read("/workers", workers::list))
-            .service(read("/workers/{id}", workers::get))
-            .service(read("/stats", stats::stats))
-            .service(read("/stats/history", history::history))
-            .service(read("/events", events::events))
-            .service(read("/system/actors", actors::list))
-            .service(act("/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed))),
-    );
-    config
-        .service(read("/health", health::health))
-        .service(read("/healthz", health::alive))
-        .service(read("/readyz", health::ready))
-        .service(read("/metrics", metrics::metrics))
-        .service(read("/openapi.json", openapi::document))
-        .service(read("/", ui::root))
-        .service(
-            web::scope("/docs")
-                .wrap(Compress::default())
-                .service(read("", ui::docs))
-                .service(read("/errors", ui::docs)),
-        )
-        .service(
-            web::scope("/ui")
-                .wrap(Compress::default())
-                .service(read("", ui::file))
-                .service(read("/{path:.*}", ui::file)),
-        );
+    config.service(api().into_iter().fold(web::scope("/api/v1"), actix_web::Scope::service));
+    for path in beside() {
+        config.service(path);
+    }
+    let below = |prefix, paths: Vec<Path>| {
+        paths.into_iter().fold(web::scope(prefix).wrap(Compress::default()), actix_web::Scope::service)
+    };
+    config.service(below("/docs", documents())).service(below("/ui", files()));
+}
+
+/// A method of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// In capitals. Where GET is, HEAD is too.
+    pub method: &'static str,
+    pub path: String,
+    /// What a key needs; `None`: no key is asked for.
+    pub scope: Option<Scope>,
+}
+
+/// Every route there is.
+pub fn routes() -> Vec<RouteInfo> {
+    let below = |prefix: &'static str, paths: Vec<Path>| paths.into_iter().map(move |path| (prefix, path));
+    let all = below("/api/v1", api()).chain(below("", beside()));
+    let all = all.chain(below("/docs", documents())).chain(below("/ui", files()));
+    all.flat_map(|(prefix, Path { path, methods, .. })| {
+        methods.into_iter().map(move |(method, need)| {
+            let path = format!("{prefix}{path}");
+            RouteInfo { method, path, scope: need.scope() }
+        })
+    })
+    .collect()
 }
 
 fn faults_allowed(context: &guard::GuardContext<'_>) -> bool {

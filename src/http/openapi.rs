@@ -5,15 +5,20 @@ use std::sync::OnceLock;
 use actix_web::{HttpResponse, http::StatusCode};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{Content, Ref, RefOr, Response, extensions::Extensions, path::Operation},
+    openapi::{
+        Content, Ref, RefOr, Response,
+        extensions::Extensions,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
 
 use super::{
-    actions, actors, amend, attempts, batch, bulk, code, dead_letters, dlq, events, explain, health, history, list,
-    metrics,
+    actions, actors, amend, attempts, audit, batch, bulk, code, dead_letters, dlq, events, explain, health, history,
+    keys, list, metrics,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, settings, stats, submit, tasks, workers,
+    queues, relatives, result, session, settings, stats, submit, tasks, workers,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +40,7 @@ use super::{
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
         workers::list, workers::get,
         stats::stats, history::history, events::events, actors::list,
+        keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
         health::health, health::alive, health::ready, metrics::metrics, document
     ),
     components(schemas(ProblemBody)),
@@ -43,11 +49,12 @@ use super::{
         (name = "queues", description = "How deep they are; pause and resume."),
         (name = "dead letters", description = "Tasks that gave up."),
         (name = "workers", description = "What runs tasks, and what each slot runs now."),
+        (name = "keys", description = "API keys, sessions of the dashboard and the audit log."),
         (name = "system", description = "Figures, live events and the actors inside."),
         (name = "health", description = "Probes for balancers and supervisors.")
     ),
     external_docs(url = "/docs", description = "The same as a page, from the server itself"),
-    modifiers(&Everywhere)
+    modifiers(&Everywhere, &EveryKey)
 )]
 struct Document;
 
@@ -86,6 +93,37 @@ fn add_default(operation: &mut Operation) {
     response.content.insert("application/problem+json".into(), problem.into());
     operation.responses.responses.insert("default".into(), response.into());
 }
+
+/// What each operation asks for, from the route table itself.
+struct EveryKey;
+
+impl Modify for EveryKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let described = |text: &str| HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
+        let value = |name: &str| ApiKeyValue::new(name);
+        components.add_security_scheme("bearer", SecurityScheme::Http(described(SCOPES)));
+        components.add_security_scheme("header", SecurityScheme::ApiKey(ApiKey::Header(value("X-API-Key"))));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(value(session::COOKIE))));
+        for route in super::routes() {
+            let Some(item) = document.paths.paths.get_mut(&route.path) else { continue };
+            let operation = match route.method {
+                "GET" => &mut item.get,
+                "POST" => &mut item.post,
+                "PUT" => &mut item.put,
+                "PATCH" => &mut item.patch,
+                _ => &mut item.delete,
+            };
+            let needs = |scheme| route.scope.map(|scope| SecurityRequirement::new(scheme, [scope.as_str()]));
+            if let Some(operation) = operation {
+                operation.security = Some(["bearer", "header", "session"].into_iter().filter_map(needs).collect());
+            }
+        }
+    }
+}
+
+const SCOPES: &str = "An API key, `jq_…`. Where the server has none, none is asked for. Each operation names the scope it \
+                      needs: `read`, `submit`, `work`, `operate` (with it `read`) or `admin` (with it everything).";
 
 /// The OpenAPI 3.1 document of this API.
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -10,6 +10,7 @@ use super::{
     ApiState,
     actions::Empty,
     body::Body,
+    caller::Caller,
     code::Code,
     counts::{ByPriority, StatusCounts},
     problem::Problem,
@@ -109,7 +110,7 @@ pub(super) fn no_queue(name: &str) -> Problem {
     get, path = "/api/v1/queues", operation_id = "list_queues", tag = "queues",
     responses((status = 200, body = Listed<QueueView>))
 )]
-pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(state: Data<ApiState>, caller: Caller, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let now = state.now();
     let queues = state
         .read(move |reader| {
@@ -121,7 +122,7 @@ pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<Htt
                 let counters = counters.get(&row.name).map_or(&[][..], Vec::as_slice);
                 QueueView::read(reader, row, counters, now)
             };
-            reader.queues()?.into_iter().map(view).collect::<Result<Vec<_>, _>>()
+            reader.queues()?.into_iter().filter(|row| caller.sees(&row.name)).map(view).collect::<Result<Vec<_>, _>>()
         })
         .await?;
     reply::ok(&Listed::whole(queues))
@@ -178,11 +179,12 @@ pub(super) async fn stats(
 )]
 pub(super) async fn pause(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    set_paused(&state, &request, &body, true).await
+    set_paused(&state, &caller, &request, &body, true).await
 }
 
 /// Resumes a queue
@@ -193,22 +195,25 @@ pub(super) async fn pause(
 )]
 pub(super) async fn resume(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    set_paused(&state, &request, &body, false).await
+    set_paused(&state, &caller, &request, &body, false).await
 }
 
 async fn set_paused(
     state: &ApiState,
+    caller: &Caller,
     request: &HttpRequest,
     body: &Body,
     paused: bool,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
     let name = name(request);
-    if !state.engine.set_paused(&name, paused).await? {
+    let act = caller.act(if paused { "queue.pause" } else { "queue.resume" }, &name);
+    if !state.engine.set_paused(&name, paused, act).await? {
         return Err(no_queue(&name));
     }
     reply::ok(&QueueView::of(state, request).await?)

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     problem::Problem,
     query::{Nothing, Query},
     reply,
@@ -61,14 +62,21 @@ fn views(rows: &[ParentRow]) -> Vec<RelativeView<'_>> {
     params(("id" = String, Path, format = Uuid)),
     responses((status = 200, body = RelativesView))
 )]
-pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let id = id.0;
     let found = state.read(move |reader| {
         let Some(task) = reader.task(id)? else { return Ok(None) };
         Ok(Some((task.status, reader.parents(id)?, reader.children(id, MOST + 1)?)))
     });
-    let (status, parents, mut children) = found.await?.ok_or_else(|| no_task(id))?;
+    let (status, mut parents, mut children) = found.await?.ok_or_else(|| no_task(id))?;
     let more_children = children.len() > MOST;
+    parents.retain(|row| caller.sees(&row.queue));
+    children.retain(|row| caller.sees(&row.queue));
     children.truncate(MOST);
     let (parents, children) = (views(&parents), views(&children));
     reply::ok(&RelativesView { task_id: id, status, parents, children, more_children })

@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     ApiState, TaskDefaults,
     body::Body,
+    caller::Caller,
     check::MAX_RESULT_TTL,
     code::Code,
     draft::DurationWritten,
@@ -114,6 +115,7 @@ fn answer(state: &ApiState, row: &TaskRow) -> Result<HttpResponse, Problem> {
 )]
 pub(super) async fn put_ttl(
     state: Data<ApiState>,
+    caller: Caller,
     id: Id,
     _: Query<Nothing>,
     body: Body,
@@ -126,7 +128,8 @@ pub(super) async fn put_ttl(
     if is_expired(&row, &state.defaults, state.now()) {
         return answer(&state, &row); // what is gone does not come back
     }
-    match state.engine.set_result_ttl(id.0, ttl).await? {
+    let act = caller.act("result.ttl", id.0).with(serde_json::json!({"ttl": duration::to_text(ttl)}));
+    match state.engine.set_result_ttl(id.0, ttl, act).await? {
         ResultChanged::Done => answer(&state, &state.task(id.0).await?),
         ResultChanged::NotOver(_) | ResultChanged::NotFound => Err(no_task(id.0)),
     }
@@ -140,8 +143,13 @@ pub(super) async fn put_ttl(
     params(("id" = String, Path, format = Uuid)),
     responses((status = 204, description = "Deleted"))
 )]
-pub(super) async fn delete(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    match state.engine.delete_result(id.0).await? {
+pub(super) async fn delete(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    match state.engine.delete_result(id.0, caller.act("result.delete", id.0)).await? {
         ResultChanged::Done => Ok(HttpResponse::NoContent().finish()),
         ResultChanged::NotFound => Err(no_task(id.0)),
         ResultChanged::NotOver(status) => {

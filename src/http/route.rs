@@ -2,49 +2,61 @@
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder,
-    dev::{AppService, HttpServiceFactory},
+    dev::{AppService, HttpServiceFactory, ServiceRequest},
     guard::{Any, Get, Head},
     http::header::{ALLOW, HeaderValue},
+    middleware::{Next, from_fn},
     web,
 };
 
-use super::{code::Code, problem::Problem};
+use super::{
+    access::{Need, Subject, admit},
+    code::Code,
+    problem::Problem,
+};
 
 /// A path with what can be done at it.
 pub(super) struct Path {
+    pub(super) path: String,
+    pub(super) methods: Vec<(&'static str, Need)>,
     resource: Resource,
-    methods: Vec<&'static str>,
 }
 
 /// Begins with no method at all.
 pub(super) fn at(path: &str) -> Path {
-    Path { resource: web::resource(path), methods: Vec::new() }
+    Path { path: path.to_owned(), methods: Vec::new(), resource: web::resource(path) }
 }
 
 /// A path that is only read.
-pub(super) fn read<F: Handler<Args>, Args: FromRequest + 'static>(path: &str, handler: F) -> Path
+pub(super) fn read<F: Handler<Args>, Args: FromRequest + 'static>(need: impl Into<Need>, path: &str, handler: F) -> Path
 where
     F::Output: Responder + 'static,
 {
-    at(path).get(handler)
+    at(path).get(need, handler)
 }
 
 /// A path to which something is only posted.
-pub(super) fn act<F: Handler<Args>, Args: FromRequest + 'static>(path: &str, handler: F) -> Path
+pub(super) fn act<F: Handler<Args>, Args: FromRequest + 'static>(need: impl Into<Need>, path: &str, handler: F) -> Path
 where
     F::Output: Responder + 'static,
 {
-    at(path).post(handler)
+    at(path).post(need, handler)
 }
 
 macro_rules! methods {
     ($($name:ident $method:literal $route:expr;)+) => {$(
-        pub(super) fn $name<F: Handler<Args>, Args: FromRequest + 'static>(mut self, handler: F) -> Self
+        pub(super) fn $name<F: Handler<Args>, Args: FromRequest + 'static>(
+            mut self,
+            need: impl Into<Need>,
+            handler: F,
+        ) -> Self
         where
             F::Output: Responder + 'static,
         {
-            self.resource = self.resource.route($route.to(handler));
-            self.methods.push($method);
+            let (need, subject) = (need.into(), Subject::of(&self.path));
+            let guarded = from_fn(move |request: ServiceRequest, next: Next<_>| admit(request, next, need, subject));
+            self.resource = self.resource.route($route.to(handler).wrap(guarded));
+            self.methods.push(($method, need));
             self
         }
     )+};
@@ -52,7 +64,7 @@ macro_rules! methods {
 
 impl Path {
     methods! {
-        get "GET, HEAD" web::route().guard(Any(Get()).or(Head()));
+        get "GET" web::route().guard(Any(Get()).or(Head()));
         post "POST" web::post();
         put "PUT" web::put();
         patch "PATCH" web::patch();
@@ -67,7 +79,8 @@ impl Path {
 
 impl HttpServiceFactory for Path {
     fn register(self, config: &mut AppService) {
-        let allow = self.methods.join(", ");
+        let names = self.methods.iter().map(|(method, _)| if *method == "GET" { "GET, HEAD" } else { method });
+        let allow = names.collect::<Vec<_>>().join(", ");
         let other = move |request: HttpRequest| {
             let detail = format!("{} is not possible here; possible are {allow}", request.method());
             let problem = Problem::new(Code::MethodNotAllowed, detail);

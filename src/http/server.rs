@@ -12,16 +12,18 @@ use actix_web::{
 use super::{
     ApiState, configure,
     edge::{self, AllowedHosts},
+    session::Sessions,
 };
 
 /// Serves on a listener that is bound already. The server runs once it is awaited or spawned; it handles no signals.
 pub fn serve(listener: TcpListener, state: ApiState, workers: usize) -> io::Result<Server> {
     let hosts = AllowedHosts(allowed_hosts(&listener, &state.edge.hosts)?);
     let connections = (state.edge.max_connections / workers.max(1)).max(1);
-    let state = Data::new(state);
+    let (state, sessions) = (Data::new(state), Data::new(Sessions::default()));
     let app = move || {
         App::new()
             .app_data(state.clone())
+            .app_data(sessions.clone())
             .app_data(hosts.clone())
             .wrap(from_fn(edge::guard))
             .configure(configure)

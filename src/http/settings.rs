@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     actions::Empty,
     body::Body,
     bulk::{self, OperationView},
+    caller::Caller,
     check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
     code::Code,
     draft::{DurationWritten, RetryWritten},
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, QueueChanged},
-    store::{Action, Among, QueueDeleted, QueueRow, Reader, StoreError, TaskFilter},
+    store::{Act, Action, Among, QueueDeleted, QueueRow, Reader, StoreError, TaskFilter},
     task::{Millis, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit},
 };
 
@@ -124,12 +126,13 @@ async fn change(
     request: &HttpRequest,
     version: Option<u32>,
     change: impl FnMut(&mut QueueRow) + Send + 'static,
+    act: Act,
 ) -> Result<(), Problem> {
     let name = name(request);
     if let Err(error) = names::queue(&name) {
         return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("", error.to_string())]));
     }
-    match state.engine.change_queue(&name, version, change).await? {
+    match state.engine.change_queue(&name, version, change, act).await? {
         QueueChanged::Done(_) => Ok(()),
         QueueChanged::Meanwhile(now) => {
             let detail = format!("Somebody else has changed the queue: it is at version {now}. Read it and try again");
@@ -153,16 +156,19 @@ async fn change(
 )]
 pub(super) async fn put(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let draft: SettingsDraft<'_> = shape::parse(&body.0)?;
     let Checked { paused, weight, settings } = check(&draft)?;
+    let detail = json!({"paused": paused, "weight": weight, "settings": &settings});
     let set = move |row: &mut QueueRow| {
         (row.paused, row.weight, row.settings) = (paused, weight, settings.clone());
     };
-    change(&state, &request, draft.version, set).await?;
+    let act = caller.act("queue.configure", name(&request)).with(detail);
+    change(&state, &request, draft.version, set, act).await?;
     reply::ok(&QueueView::of(&state, &request).await?)
 }
 
@@ -174,11 +180,12 @@ pub(super) async fn put(
 )]
 pub(super) async fn delete(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let name = name(&request);
-    match state.engine.delete_queue(&name).await? {
+    match state.engine.delete_queue(&name, caller.act("queue.delete", &name)).await? {
         QueueDeleted::Done => Ok(HttpResponse::NoContent().finish()),
         QueueDeleted::NotFound => Err(no_queue(&name)),
         QueueDeleted::NotEmpty(tasks) => {
@@ -199,6 +206,7 @@ pub(super) async fn delete(
 )]
 pub(super) async fn purge(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
     body: Body,
@@ -207,7 +215,7 @@ pub(super) async fn purge(
     QueueView::of(&state, &request).await?;
     let statuses = Status::ALL.into_iter().filter(|status| status.is_waiting()).collect();
     let filter = TaskFilter { statuses, queue: Some(name(&request)), ..TaskFilter::default() };
-    bulk::begin(&state, Action::Cancel, Among::Tasks(filter), None, false).await
+    bulk::begin(&state, &caller, Action::Cancel, Among::Tasks(filter), None, false).await
 }
 
 /// The limit in force for a queue, as it stands; `None`: there is none.
@@ -261,6 +269,7 @@ async fn shown(state: &ApiState, request: &HttpRequest) -> Result<HttpResponse, 
 )]
 pub(super) async fn put_limit(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
     body: Body,
@@ -268,7 +277,8 @@ pub(super) async fn put_limit(
     let mut faults = Faults::default();
     let limit = rate_limit::check(&mut faults, "", &shape::parse(&body.0)?);
     faults.none()?;
-    change(&state, &request, None, move |row| row.settings.rate_limit = limit).await?;
+    let act = caller.act("rate_limit.set", name(&request)).with(json!(limit));
+    change(&state, &request, None, move |row| row.settings.rate_limit = limit, act).await?;
     shown(&state, &request).await
 }
 
@@ -280,11 +290,13 @@ pub(super) async fn put_limit(
 )]
 pub(super) async fn delete_limit(
     state: Data<ApiState>,
+    caller: Caller,
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     QueueView::of(&state, &request).await?;
-    change(&state, &request, None, |row| row.settings.rate_limit = None).await?;
+    let act = caller.act("rate_limit.delete", name(&request));
+    change(&state, &request, None, |row| row.settings.rate_limit = None, act).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     counts::{StatusCounts, sum},
     problem::Problem,
     query::Query,
@@ -62,22 +63,33 @@ pub(super) struct Totals {
     params(WindowQuery),
     responses((status = 200, body = StatsView))
 )]
-pub(super) async fn stats(state: Data<ApiState>, query: Query<WindowQuery>) -> Result<HttpResponse, Problem> {
-    let window = query.0.read(&state)?;
+pub(super) async fn stats(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<WindowQuery>,
+) -> Result<HttpResponse, Problem> {
+    let window = query.0.read(&state, &caller).await?;
     let busy = state.engine.held().list().iter().filter(|held| held.slot.is_some()).count();
     let engine = state.engine.clone();
-    let view = state.read(move |reader| read(&engine, reader, busy, &window)).await?;
+    let view = state.read(move |reader| read(&engine, reader, &caller, busy, &window)).await?;
     reply::ok(&view)
 }
 
-fn read(engine: &Engine, reader: &dyn Reader, busy: usize, window: &Window) -> Result<StatsView, StoreError> {
-    let counters = reader.counters(None)?;
+fn read(
+    engine: &Engine,
+    reader: &dyn Reader,
+    caller: &Caller,
+    busy: usize,
+    window: &Window,
+) -> Result<StatsView, StoreError> {
+    let mut counters = reader.counters(None)?;
+    counters.retain(|row| caller.sees(&row.queue));
     let alive: Vec<_> = reader.workers()?.into_iter().filter(|worker| worker.state == "alive").collect();
     let total = |kind| sum(&counters, |row| row.kind == kind);
     Ok(StatsView {
         status_counts: StatusCounts::of(&counters),
         dead_letters: sum(&counters, |row| matches!(row.kind, Counted::In(status) if status.is_dead())),
-        queues: reader.queues()?.len(),
+        queues: reader.queues()?.iter().filter(|row| caller.sees(&row.name)).count(),
         workers: alive.len(),
         slots: Slots { total: alive.iter().map(|worker| worker.slots as usize).sum(), busy },
         totals: Totals {

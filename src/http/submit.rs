@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::Body,
+    caller::Caller,
     check::{self, Checked},
     code::Code,
     draft::Draft,
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     engine::Submission,
     store::{IdempotencyKey, StoredOutcome},
-    task::{Millis, Parent, TaskId},
+    task::{Millis, Parent, Scope, TaskId},
 };
 
 /// Seconds after which to try a full queue again.
@@ -59,6 +60,7 @@ pub(super) struct SubmitQuery {
 pub(super) async fn submit(
     request: HttpRequest,
     state: Data<ApiState>,
+    caller: Caller,
     query: Query<SubmitQuery>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -70,7 +72,13 @@ pub(super) async fn submit(
         let fault = sibling.fault("has a meaning in a batch only; name the task by its `id`");
         return Err(Problem::invalid(Code::InvalidField, vec![fault]));
     }
+    caller.check_queue(&task.queue)?;
     let parents = task.parents.clone();
+    // A child reads its parents' results: a parent in a queue that the caller does not see is none.
+    if let Some(id) = caller.hidden(&state, parents.iter().map(|parent| parent.id).collect()).await?.into_iter().next()
+    {
+        return Err(no_parent(&parents, id));
+    }
     let submission = Submission { tasks: vec![task], atomic: false, idempotency };
     let mut done = state.engine.submit(submission).await?;
     let (Some(mut task), Some(outcome)) = (done.tasks.pop(), done.outcomes.pop()) else {
@@ -78,7 +86,7 @@ pub(super) async fn submit(
     };
     let response = match outcome {
         StoredOutcome::Rejected { id } => return Err(key_held(id)),
-        StoredOutcome::Deduplicated { id } => deduplicated(&state, id, wait).await?,
+        StoredOutcome::Deduplicated { id } => deduplicated(&state, id, wait, shown(&caller)).await?,
         StoredOutcome::NoParent { id } => return Err(no_parent(&parents, id)),
         StoredOutcome::Full => return Err(queue_full(&task.queue)),
         StoredOutcome::Created { id, at, by_parents } => {
@@ -95,13 +103,24 @@ pub(super) async fn submit(
     Ok(if done.replayed { replayed(response) } else { response })
 }
 
-async fn deduplicated(state: &ApiState, id: TaskId, wait: Option<Duration>) -> Result<HttpResponse, Problem> {
+/// Another's task is shown in full to those only who could read it.
+fn shown(caller: &Caller) -> Shown {
+    let all = caller.may(Scope::Read);
+    Shown { args: all, result: all }
+}
+
+async fn deduplicated(
+    state: &ApiState,
+    id: TaskId,
+    wait: Option<Duration>,
+    shown: Shown,
+) -> Result<HttpResponse, Problem> {
     let row = state.wait_for(id, wait.unwrap_or_default()).await?;
     let Some(row) = row else {
         let detail = "The task that held the unique key has just been deleted: submit again";
         return Err(Problem::new(Code::UniqueKeyReleased, detail).about(id));
     };
-    let mut view = TaskView::of(&row, Shown::ALL);
+    let mut view = TaskView::of(&row, shown);
     view.deduplicated = true;
     let unfinished = wait.is_some() && !row.status.is_terminal();
     reply::json(if unfinished { StatusCode::ACCEPTED } else { StatusCode::OK }, &view)

@@ -28,7 +28,12 @@ impl Times {
     }
 }
 
-fn moment(faults: &mut Faults, (at, within): Written<'_>, names: (&str, &str), now: Millis) -> Option<Millis> {
+pub(super) fn moment(
+    faults: &mut Faults,
+    (at, within): Written<'_>,
+    names: (&str, &str),
+    now: Millis,
+) -> Option<Millis> {
     let (field, at) = match (at, within) {
         (None, None) => return None,
         (Some(_), Some(_)) => {

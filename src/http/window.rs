@@ -1,13 +1,13 @@
 //! What has happened over a stretch of time, as `GET /stats` and its history show it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiState, problem::Problem, query, time::Time};
+use super::{ApiState, caller::Caller, problem::Problem, query, time::Time};
 use crate::{
-    engine::{ALL_QUEUES, Engine},
+    engine::{ALL_QUEUES, Engine, OTHER_QUEUES},
     store::{Reader, StoreError},
     task::{Figures, Histogram, Millis, Span, duration, name},
 };
@@ -32,8 +32,10 @@ pub(super) struct WindowQuery {
 /// A stretch of time up to now, of one queue or of all.
 #[derive(Clone)]
 pub(super) struct Window {
-    /// Under which the figures are kept.
-    pub(super) label: std::sync::Arc<str>,
+    /// Under which the figures are kept: one name, or those of the queues that a caller sees.
+    pub(super) labels: Vec<Arc<str>>,
+    /// The queue, where one was asked for.
+    pub(super) queue: Option<String>,
     pub(super) span: Span,
     pub(super) from: Millis,
     pub(super) to: Millis,
@@ -85,13 +87,14 @@ pub(super) struct WindowView {
 }
 
 impl WindowQuery {
-    pub(super) fn read(self, state: &ApiState) -> Result<Window, Problem> {
+    pub(super) async fn read(self, state: &ApiState, caller: &Caller) -> Result<Window, Problem> {
         let length = length(self.window.as_deref(), 5 * MINUTE)?;
-        let label = label(state, self.queue.as_deref())?;
+        let labels = labels(state, caller, self.queue.as_deref()).await?;
+        let queue = queue_of(self.queue.is_some(), &labels);
         let to = state.now();
         let span = span(length);
         // A window begins with the stretch it reaches into, so it is never shorter than was asked for.
-        Ok(Window { label, span, from: span.start_of(to - length), to })
+        Ok(Window { labels, queue, span, from: span.start_of(to - length), to })
     }
 }
 
@@ -107,11 +110,24 @@ pub(super) fn length(text: Option<&str>, default: Millis) -> Result<Millis, Prob
     }
 }
 
-/// The name under which a queue's figures are kept.
-pub(super) fn label(state: &ApiState, queue: Option<&str>) -> Result<std::sync::Arc<str>, Problem> {
-    let Some(queue) = queue else { return Ok(ALL_QUEUES.into()) };
-    name::queue(queue).map_err(|error| query::invalid("queue", error.to_string()))?;
-    Ok(state.engine.meter().label_of(queue))
+/// The names under which the figures of a queue are kept, or of all that the caller sees.
+pub(super) async fn labels(state: &ApiState, caller: &Caller, queue: Option<&str>) -> Result<Vec<Arc<str>>, Problem> {
+    let meter = state.engine.meter();
+    if let Some(queue) = queue {
+        name::queue(queue).map_err(|error| query::invalid("queue", error.to_string()))?;
+        caller.check_queue(queue)?;
+        let label = meter.label_of(queue);
+        // Together with those of queues that it does not see, a queue's own figures are not to be told.
+        let told = !caller.is_restricted() || &*label != OTHER_QUEUES;
+        return Ok(if told { vec![label] } else { Vec::new() });
+    }
+    let Some(seen) = caller.within(state).await? else { return Ok(vec![ALL_QUEUES.into()]) };
+    let labels = seen.iter().map(|queue| meter.label_of(queue));
+    Ok(labels.filter(|label| &**label != OTHER_QUEUES).collect())
+}
+
+pub(super) fn queue_of(asked_for: bool, labels: &[Arc<str>]) -> Option<String> {
+    labels.first().filter(|_| asked_for).map(|label| label.as_ref().to_owned())
 }
 
 impl Window {
@@ -121,8 +137,13 @@ impl Window {
         engine: &Engine,
         reader: &dyn Reader,
     ) -> Result<BTreeMap<Millis, Figures>, StoreError> {
-        let mut figures = engine.figures(reader, &self.label, self.span, self.from)?;
-        if &*self.label != ALL_QUEUES {
+        let mut figures = BTreeMap::<Millis, Figures>::new();
+        for label in &self.labels {
+            for (starts_at, more) in engine.figures(reader, label, self.span, self.from)? {
+                figures.entry(starts_at).or_default().merge(&more);
+            }
+        }
+        if self.labels.iter().any(|label| &**label != ALL_QUEUES) {
             for (starts_at, all) in engine.figures(reader, ALL_QUEUES, self.span, self.from)? {
                 figures.entry(starts_at).or_default().slot_ms = all.slot_ms;
             }
@@ -130,15 +151,11 @@ impl Window {
         Ok(figures)
     }
 
-    pub(super) fn queue(&self) -> Option<String> {
-        (&*self.label != ALL_QUEUES).then(|| self.label.as_ref().to_owned())
-    }
-
     pub(super) fn view(&self, engine: &Engine, reader: &dyn Reader) -> Result<WindowView, StoreError> {
         let mut sum = Figures::default();
         self.figures(engine, reader)?.values().for_each(|figures| sum.merge(figures));
         let figures = FiguresView::of(&sum, self.to - self.from);
-        Ok(WindowView { from: Time(self.from), to: Time(self.to), queue: self.queue(), figures })
+        Ok(WindowView { from: Time(self.from), to: Time(self.to), queue: self.queue.clone(), figures })
     }
 }
 

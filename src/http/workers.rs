@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    caller::Caller,
     code::Code,
     problem::Problem,
     query::{Nothing, Query},
@@ -42,7 +43,7 @@ pub(super) struct WorkerView {
 #[schema(as = WorkerSlot)]
 pub(super) struct SlotView {
     slot: usize,
-    /// Null: idle.
+    /// Null: idle, or where `started_at` is set, a task that this key may not see.
     #[schema(value_type = Option<String>, format = Uuid)]
     task_id: Option<TaskId>,
     name: Option<String>,
@@ -50,7 +51,7 @@ pub(super) struct SlotView {
 }
 
 impl WorkerView {
-    fn of(row: WorkerRow, state: &ApiState) -> Self {
+    fn of(row: WorkerRow, state: &ApiState, caller: &Caller) -> Self {
         let own = row.id == state.engine.worker();
         Self {
             id: row.id,
@@ -61,21 +62,23 @@ impl WorkerView {
             started_at: Time(row.started_at),
             heartbeat_age_s: seconds(row.beat_at, state.now()),
             slots_total: row.slots,
-            slots: if own { slots(state) } else { Vec::new() },
+            slots: if own { slots(state, caller) } else { Vec::new() },
             processed: own.then(|| state.engine.processed()),
             failed: own.then(|| state.engine.failed()),
         }
     }
 }
 
-/// This node's slots, the idle ones too.
-fn slots(state: &ApiState) -> Vec<SlotView> {
+/// This node's slots, the idle ones too. What runs in a queue that the caller does not see is no more than busy.
+fn slots(state: &ApiState, caller: &Caller) -> Vec<SlotView> {
     let idle = |slot| SlotView { slot, task_id: None, name: None, started_at: None };
     let mut slots: Vec<_> = (1..=state.node.slots).map(idle).collect();
     for held in state.engine.held().list() {
         if let Some(view) = held.slot.and_then(|slot| slots.get_mut(slot.checked_sub(1)?)) {
-            view.task_id = Some(held.task.id);
-            view.name = Some(held.task.name.clone());
+            if caller.sees(&held.task.queue) {
+                view.task_id = Some(held.task.id);
+                view.name = Some(held.task.name.clone());
+            }
             view.started_at = Some(Time(held.task.started_at));
         }
     }
@@ -87,9 +90,9 @@ fn slots(state: &ApiState) -> Vec<SlotView> {
     get, path = "/api/v1/workers", operation_id = "list_workers", tag = "workers",
     responses((status = 200, body = Listed<WorkerView>))
 )]
-pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(state: Data<ApiState>, caller: Caller, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let rows = state.read(|reader| reader.workers()).await?;
-    let data = rows.into_iter().map(|row| WorkerView::of(row, &state)).collect();
+    let data = rows.into_iter().map(|row| WorkerView::of(row, &state, &caller)).collect();
     reply::ok(&Listed::whole(data))
 }
 
@@ -99,9 +102,14 @@ pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<Htt
     params(("id" = String, Path, format = Uuid)),
     responses((status = 200, body = WorkerView))
 )]
-pub(super) async fn get(state: Data<ApiState>, id: Id<WorkerId>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id<WorkerId>,
+    _: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let rows = state.read(|reader| reader.workers()).await?;
     let found = rows.into_iter().find(|row| row.id == id.0);
     let row = found.ok_or_else(|| Problem::new(Code::WorkerNotFound, format!("There is no worker {}", id.0)))?;
-    reply::ok(&WorkerView::of(row, &state))
+    reply::ok(&WorkerView::of(row, &state, &caller))
 }

@@ -11,8 +11,9 @@ use super::{Embedded, StartError, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     config::{CommandConfig, Config, Timeout},
-    engine::{Engine, Settings},
+    engine::{Engine, Key, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
+    store::{Act, sqlite::SqliteStore},
     task::{
         Millis, RateLimit, RetryPolicy,
         rate::{Algorithm, LimitBy},
@@ -46,6 +47,12 @@ pub struct App {
 pub enum RunError {
     #[error("cannot listen on {address}: {error}{fix}")]
     Listen { address: String, error: std::io::Error, fix: &'static str },
+    #[error(
+        "would let everybody who reaches {host} submit and cancel tasks, as there is no API key. Make one with \
+         `jobqueue key create NAME --scope admin --local`, or set API_KEYS; or listen on 127.0.0.1, or accept the risk with \
+         --insecure-no-auth"
+    )]
+    Open { host: String },
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("[tasks.{name}] cannot be used: {message}")]
@@ -108,6 +115,7 @@ impl App {
 
     /// Runs until a signal or until the tree gives up.
     pub fn run(mut self) -> Result<(), RunError> {
+        refuse_open(&self.config)?;
         // First what fails for reasons of the machine: a port that is in use must not have touched the store.
         let listener = listen(&self.config.api.host, self.config.api.port)?;
         self.add_commands()?;
@@ -169,6 +177,22 @@ async fn told_again(signals: &mut StopSignals, failed: bool) {
     }
 }
 
+/// Whoever reaches the port could run tasks: that must be wanted explicitly. Keys in the store are looked for here already,
+/// so that a server which refuses has neither listened nor started anything.
+fn refuse_open(config: &Config) -> Result<(), RunError> {
+    if !config.api.is_open() {
+        return Ok(());
+    }
+    if config.database.exists() {
+        let store = SqliteStore::open(&config.database).map_err(StartError::Store)?;
+        store.migrate_up().map_err(StartError::Store)?;
+        if !store.reader().keys().map_err(StartError::Store)?.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(RunError::Open { host: config.api.host.clone() })
+}
+
 fn listen(host: &str, port: u16) -> Result<TcpListener, RunError> {
     let fail = |error: std::io::Error| {
         let fix = match error.kind() {
@@ -207,7 +231,10 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         dead_letter_alert: config.dead_letter_alert,
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
-    let engine_settings = Settings { retry, rate_limit: default_limit(config), ..Settings::default() };
+    let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
+    let configured = config.api.keys.iter().enumerate();
+    let keys = configured.map(|(number, key)| Arc::new(Key::configured(&name(number), key.reveal()))).collect();
+    let engine_settings = Settings { retry, keys, rate_limit: default_limit(config), ..Settings::default() };
     let node = Embedded::start(Path::new(&config.database), registry, settings, engine_settings).await?;
     set_weights(&node.engine, config).await?;
     Ok(node)
@@ -229,7 +256,7 @@ fn default_limit(config: &Config) -> Option<RateLimit> {
 async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError> {
     for (name, queue) in &config.queues {
         let weight = queue.weight;
-        engine.change_queue(name, None, move |row| row.weight = weight).await?;
+        engine.change_queue(name, None, move |row| row.weight = weight, Act::local("queue.configure", name)).await?;
     }
     Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::{ffi::OsString, path::Path};
 
-use super::App;
+use super::{App, RunError};
 use crate::{
     bench,
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
+    clock::{Clock as _, SystemClock},
     config::Config,
-    logging,
-    store::sqlite::SqliteStore,
+    http, logging,
+    store::{Act, KeyAdded, StoreError, sqlite::SqliteStore},
     work::{Guard, demo},
 };
 
@@ -17,7 +18,7 @@ const FAULTS: &str = "JOBQUEUE_FAULTS";
 
 /// The commands of the `jobqueue` binary.
 pub fn hooks() -> Hooks {
-    Hooks { serve, migrate, bench, openapi, guard }
+    Hooks { serve, migrate, create_key, bench, openapi, guard }
 }
 
 fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
@@ -35,11 +36,14 @@ fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
         demo::register_faults(app.registry()).map_err(|error| failed(&error))?;
         app = app.allow_faults();
     }
-    app.run().map_err(|error| failed(&error))
+    app.run().map_err(|error| match error {
+        RunError::Open { .. } => Failure::usage(error.to_string()),
+        _ => failed(&error),
+    })
 }
 
 fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
-    let failed = |error: crate::store::StoreError| Failure::failed(error.to_string());
+    let failed = |error: StoreError| Failure::failed(error.to_string());
     let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
     Ok(match action {
         Migrate::Up => match store.migrate_up().map_err(failed)?.as_slice() {
@@ -57,6 +61,30 @@ fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
             lines.chain(pending.iter().map(|name| line("pending", name))).collect::<Vec<_>>().join("\n")
         }
     })
+}
+
+/// The first key, before there is anybody who may make one. The lock on the file keeps a running server from not knowing.
+fn create_key(config: Config, body: String) -> Result<String, Failure> {
+    let failed = |error: StoreError| Failure::failed(error.to_string());
+    let now = SystemClock.now();
+    let (row, shown) = http::offline_key(&body, now).map_err(Failure::usage)?;
+    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    store.migrate_up().map_err(failed)?;
+    let act = Act::local("key.create", row.id);
+    let mut added = KeyAdded::Done;
+    let mut session = store.session().map_err(failed)?;
+    let stored = session.transaction(&mut |tx| {
+        added = tx.add_key(&row)?;
+        if added == KeyAdded::Done { tx.audit(&act, now) } else { Ok(()) }
+    });
+    stored.map_err(failed)?;
+    match added {
+        KeyAdded::Done => Ok(shown),
+        KeyAdded::NameTaken => {
+            Err(Failure::failed(format!("a key named {:?} is in use: choose another name", row.name)))
+        }
+        KeyAdded::TooMany(most) => Err(Failure::failed(format!("there are {most} keys, the most that are kept"))),
+    }
 }
 
 fn bench(options: BenchOptions) -> Result<String, Failure> {
@@ -82,7 +110,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
 }
 
 fn openapi() -> Result<String, Failure> {
-    crate::http::openapi().to_pretty_json().map_err(|error| Failure::failed(error.to_string()))
+    http::openapi().to_pretty_json().map_err(|error| Failure::failed(error.to_string()))
 }
 
 fn guard(_: Vec<OsString>) -> u8 {

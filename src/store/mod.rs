@@ -3,12 +3,14 @@
 //! [`Session`] writes (the engine's stages own one each), [`Reader`] reads (the API's). Statements only: what they mean
 //! and in which order they are made is the engine's.
 
+mod access;
 mod error;
 mod operations;
 mod rows;
 mod session;
 pub mod sqlite;
 
+pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
@@ -72,6 +74,12 @@ pub trait Reader: Send + Sync {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError>;
+    /// The queue of a task, by which it is decided who may see it.
+    fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError>;
+    /// Every key, revoked and expired ones too, the oldest first.
+    fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;
+    /// Acts of the audit log, newest first, those before `before` if it is given.
+    fn audit(&self, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
     /// Answers within the pool's patience, or says why not.
     fn ping(&self) -> Result<(), StoreError>;
 }

@@ -141,6 +141,8 @@ pub struct TaskFilter {
     /// Bring `args` and `kwargs`, and `result`.
     pub with_args: bool,
     pub with_result: bool,
+    /// Only tasks of these queues, for who may see no others.
+    pub within: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -152,6 +154,8 @@ pub struct DeadFilter {
     /// Part of the error's message.
     pub error: Option<String>,
     pub died_after: Option<Millis>,
+    /// Only those of these queues, for who may see no others.
+    pub within: Option<Vec<String>>,
 }
 
 /// Dead letters that have died of the same.

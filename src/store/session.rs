@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amended, Amendment, Deleted, MetricRow, Operation, OperationStep, QueueRow, StoreError};
+use super::{
+    Act, Amended, Amendment, Deleted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueRow,
+    StoreError,
+};
 use crate::task::{
-    Granted, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId, Verdict,
-    WorkerId,
+    Granted, KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId,
+    Verdict, WorkerId,
     rate::{Key, LimitState},
 };
 
@@ -81,6 +84,13 @@ pub trait Tx {
     fn configure(&mut self, row: &QueueRow) -> Result<(), StoreError>;
     /// Deletes a queue that has no task.
     fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError>;
+
+    fn add_key(&mut self, key: &KeyRow) -> Result<KeyAdded, StoreError>;
+    fn revoke_key(&mut self, id: KeyId, now: Millis) -> Result<KeyRevoked, StoreError>;
+    /// Notes when keys were last used.
+    fn touch_keys(&mut self, used: &[(KeyId, Millis)]) -> Result<(), StoreError>;
+    /// Writes down what an operator has done in this transaction.
+    fn audit(&mut self, act: &Act, now: Millis) -> Result<(), StoreError>;
 
     /// Tells at most `limit` children of parents that are over; false where none is left to tell.
     fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError>;
@@ -291,6 +301,7 @@ pub struct RetentionLimits {
     /// Figures by minute and by hour.
     pub minutes_before: Millis,
     pub hours_before: Millis,
+    pub audit_before: Millis,
     pub rows: usize,
 }
 

@@ -81,6 +81,11 @@ identifier!(
     WorkerId,
     "worker id"
 );
+identifier!(
+    /// A key of the API.
+    KeyId,
+    "key id"
+);
 
 impl TaskId {
     /// The next id; ids made by one process increase even within a millisecond.
@@ -103,6 +108,12 @@ impl Default for TaskId {
 }
 
 impl LeaseId {
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().into_bytes())
+    }
+}
+
+impl KeyId {
     pub fn random() -> Self {
         Self(Uuid::new_v4().into_bytes())
     }

@@ -1,5 +1,6 @@
 //! The domain: what a task is and which rules it obeys. Pure values, no I/O, no clock of its own.
 
+pub mod access;
 pub mod admission;
 pub mod duration;
 pub mod figures;
@@ -17,10 +18,11 @@ pub mod rate;
 pub mod retry;
 pub mod status;
 
+pub use access::{Reach, Scope, Scopes};
 pub use figures::{Figures, Span};
 pub use graph::{OnFailure, Parent};
 pub use histogram::Histogram;
-pub use id::{LeaseId, LeaseToken, TaskId, WorkerId};
+pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
 pub use model::{Granted, NewTask, UniqueConflict};
 pub use outcome::{DeadReason, ErrorKind, Outcome, TaskError, Verdict};

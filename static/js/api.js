@@ -7,6 +7,9 @@ const TIMEOUT_MS = 15_000;
 /** False from a request that got no answer until the next that gets one. */
 export const online = signal(true);
 
+/** The server wants a key and has none from here, or none that is good any more. */
+export const unauthorized = signal(false);
+
 /** An answer that isn't a success, or none: `status` is 0 when the server couldn't be reached. */
 export class ApiError extends Error {
   /** @param {number} status @param {Problem} problem */
@@ -27,6 +30,11 @@ export function get(path) {
 /** POST below API; `body` is JSON text. @param {string} path @param {string} [body] @returns {Promise<Answer>} */
 export function post(path, body = "{}") {
   return request("POST", API + path, body);
+}
+
+/** DELETE below API. @param {string} path @returns {Promise<Answer>} */
+export function remove(path) {
+  return request("DELETE", API + path);
 }
 
 /** The health report, which is one even when the server answers 503. @returns {Promise<Answer>} */
@@ -53,6 +61,8 @@ async function request(method, url, body) {
     throw new ApiError(0, { title: "Can't reach the server", detail: `${method} ${url} got no answer. Is jobqueue running?` });
   }
   online.value = true;
+  if (response.status === 401) unauthorized.value = true;
+  if (response.status === 204) return { data: null, text };
   const data = parse(text);
   if (!response.ok) throw new ApiError(response.status, isObject(data) ? data : { title: `The server answered ${response.status}` });
   if (data === undefined) throw new ApiError(response.status, { title: "The answer isn't JSON", detail: text.slice(0, 200) });

@@ -1,13 +1,16 @@
 // Starts the dashboard and shows the page the address names.
 import { Actors } from "./pages/actors.js";
 import { DeadLetters } from "./pages/dead-letters.js";
+import { Login, Unknown } from "./pages/login.js";
 import { NewTask } from "./pages/new.js";
 import { Overview } from "./pages/overview.js";
 import { Queues } from "./pages/queues.js";
 import { TaskPage } from "./pages/task.js";
 import { Tasks } from "./pages/tasks.js";
 import { Workers } from "./pages/workers.js";
+import { unauthorized } from "./api.js";
 import * as router from "./router.js";
+import * as session from "./session.js";
 import * as store from "./store.js";
 import { Empty } from "./ui/bits.js";
 import * as keyboard from "./ui/keyboard.js";
@@ -38,12 +41,25 @@ function App() {
   return html`<${Shell}><${View} key=${path} ...${params} /></${Shell}>`;
 }
 
+/** The dashboard for those who may see it; nothing is fetched for others. */
+function Gate() {
+  const known = session.session.value !== null;
+  useEffect(() => {
+    if (!known || started) return;
+    started = true;
+    store.start();
+    keyboard.start();
+  }, [known]);
+  if (unauthorized.value) return html`<${Login} />`;
+  return known ? html`<${App} />` : html`<${Unknown} />`;
+}
+
 function NotFound() {
   return html`<h1 class="sr">No such page</h1><${Empty} icon="search" title="There is no such page"><p><a href=${router.BASE}>Go to the overview</a></p></${Empty}>`;
 }
 
 router.start();
 const firstPath = router.route.value.path;
-store.start();
-keyboard.start();
-render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+let started = false;
+await session.load();
+render(html`<${Gate} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

@@ -1,5 +1,5 @@
 // Live data: a watcher fetches its path, then again when a hint concerns it, or after a time; never twice in a second.
-import { get, health as getHealth, online, ApiError } from "./api.js";
+import { get, health as getHealth, online, unauthorized, ApiError } from "./api.js";
 import * as rates from "./rates.js";
 import * as sse from "./sse.js";
 import { computed, signal, useEffect, useRef, useSignal } from "../vendor/preact.js";
@@ -48,7 +48,7 @@ class Watcher {
     const { every = 0, topics, held } = this.options;
     const period = sse.link.value === "live" || !topics ? every : every ? Math.min(every, POLL_MS) : POLL_MS;
     if (period && time - this.startedAt >= period) this.due = true;
-    if (!this.due || this.busy || time - this.startedAt < MIN_GAP_MS || paused.value || !sse.visible.value || held?.()) return;
+    if (!this.due || this.busy || time - this.startedAt < MIN_GAP_MS || paused.value || unauthorized.value || !sse.visible.value || held?.()) return;
     this.load();
   }
 

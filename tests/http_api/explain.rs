@@ -39,7 +39,7 @@ async fn draw(server: &Server, queue: &str, random: &mut fastrand::Rng) {
     };
     let paused = random.u8(0..6) == 0;
     let set = move |row: &mut jobqueue::store::QueueRow| (row.settings, row.paused) = (settings.clone(), paused);
-    server.engine.change_queue(queue, None, set).await.unwrap();
+    server.engine.change_queue(queue, None, set, jobqueue::store::Act::local("queue.configure", queue)).await.unwrap();
 }
 
 #[actix::test]

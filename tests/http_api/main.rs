@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod access;
+mod audit;
 mod bad_bodies;
 mod bad_connections;
 mod bad_requests;
@@ -12,11 +14,14 @@ mod edge;
 mod explain;
 mod figures;
 mod idempotency;
+mod keys;
 mod lists;
 mod live;
 mod operate;
 mod property;
 mod results;
+mod scoped;
+mod session;
 mod settings;
 mod submit;
 mod support;

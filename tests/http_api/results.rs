@@ -66,6 +66,7 @@ async fn finished_tasks_go_after_their_queue_s_time() {
         let now = server.engine.clock().now();
         let (day, week) = (86_400_000, 7 * 86_400_000);
         let limits = RetentionLimits {
+            audit_before: 0,
             now,
             success_before: now - day,
             others_before: now - week,

@@ -36,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) events: EventHub,
     pub(crate) draining: Arc<AtomicBool>,
+    store: SqliteStore,
     _folder: tempfile::TempDir,
 }
 
@@ -60,6 +61,10 @@ impl Server {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiState)) -> Self {
+        Self::with_settings(Settings::default(), change).await
+    }
+
+    pub(crate) async fn with_settings(settings: Settings, change: impl FnOnce(&mut ApiState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("jobs.db")).unwrap();
         store.migrate_up().unwrap();
@@ -74,8 +79,7 @@ impl Server {
         let session = store.session().unwrap();
         let broker = Arc::new(InProcess::default());
         let (engine, _stage) =
-            Engine::start(session, store.reader(), broker, Arc::new(SystemClock), Settings::default(), &worker)
-                .unwrap();
+            Engine::start(session, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
         let events = EventHub::default();
         engine.listen(Arc::new(Tell(events.clone())));
         actix::Actor::start(Events::new(events.clone()));
@@ -108,7 +112,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         actix::spawn(serve(listener, state, 1).unwrap());
-        Self { address, engine, events: hub, draining, _folder: folder }
+        Self { address, engine, events: hub, draining, store, _folder: folder }
+    }
+
+    /// Another writer of the same store, as another process would be one.
+    pub(crate) fn session(&self) -> Box<dyn jobqueue::store::Session> {
+        self.store.session().unwrap()
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -81,6 +81,11 @@ impl Server {
         &self.address
     }
 
+    /// Where it is reached on this machine, whatever address it listens on.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address.replace("0.0.0.0", "127.0.0.1"))
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());

@@ -107,6 +107,9 @@ interface Actor {
   started_at: string;
 }
 
+/** Who asks. Without `auth` everybody may do everything. */
+interface Session { auth: boolean; name: string | null; scopes: string[]; queues: string[] }
+
 type HealthPart = { kind: string; status: string };
 interface Health { status: "ok" | "degraded" | "down"; store: HealthPart; broker: HealthPart; version: string }
 

@@ -1,3 +1,5 @@
+DROP TABLE audit_log;
+DROP TABLE api_keys;
 DROP TABLE operations;
 DROP TABLE task_metrics;
 DROP TABLE counters;

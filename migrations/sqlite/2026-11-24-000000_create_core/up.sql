@@ -199,3 +199,30 @@ CREATE TABLE task_metrics (
     PRIMARY KEY (span_ms, queue, starts_at)
 ) WITHOUT ROWID;
 CREATE INDEX task_metrics_age ON task_metrics (span_ms, starts_at);
+
+-- Keys of the API. A row stays when its key is revoked or expired: that keys are asked for must not end with the last one.
+CREATE TABLE api_keys (
+    id           BLOB   NOT NULL PRIMARY KEY,
+    name         TEXT   NOT NULL,
+    -- SHA-256 of the secret, which is kept nowhere.
+    hash         BLOB   NOT NULL UNIQUE,
+    -- Words separated by spaces; queues are patterns.
+    scopes       TEXT   NOT NULL,
+    queues       TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT,
+    revoked_at   BIGINT,
+    -- To the minute.
+    last_used_at BIGINT
+) WITHOUT ROWID;
+
+-- What operators did, written in the transaction of the deed.
+CREATE TABLE audit_log (
+    seq    INTEGER PRIMARY KEY NOT NULL,
+    at     BIGINT NOT NULL,
+    actor  TEXT   NOT NULL,
+    action TEXT   NOT NULL,
+    target TEXT   NOT NULL,
+    detail TEXT
+);
+CREATE INDEX audit_log_target ON audit_log (target, seq);

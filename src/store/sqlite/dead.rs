@@ -18,6 +18,9 @@ pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
     if let Some(queue) = &filter.queue {
         query = query.filter(dead_letter_queue::queue.eq(queue));
     }
+    if let Some(within) = &filter.within {
+        query = query.filter(dead_letter_queue::queue.eq_any(within));
+    }
     if let Some(name) = &filter.name {
         query = query.filter(dead_letter_queue::name.eq(name));
     }

@@ -62,6 +62,9 @@ fn counted(connection: &mut SqliteConnection, filter: &TaskFilter) -> QueryResul
     if let Some(queue) = &filter.queue {
         query = query.filter(counters::queue.eq(queue));
     }
+    if let Some(within) = &filter.within {
+        query = query.filter(counters::queue.eq_any(within));
+    }
     Ok(Some(query.load::<i64>(connection)?.iter().sum()))
 }
 
@@ -103,6 +106,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(queue) = &filter.queue {
             query = query.filter(tasks::queue.eq(queue));
+        }
+        if let Some(within) = &filter.within {
+            query = query.filter(tasks::queue.eq_any(within));
         }
         if let Some(name) = &filter.name {
             query = query.filter(tasks::name.eq(name));

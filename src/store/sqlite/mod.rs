@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file, one writing connection, a pool of readers.
 
+mod access;
 mod claim;
 mod counters;
 mod dead;

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Lock, dead, limits, list, operations,
+    Lock, access, dead, limits, list, operations,
     records::{Payload, TaskRecord, bytes, reading, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     store::{
-        AttemptRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, ListedPage, Operation, Page, ParentRow,
-        QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
+        AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
+        ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
+        WorkerRow,
     },
     task::{
         Figures, Mark, Millis, Priority, Span, TaskId, WorkerId,
@@ -236,6 +237,19 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
         self.read(|connection| super::claim::ready_after(connection, queue, priority, after, limit))
+    }
+
+    fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError> {
+        let queue = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::queue);
+        self.read(|connection| queue.first(connection).optional())
+    }
+
+    fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        self.read(access::keys)
+    }
+
+    fn audit(&self, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(|connection| access::audit_log(connection, filter, before, limit))
     }
 
     fn ping(&self) -> Result<(), StoreError> {

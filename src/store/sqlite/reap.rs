@@ -213,6 +213,7 @@ pub(super) fn prune(
     super::metrics::prune(connection, limits)?;
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
+    super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
 
     // Ids tell the time of submission: what is younger than every limit cannot have ended before it.
     let own = own_limits(connection, limits.now)?;

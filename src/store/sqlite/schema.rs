@@ -166,6 +166,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_keys (id) {
+        id -> Binary,
+        name -> Text,
+        hash -> Binary,
+        scopes -> Text,
+        queues -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     task_metrics (span_ms, queue, starts_at) {
         span_ms -> Integer,
         queue -> Text,
@@ -181,6 +195,17 @@ diesel::table! {
         slot_ms -> BigInt,
         waits -> Text,
         runs -> Text,
+    }
+}
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        target -> Text,
+        detail -> Nullable<Text>,
     }
 }
 

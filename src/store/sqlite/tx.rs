@@ -5,7 +5,7 @@ use std::sync::Arc;
 use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
 
 use super::{
-    Lock,
+    Lock, access,
     counters::Deltas,
     dependencies, expiry, limits, operations,
     records::{bytes, reading},
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     store::{
-        Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey, Inserted,
-        MetricRow, Operation, OperationStep, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged,
-        RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
+        Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey,
+        Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueDeleted, QueueRow, Reaped,
+        Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
-        LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
+        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
         rate::{Key, LimitState},
     },
 };
@@ -235,6 +235,26 @@ impl Tx for Writer {
 
     fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError> {
         let done = limits::delete_queue(self, name);
+        self.told(done)
+    }
+
+    fn add_key(&mut self, key: &KeyRow) -> Result<KeyAdded, StoreError> {
+        let done = access::add_key(self, key);
+        self.told(done)
+    }
+
+    fn revoke_key(&mut self, id: KeyId, now: Millis) -> Result<KeyRevoked, StoreError> {
+        let done = access::revoke_key(self, id, now);
+        self.told(done)
+    }
+
+    fn touch_keys(&mut self, used: &[(KeyId, Millis)]) -> Result<(), StoreError> {
+        let done = access::touch_keys(self, used);
+        self.told(done)
+    }
+
+    fn audit(&mut self, act: &Act, now: Millis) -> Result<(), StoreError> {
+        let done = access::audit(self, act, now);
         self.told(done)
     }
 

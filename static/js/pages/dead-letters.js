@@ -2,6 +2,7 @@
 import { retryDead } from "../actions.js";
 import { taskHref, tasksWith } from "../filter.js";
 import { href, route } from "../router.js";
+import { may } from "../session.js";
 import { useLive } from "../store.js";
 import { Ago, Empty, ErrorNote, Pill, placeholder, Text } from "../ui/bits.js";
 import { Icon } from "../ui/icon.js";
@@ -47,6 +48,7 @@ function task(letter) {
 
 /** @param {DeadLetter} letter */
 function retry({ name, task_id }) {
+  if (!may("operate")) return html`<span class="none">–</span>`;
   return html`<button aria-label=${`Retry ${name}`} onClick=${() => retryDead(task_id)}><${Icon} name="retry" />Retry</button>`;
 }
 

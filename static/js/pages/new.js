@@ -3,6 +3,7 @@ import { submit } from "../actions.js";
 import { ApiError } from "../api.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { go, route } from "../router.js";
+import { may } from "../session.js";
 import { useLive } from "../store.js";
 import { Command } from "../ui/copy.js";
 import { Field } from "../ui/field.js";
@@ -45,7 +46,7 @@ export function NewTask() {
         <${Field} ...${fields} name="priority" label="Priority" options=${["high", "medium", "low", ..."9876543210"]} />
         <${Field} ...${fields} name="delay" label="Delay" hint="Such as 10s or 5m; empty is now" />
       </div>
-      <div class="actions"><button class="primary" disabled=${sending.value}>${sending.value ? "Submitting…" : "Submit the task"}</button></div>
+      <div class="actions"><button class="primary" disabled=${sending.value || !may("submit")}>${sending.value ? "Submitting…" : "Submit the task"}</button></div>
       <h2>The same from a shell</h2>
       ${isSound(draft.value) ? html`<${Command} text=${submitCurl(bodyOf(draft.value), location.origin)} />`
         : html`<p class="muted">It shows here once the task has a name and its arguments are JSON.</p>`}

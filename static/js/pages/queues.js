@@ -2,6 +2,7 @@
 import { pauseQueue, resumeQueue } from "../actions.js";
 import { tasksWith } from "../filter.js";
 import * as fmt from "../fmt.js";
+import { may } from "../session.js";
 import { useLive } from "../store.js";
 import { Bar, Count, Empty, ErrorNote, Pill, placeholder, Text } from "../ui/bits.js";
 import { Icon } from "../ui/icon.js";
@@ -48,6 +49,7 @@ function oldest({ oldest_ready_s }) {
 
 /** @param {Queue} queue */
 function actions(queue) {
+  if (!may("operate")) return html`<span class="none">–</span>`;
   return queue.paused
     ? html`<button aria-label=${`Resume ${queue.name}`} onClick=${() => resumeQueue(queue.name)}><${Icon} name="running" />Resume</button>`
     : html`<button aria-label=${`Pause ${queue.name}`} onClick=${() => pauseQueue(queue.name)}><${Icon} name="pause" />Pause</button>`;

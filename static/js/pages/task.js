@@ -4,6 +4,7 @@ import { submitBody, submitCurl } from "../curl.js";
 import { taskHref, tasksWith } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { members } from "../json.js";
+import { may } from "../session.js";
 import { canCancel, canRetry } from "../status.js";
 import { useLive } from "../store.js";
 import { Attempts, concernsTask } from "../ui/attempts.js";
@@ -44,8 +45,8 @@ function Header({ task, parts }) {
         <span class="id"><code>${task.id}</code><${Copy} text=${task.id} label="Copy the id" /></span></p></div>
     <div class="actions">
       <${Copy} text=${() => curlOf(task, parts)} label="Copy the curl that submits the same task">Copy as curl</${Copy}>
-      ${canRetry(task.status) && html`<button onClick=${() => retryTask(task.id)}><${Icon} name="retry" />Retry</button>`}
-      ${canCancel(task.status) && html`<button disabled=${asked} onClick=${() => cancelTask(task.id)}><${Icon} name="cancelled" />Cancel</button>`}
+      ${may("operate") && canRetry(task.status) && html`<button onClick=${() => retryTask(task.id)}><${Icon} name="retry" />Retry</button>`}
+      ${may("operate") && canCancel(task.status) && html`<button disabled=${asked} onClick=${() => cancelTask(task.id)}><${Icon} name="cancelled" />Cancel</button>`}
     </div>
   </header>`;
 }

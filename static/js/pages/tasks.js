@@ -3,6 +3,7 @@ import { actOnMany } from "../actions.js";
 import { chips, tasksPath } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { href, route } from "../router.js";
+import { may } from "../session.js";
 import { canCancel, canRetry } from "../status.js";
 import { stats, useLive } from "../store.js";
 import { Empty, ErrorNote, placeholder } from "../ui/bits.js";
@@ -73,8 +74,8 @@ function Toolbar({ rows, selected, select }) {
       onChange=${() => select(rows.map((task) => task.id), !all)} />${chosen.length ? `${fmt.plural(chosen.length, "task")} selected` : "Select page"}</label>
     ${chosen.length > 0 && html`<span class="muted">Updates wait while rows are selected</span>
       <span class="actions">
-        <button disabled=${!toRetry.length} onClick=${() => run("retry", toRetry)}><${Icon} name="retry" />Retry ${toRetry.length || ""}</button>
-        <button disabled=${!toCancel.length} onClick=${askCancel}><${Icon} name="cancelled" />Cancel ${toCancel.length || ""}</button>
+        <button disabled=${!toRetry.length || !may("operate")} onClick=${() => run("retry", toRetry)}><${Icon} name="retry" />Retry ${toRetry.length || ""}</button>
+        <button disabled=${!toCancel.length || !may("operate")} onClick=${askCancel}><${Icon} name="cancelled" />Cancel ${toCancel.length || ""}</button>
         <button class="ghost" onClick=${() => select([...selected], false)}>Clear</button>
       </span>`}
   </div>`;

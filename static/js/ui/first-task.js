@@ -7,6 +7,7 @@ import { submit } from "../actions.js";
 import { ApiError } from "../api.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { go } from "../router.js";
+import { may } from "../session.js";
 import { html } from "../../vendor/preact.js";
 
 const DEMO = submitBody({ name: "demo.echo", args: '["hello"]' });
@@ -17,7 +18,7 @@ export function FirstTask() {
     <${Command} text=${submitCurl(DEMO, location.origin)} />
     <p>or from here:</p>
     <div class="actions">
-      <button class="primary" onClick=${runDemo}><${Icon} name="running" />Run a demo task</button>
+      <button class="primary" disabled=${!may("submit")} onClick=${runDemo}><${Icon} name="running" />Run a demo task</button>
       <a class="button" href="new">Write one</a>
     </div>
   </${Empty}>`;

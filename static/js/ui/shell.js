@@ -7,6 +7,7 @@ import { setShortcuts, shortcuts } from "./settings.js";
 import { ThemeSwitch } from "./theme-switch.js";
 import { Toasts } from "./toast.js";
 import { BASE, route } from "../router.js";
+import { logout, may, session } from "../session.js";
 import { connection, health, paused, stats } from "../store.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
 
@@ -38,7 +39,8 @@ export function Shell({ children }) {
       <nav aria-label="Main" ref=${nav}>${LINKS.map(([href, label, pages]) => html`<a href=${href} key=${href} aria-current=${pages.includes(page) ? "page" : undefined}>
         ${label}${href === "dead-letters" && stats.value?.dead_letters ? html`<span class="badge"><${Count} value=${stats.value.dead_letters} /></span>` : ""}</a>`)}</nav>
       <div class="tools">
-        <a class="button primary" href="new" aria-label="New task" aria-current=${route.value.page === "new" ? "page" : undefined}><${Icon} name="plus" /><span>New task</span></a>
+        ${may("submit") && html`<a class="button primary" href="new" aria-label="New task" aria-current=${route.value.page === "new" ? "page" : undefined}><${Icon} name="plus" /><span>New task</span></a>`}
+        <${User} />
         <${Connection} /><${ThemeSwitch} />
         <button class="ghost" aria-label="Keyboard and help" title="Keyboard and help (?)" onClick=${() => { helpShown.value = true; }}><${Icon} name="help" /></button>
       </div>
@@ -46,6 +48,15 @@ export function Shell({ children }) {
     ${connection.value === "offline" && html`<div class="offline" role="status"><${Icon} name="warn" />The server doesn't answer. What you see is what was last loaded; trying again.</div>`}
     <main id="main" tabindex="-1">${children}</main>
     <${Toasts} /><${Confirm} /><${Help} />`;
+}
+
+/** Whose key it is, where keys are asked for. */
+function User() {
+  const { auth, name, queues } = session.value ?? { auth: false, name: "", queues: [] };
+  if (!auth) return null;
+  const reach = queues.includes("*") ? "every queue" : `the queues ${queues.join(", ")}`;
+  return html`${!may("operate") && html`<span class="tag" title=${`The key ${name} may not cancel, retry or change anything`}>Read-only</span>`}
+    <button class="ghost" title=${`Logged in with the key ${name}, good for ${reach}`} onClick=${logout}>Log out</button>`;
 }
 
 function Connection() {
