@@ -9,7 +9,7 @@ use super::{
     finish::{self, FinishOp},
     notice::After,
     stage::Queues,
-    submit::SubmitOp,
+    submit::{self, SubmitOp},
 };
 use crate::{
     store::{Effects, StoreError, Tx},
@@ -55,9 +55,7 @@ impl Batch {
         for op in &mut self.claims {
             op.run(engine, tx, moment)?;
         }
-        for op in &mut self.submits {
-            op.run(engine, queues, tx)?;
-        }
+        submit::run(engine, queues, &mut self.submits, tx)?;
         for op in &mut self.admins {
             op.run(tx, now)?;
         }

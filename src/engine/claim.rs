@@ -107,7 +107,8 @@ impl ClaimOp {
         let now = moment.now;
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
-        let Entrance { fenced, paused, weight, settings } = tx.entrance(&self.queue, engine.worker())?;
+        let Entrance { fenced, paused, weight, settings } =
+            tx.entrance(&self.queue, engine.worker(), engine.default_rate_limit().is_some())?;
         (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
             return Ok(());

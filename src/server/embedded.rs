@@ -153,6 +153,7 @@ fn worker_info(now: i64, slots: usize) -> WorkerInfo {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
         id: WorkerId::new(),
+        node: None,
         host: if host.is_empty() { "localhost".into() } else { host },
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -166,7 +167,7 @@ async fn take_over(engine: &Engine, database: &Path) -> Result<(), StoreError> {
     let mut witness = database.as_os_str().to_owned();
     witness.push(".crash");
     let witness = Path::new(&witness);
-    let reaped = engine.reap_predecessors(witness::last_words(witness)).await?;
+    let reaped = engine.reap_predecessors(None, witness::last_words(witness)).await?;
     // After the commit: what was written there has been heard.
     if let Err(error) = witness::listen(witness) {
         log::warn!("A crash of this process will not name its cause: {}: {error}", witness.display());

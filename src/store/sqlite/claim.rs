@@ -4,7 +4,8 @@ use diesel::{prelude::*, sqlite::Sqlite};
 
 use super::{
     expiry,
-    hot::{InsertLease, MarkRunning},
+    hot::InsertLease,
+    own::MarkRunning,
     records::{StateRecord, bytes, reading, task_id},
     schema::tasks,
     tx::Writer,

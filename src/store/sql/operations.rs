@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
+    Connection, dependencies,
     records::{StateRecord, bytes, reading, task_id},
     schema::{attempts, dead_letter_queue, operations, tasks},
     tx::Writer,
@@ -32,7 +32,7 @@ pub(super) fn advance(writer: &mut Writer, step: &OperationStep, done: u64, now:
     let row = operations::table
         .find(bytes(step.id.as_bytes()))
         .filter(operations::state.eq(OperationState::Running.as_str()))
-        .filter(diesel::SqliteExpressionMethods::is(operations::position, place(step.from)));
+        .filter(same!(operations::position, place(step.from)));
     let refused = (step.tasks.len() as u64).saturating_sub(done);
     let state = if step.last { OperationState::Done } else { OperationState::Running };
     let change = (
@@ -116,17 +116,17 @@ fn operation((id, action, filter, rate, state, position, done, refused, created_
     }
 }
 
-pub(super) fn list(connection: &mut SqliteConnection, limit: usize) -> QueryResult<Vec<Operation>> {
+pub(super) fn list(connection: &mut Connection, limit: usize) -> QueryResult<Vec<Operation>> {
     let newest = operations::table.order(operations::id.desc()).limit(i64::try_from(limit).unwrap_or(i64::MAX));
     Ok(newest.load::<Row>(connection)?.into_iter().map(operation).collect())
 }
 
-pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Operation>> {
+pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Operation>> {
     let row: Option<Row> = operations::table.find(bytes(id.as_bytes())).first(connection).optional()?;
     Ok(row.map(operation))
 }
 
-pub(super) fn running(connection: &mut SqliteConnection) -> QueryResult<Vec<Operation>> {
+pub(super) fn running(connection: &mut Connection) -> QueryResult<Vec<Operation>> {
     let running =
         operations::table.filter(operations::state.eq(OperationState::Running.as_str())).order(operations::id);
     Ok(running.load::<Row>(connection)?.into_iter().map(operation).collect())

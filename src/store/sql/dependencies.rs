@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::{
+    hot::NoteUnresolved,
     records::{StateRecord, bytes, reading, task_id},
     schema::{task_dependencies, tasks, unresolved_parents},
     tx::Writer,
@@ -40,9 +41,10 @@ pub(super) fn look_up(writer: &mut Writer, task: &NewTask) -> QueryResult<Result
     Ok(Ok(bonds))
 }
 
+/// Held until the end of the transaction, so that it cannot end unseen between this and the tie to its child.
 fn status_of(writer: &mut Writer, id: TaskId) -> QueryResult<Option<Status>> {
     let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::status);
-    Ok(row.first::<i32>(&mut writer.connection).optional()?.map(reading::status))
+    Ok(locked!(row).first::<i32>(&mut writer.connection).optional()?.map(reading::status))
 }
 
 const fn met(status: Status, run_anyway: bool) -> bool {
@@ -78,8 +80,7 @@ pub(super) fn ended(writer: &mut Writer, id: TaskId, status: Status, now: Millis
 }
 
 fn leave(writer: &mut Writer, id: TaskId) -> QueryResult<()> {
-    let row = unresolved_parents::task_id.eq(bytes(id.as_bytes()));
-    diesel::replace_into(unresolved_parents::table).values(row).execute(&mut writer.connection)?;
+    NoteUnresolved { task: bytes(id.as_bytes()) }.execute(&mut writer.connection)?;
     writer.effects.unresolved = true;
     Ok(())
 }
@@ -185,11 +186,11 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
     if child.parents == 0 {
         return Ok(Ok(0));
     }
-    let parents: Vec<(Vec<u8>, bool, i32)> = task_dependencies::table
+    let parents = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
         .filter(task_dependencies::child_id.eq(&child.id))
-        .select((task_dependencies::parent_id, task_dependencies::run_anyway, tasks::status))
-        .load(&mut writer.connection)?;
+        .select((task_dependencies::parent_id, task_dependencies::run_anyway, tasks::status));
+    let parents: Vec<(Vec<u8>, bool, i32)> = locked!(parents).load(&mut writer.connection)?;
     let ended = |status: i32| Some(reading::status(status)).filter(|status| status.is_terminal());
     let failed = parents.iter().find(|(_, run, status)| ended(*status).is_some_and(|status| !met(status, *run)));
     if let Some((failed, ..)) = failed {

@@ -1,6 +1,6 @@
 //! Reads, from a pool of connections that cannot write.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use diesel::{
     prelude::*,
@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Lock, access, dead, limits, list, operations,
+    Connection, Keep, access, dead, limits, list, operations,
     records::{Payload, TaskRecord, bytes, reading, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
@@ -26,30 +26,30 @@ use crate::{
     },
 };
 
-pub(super) struct SqliteReader {
-    pool: Pool<ConnectionManager<SqliteConnection>>,
+pub(super) struct PooledReader {
+    pool: Pool<ConnectionManager<Connection>>,
     name: Arc<str>,
-    _lock: Lock,
+    _keep: Keep,
 }
 
-impl SqliteReader {
-    pub(super) fn new(pool: Pool<ConnectionManager<SqliteConnection>>, name: Arc<str>, lock: Lock) -> Self {
-        Self { pool, name, _lock: lock }
+impl PooledReader {
+    pub(super) fn new(pool: Pool<ConnectionManager<Connection>>, name: Arc<str>, keep: Keep) -> Self {
+        Self { pool, name, _keep: keep }
     }
 
-    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StoreError> {
+    fn connection(&self) -> Result<PooledConnection<ConnectionManager<Connection>>, StoreError> {
         self.pool.get().map_err(|error| {
             let message = format!("no free connection to read with within 2 s: {error}");
             StoreError::new(StoreErrorKind::Unavailable, &self.name, message)
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
 
-impl Reader for SqliteReader {
+impl Reader for PooledReader {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError> {
         self.read(|connection| {
             let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
@@ -141,7 +141,13 @@ impl Reader for SqliteReader {
                 let kind = i16::try_from(kind).ok().and_then(Counted::from_code)?;
                 Some(CounterRow { queue, priority: reading::priority(priority), kind, n })
             };
-            Ok(rows.into_iter().filter_map(counter).collect())
+            // Several rows may be of one counter: what has been added is not always added up yet.
+            let mut sums: BTreeMap<(String, i32, i32), i64> = BTreeMap::new();
+            for (queue, priority, kind, n) in rows {
+                *sums.entry((queue, priority, kind)).or_default() += n;
+            }
+            let rows = sums.into_iter().map(|((queue, priority, kind), n)| (queue, priority, kind, n));
+            Ok(rows.filter_map(counter).collect())
         })
     }
 
@@ -211,10 +217,10 @@ impl Reader for SqliteReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64);
+        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, Option<String>);
         self.read(|connection| {
             let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at): Row| {
+            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, _): Row| {
                 let (pid, slots) = (reading::count(pid), reading::count(slots));
                 Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
             };
@@ -258,14 +264,14 @@ impl Reader for SqliteReader {
     }
 }
 
-pub(super) fn queue(connection: &mut SqliteConnection, name: &str) -> QueryResult<Option<QueueRow>> {
+pub(super) fn queue(connection: &mut Connection, name: &str) -> QueryResult<Option<QueueRow>> {
     let row: Option<QueueColumns> = queues::table.find(name).first(connection).optional()?;
     Ok(row.map(queue_row))
 }
 
-type QueueColumns = (String, bool, i32, String, i32, i64);
+pub(super) type QueueColumns = (String, bool, i32, String, i32, i64);
 
-fn queue_row((name, paused, weight, settings, version, created_at): QueueColumns) -> QueueRow {
+pub(super) fn queue_row((name, paused, weight, settings, version, created_at): QueueColumns) -> QueueRow {
     let (weight, version) = (reading::count(weight), reading::count(version));
     QueueRow { name, paused, weight, settings: limits::settings(&settings), version, created_at }
 }

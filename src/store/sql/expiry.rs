@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     dependencies,
+    hot::NoteExpiry,
     records::{StateRecord, bytes, task_id},
     schema::{expiries, tasks},
     tx::Writer,
@@ -14,8 +15,7 @@ use crate::{
 };
 
 pub(super) fn note(writer: &mut Writer, id: TaskId, at: Millis) -> QueryResult<()> {
-    let row = (expiries::expires_at.eq(at), expiries::task_id.eq(bytes(id.as_bytes())));
-    diesel::replace_into(expiries::table).values(row).execute(&mut writer.connection).map(|_| ())
+    NoteExpiry { at, task: bytes(id.as_bytes()) }.execute(&mut writer.connection).map(|_| ())
 }
 
 /// Ends a task that waits and whose time is over.

@@ -1,8 +1,9 @@
 //! Keys and the audit log.
 
-use diesel::{prelude::*, sqlite::Sqlite};
+use diesel::prelude::*;
 
 use super::{
+    Backend, Connection,
     records::bytes,
     schema::{api_keys, audit_log},
     tx::Writer,
@@ -17,7 +18,7 @@ const MOST_KEYS: i64 = 10_000;
 
 type KeyRecord = (Vec<u8>, String, Vec<u8>, String, String, Millis, Option<Millis>, Option<Millis>, Option<Millis>);
 
-pub(super) fn keys(connection: &mut SqliteConnection) -> QueryResult<Vec<KeyRow>> {
+pub(super) fn keys(connection: &mut Connection) -> QueryResult<Vec<KeyRow>> {
     let rows: Vec<KeyRecord> = api_keys::table.order((api_keys::created_at, api_keys::id)).load(connection)?;
     let key = |(id, name, hash, scopes, queues, created_at, expires_at, revoked_at, last_used_at): KeyRecord| {
         Some(KeyRow {
@@ -90,12 +91,12 @@ pub(super) fn audit(writer: &mut Writer, act: &Act, now: Millis) -> QueryResult<
 
 /// Newest first, from before `before`.
 pub(super) fn audit_log(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     filter: &AuditFilter,
     before: Option<i64>,
     limit: usize,
 ) -> QueryResult<Vec<AuditRow>> {
-    let mut query = audit_log::table.into_boxed::<Sqlite>();
+    let mut query = audit_log::table.into_boxed::<Backend>();
     if let Some(actor) = &filter.actor {
         query = query.filter(audit_log::actor.eq(actor));
     }
@@ -116,7 +117,7 @@ pub(super) fn audit_log(
 }
 
 /// The oldest rows come first: none is looked at that must stay, save for a few at the end.
-pub(super) fn prune_audit(connection: &mut SqliteConnection, before: Millis, rows: usize) -> QueryResult<()> {
+pub(super) fn prune_audit(connection: &mut Connection, before: Millis, rows: usize) -> QueryResult<()> {
     let limit = i64::try_from(rows).unwrap_or(i64::MAX);
     let oldest = audit_log::table.order(audit_log::seq).select((audit_log::seq, audit_log::at)).limit(limit);
     let oldest: Vec<(i64, Millis)> = oldest.load(connection)?;

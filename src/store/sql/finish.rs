@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
-    hot::{EndLease, MarkCancelled, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    MarkCancelled, dependencies,
+    hot::{Bury, EndLease, KeepAttempt, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
     records::{StateRecord, bytes, reading},
-    schema::{attempts, dead_letter_queue, tasks},
+    schema::tasks,
     tx::Writer,
 };
 use crate::{
@@ -138,32 +138,34 @@ fn keep_attempt(
     error: Option<&str>,
     next_delay_ms: Option<Millis>,
 ) -> QueryResult<()> {
-    let row = (
-        attempts::task_id.eq(bytes(item.task.id.as_bytes())),
-        attempts::generation.eq(reading::signed(item.task.generation)),
-        attempts::number.eq(reading::signed(item.task.attempt)),
-        attempts::worker_id.eq(bytes(item.worker.as_bytes())),
-        attempts::started_at.eq(item.task.started_at),
-        attempts::finished_at.eq(now),
-        attempts::outcome.eq(outcome),
-        attempts::error.eq(error),
-        attempts::next_delay_ms.eq(next_delay_ms),
-    );
-    diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
+    KeepAttempt {
+        task: bytes(item.task.id.as_bytes()),
+        generation: reading::signed(item.task.generation),
+        number: reading::signed(item.task.attempt),
+        worker: Some(bytes(item.worker.as_bytes())),
+        started_at: Some(item.task.started_at),
+        finished_at: Some(now),
+        outcome,
+        error,
+        next_delay_ms,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 fn bury(writer: &mut Writer, item: &Finished<'_>, reason: DeadReason, error: &str, now: Millis) -> QueryResult<()> {
-    let row = (
-        dead_letter_queue::task_id.eq(bytes(item.task.id.as_bytes())),
-        dead_letter_queue::queue.eq(&*item.task.queue),
-        dead_letter_queue::name.eq(&item.task.name),
-        dead_letter_queue::priority.eq(i32::from(item.task.priority.level())),
-        dead_letter_queue::reason.eq(reason.as_str()),
-        dead_letter_queue::error.eq(error),
-        dead_letter_queue::attempts.eq(reading::signed(item.task.attempt)),
-        dead_letter_queue::died_at.eq(now),
-    );
-    diesel::replace_into(dead_letter_queue::table).values(row).execute(&mut writer.connection).map(|_| ())
+    Bury {
+        task: bytes(item.task.id.as_bytes()),
+        queue: &item.task.queue,
+        name: &item.task.name,
+        priority: i32::from(item.task.priority.level()),
+        reason: reason.as_str(),
+        error,
+        attempts: reading::signed(item.task.attempt),
+        now,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 /// Takes ended tasks off a lease; the lease goes with its last.
