@@ -136,7 +136,9 @@ impl SubmitOp {
     }
 
     fn ensure_queues(&self, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        let new = self.submission.tasks.iter().filter(|task| !queues.contains(&task.queue));
+        let stored = self.submission.tasks.iter().zip(&self.outcomes);
+        let stored = stored.filter(|(_, outcome)| matches!(outcome, StoredOutcome::Created { .. }));
+        let new = stored.map(|(task, _)| task).filter(|task| !queues.contains(&task.queue));
         let new: HashMap<&str, _> = new.map(|task| (&*task.queue, task.created_at)).collect();
         new.into_iter().try_for_each(|(queue, at)| tx.ensure_queue(queue, at))
     }
@@ -166,8 +168,8 @@ impl SubmitOp {
         if self.submission.atomic {
             tx.savepoint()?;
         }
-        self.ensure_queues(queues, tx)?;
         self.insert_all(engine, tx)?;
+        self.ensure_queues(queues, tx)?;
         if !self.submission.atomic {
             // Each is answered for itself.
             self.refused = None;

@@ -6,6 +6,7 @@
 mod access;
 mod error;
 mod operations;
+pub mod postgres;
 mod rows;
 mod session;
 pub mod sqlite;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     Backend, Connection,
-    records::bytes,
+    key::uid,
     schema::{api_keys, audit_log},
     tx::Writer,
 };
@@ -48,7 +48,7 @@ pub(super) fn add_key(writer: &mut Writer, key: &KeyRow) -> QueryResult<KeyAdded
         return Ok(KeyAdded::NameTaken);
     }
     let row = (
-        api_keys::id.eq(bytes(key.id.as_bytes())),
+        api_keys::id.eq(uid(key.id.as_bytes())),
         api_keys::name.eq(&key.name),
         api_keys::hash.eq(key.hash.as_slice()),
         api_keys::scopes.eq(key.scopes.to_string()),
@@ -61,7 +61,7 @@ pub(super) fn add_key(writer: &mut Writer, key: &KeyRow) -> QueryResult<KeyAdded
 }
 
 pub(super) fn revoke_key(writer: &mut Writer, id: KeyId, now: Millis) -> QueryResult<KeyRevoked> {
-    let row = api_keys::table.find(bytes(id.as_bytes()));
+    let row = api_keys::table.find(uid(id.as_bytes()));
     let revoke = diesel::update(row.filter(api_keys::revoked_at.is_null())).set(api_keys::revoked_at.eq(now));
     if revoke.execute(&mut writer.connection)? > 0 {
         return Ok(KeyRevoked::Done);
@@ -72,7 +72,7 @@ pub(super) fn revoke_key(writer: &mut Writer, id: KeyId, now: Millis) -> QueryRe
 
 pub(super) fn touch_keys(writer: &mut Writer, used: &[(KeyId, Millis)]) -> QueryResult<()> {
     for (id, at) in used {
-        let row = diesel::update(api_keys::table.find(bytes(id.as_bytes())));
+        let row = diesel::update(api_keys::table.find(uid(id.as_bytes())));
         row.set(api_keys::last_used_at.eq(at)).execute(&mut writer.connection)?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::{
     MarkCancelled, dependencies,
     hot::{Bury, EndLease, KeepAttempt, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    key::uid,
     records::{StateRecord, bytes, reading},
     schema::tasks,
     tx::Writer,
@@ -32,7 +33,7 @@ pub(super) fn finish(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -
     Ok(recorded)
 }
 
-fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
+pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
     if let Some(status) = end(writer, item, false, now)? {
         return Ok(Recorded::Done(status));
     }
@@ -111,7 +112,7 @@ fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now:
     Ok(mark.execute(&mut writer.connection)? > 0)
 }
 
-fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
+pub(super) fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
     let (queue, priority) = (&item.task.queue, item.task.priority);
     writer.deltas.step(queue, priority, Status::Running, status);
     let mut event = |kind| writer.deltas.add(queue, priority, kind, 1);
@@ -186,7 +187,7 @@ fn cancelled_error(reason: Option<&str>) -> TaskError {
 pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now: Millis) -> QueryResult<Cancelled> {
     let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Cancelled::NotFound) };
     let status = task.status();
-    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+    let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
     if status == Status::Running {
         if !task.cancel_requested {
             diesel::update(row)

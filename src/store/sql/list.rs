@@ -10,7 +10,8 @@ use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use super::{
     Backend, CONTAINS, Connection,
-    records::{Payload, TaskRecord, bytes, reading, task_id},
+    key::uid,
+    records::{Payload, TaskRecord, reading, task_id},
     schema::{counters, dead_letter_queue, leases, tasks},
 };
 use crate::{
@@ -111,7 +112,7 @@ impl<'a> Walk<'a> {
             query = query.filter(tasks::name.eq(name));
         }
         if let Some(worker) = &filter.worker {
-            query = query.filter(tasks::worker_id.eq(worker.as_bytes().to_vec()));
+            query = query.filter(tasks::worker_id.eq(Some(uid(worker.as_bytes()))));
         }
         if let Some(tag) = &filter.tag {
             let quoted = serde_json::to_string(tag).unwrap_or_default();
@@ -120,7 +121,7 @@ impl<'a> Walk<'a> {
         }
         if let Some(text) = &filter.text {
             query = match text.parse::<TaskId>() {
-                Ok(id) => query.filter(tasks::id.eq(id.as_bytes().to_vec())),
+                Ok(id) => query.filter(tasks::id.eq(uid(id.as_bytes()))),
                 Err(_) => query.filter(
                     sql::<Bool>(CONTAINS).sql("name, ").bind::<diesel::sql_types::Text, _>(text.clone()).sql(") > 0"),
                 ),
@@ -134,21 +135,21 @@ impl<'a> Walk<'a> {
             high = Some(TaskId::first_at(before));
         }
         if let Some(low) = low {
-            query = query.filter(tasks::id.ge(low.as_bytes().to_vec()));
+            query = query.filter(tasks::id.ge(uid(low.as_bytes())));
         }
         if let Some(high) = high {
-            query = query.filter(tasks::id.lt(high.as_bytes().to_vec()));
+            query = query.filter(tasks::id.lt(uid(high.as_bytes())));
         }
         self.between(query, from, to)
     }
 
     fn between(&self, mut query: Boxed<'a>, from: Option<TaskId>, to: Option<TaskId>) -> Boxed<'a> {
         if let Some(from) = from {
-            let from = from.as_bytes().to_vec();
+            let from = uid(from.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.lt(from)) } else { query.filter(tasks::id.gt(from)) };
         }
         if let Some(to) = to {
-            let to = to.as_bytes().to_vec();
+            let to = uid(to.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.ge(to)) } else { query.filter(tasks::id.le(to)) };
         }
         query
@@ -174,7 +175,7 @@ impl<'a> Walk<'a> {
         let mut rows = Vec::new();
         // SQLite takes 32,766 binds a statement; leases name as many tasks as there are slots, a few thousand at most.
         for ids in ids.chunks(10_000) {
-            let query = self.query(from, None).filter(tasks::id.eq_any(ids.to_vec()));
+            let query = self.query(from, None).filter(tasks::id.eq_any(ids.iter().map(uid).collect::<Vec<_>>()));
             rows.extend(self.load(connection, query, self.limit)?);
         }
         rows.sort_by_key(|row| row.id);
@@ -230,7 +231,7 @@ impl<'a> Walk<'a> {
             query = query.filter(tasks::queue.eq(queue));
         }
         if let Some(from) = from {
-            let from = bytes(from.as_bytes()).to_vec();
+            let from = uid(from.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.lt(from)) } else { query.filter(tasks::id.gt(from)) };
         }
         let query = if self.newest_first { query.order(tasks::id.desc()) } else { query.order(tasks::id.asc()) };
@@ -262,7 +263,7 @@ pub(super) fn dead_letters(
     let newest_first = page.ascending == page.backwards;
     let mut query = super::dead::filtered(filter);
     if let Some(from) = page.from {
-        let from = from.as_bytes().to_vec();
+        let from = uid(from.as_bytes());
         query = if newest_first {
             query.filter(dead_letter_queue::task_id.lt(from))
         } else {

@@ -8,8 +8,10 @@ use diesel::{
 };
 
 use super::{
-    Connection, Keep, access, dead, limits, list, operations,
-    records::{Payload, TaskRecord, bytes, reading, worker_id},
+    Connection, Keep, access, dead,
+    key::uid,
+    limits, list, operations,
+    records::{Payload, TaskRecord, reading, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
     translate,
@@ -52,7 +54,7 @@ impl PooledReader {
 impl Reader for PooledReader {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError> {
         self.read(|connection| {
-            let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+            let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
             let found: Option<(TaskRecord, Payload)> =
                 row.select((TaskRecord::as_select(), Payload::as_select())).first(connection).optional()?;
             Ok(found.map(|(record, payload)| record.into_row(payload)))
@@ -67,7 +69,7 @@ impl Reader for PooledReader {
         type Row = (i32, i32, Option<Vec<u8>>, Option<i64>, Option<i64>, String, Option<String>, Option<i64>);
         self.read(|connection| {
             let rows: Vec<Row> = attempts::table
-                .filter(attempts::task_id.eq(bytes(id.as_bytes())))
+                .filter(attempts::task_id.eq(uid(id.as_bytes())))
                 .order((attempts::generation, attempts::number))
                 .select((
                     attempts::generation,
@@ -180,7 +182,7 @@ impl Reader for PooledReader {
 
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError> {
         self.read(|connection| {
-            let row = dead_letter_queue::table.find(bytes(id.as_bytes()));
+            let row = dead_letter_queue::table.find(uid(id.as_bytes()));
             Ok(row.first::<list::DeadRecord>(connection).optional()?.map(list::dead_row))
         })
     }
@@ -242,11 +244,11 @@ impl Reader for PooledReader {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
-        self.read(|connection| super::claim::ready_after(connection, queue, priority, after, limit))
+        self.read(|connection| super::ready::ready_after(connection, queue, priority, after, limit))
     }
 
     fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError> {
-        let queue = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::queue);
+        let queue = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(tasks::queue);
         self.read(|connection| queue.first(connection).optional())
     }
 

@@ -6,6 +6,7 @@ use super::{
     Connection, MarkCancelled, dependencies,
     finish::shrink_lease,
     hot::{Bury, KeepAttempt, MarkDead, MarkReleased},
+    key::uid,
     records::{StateRecord, bytes, reading, task_id},
     schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
     tx::Writer,
@@ -35,7 +36,9 @@ pub(super) fn reap_others(
     let dead: Vec<Vec<u8>> = dead.into_iter().filter(|(_, of)| meant(of)).map(|(id, _)| id).collect();
     let mut reaped = Reaped::default();
     for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
-        diesel::update(workers::table.find(worker)).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
+        diesel::update(workers::table.find(uid(worker)))
+            .set(workers::state.eq("dead"))
+            .execute(&mut writer.connection)?;
         reap(writer, worker, culprit, now, &mut reaped)?;
         reaped.workers += 1;
     }
@@ -71,14 +74,14 @@ fn reap(
         let charged = if is_named { named(held) } else { !any_suspect || suspect(task) };
         take_back(writer, *lease, task, charged, now, reaped)?;
     }
-    diesel::delete(leases::table.filter(leases::worker_id.eq(worker))).execute(&mut writer.connection)?;
+    diesel::delete(leases::table.filter(leases::worker_id.eq(uid(worker)))).execute(&mut writer.connection)?;
     Ok(())
 }
 
 /// Every (lease, time of grant, task) a worker's leases name, ended tasks among them.
 pub(super) fn held_by(connection: &mut Connection, worker: &[u8]) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
     let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = leases::table
-        .filter(leases::worker_id.eq(worker))
+        .filter(leases::worker_id.eq(uid(worker)))
         .select((leases::lease_id, leases::granted_at, leases::task_ids))
         .load(connection)?;
     let mut held = Vec::new();
@@ -134,7 +137,7 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
     let id = task.id.as_slice();
     MarkDead { status, error: &text, now, id, lease, dependants: true }.execute(&mut writer.connection)?;
     // A crash is no failure of the task's own: the guarded update above counts one.
-    diesel::update(tasks::table.filter(tasks::id.eq(id)))
+    diesel::update(tasks::table.filter(tasks::id.eq(uid(id))))
         .set((tasks::failures.eq(tasks::failures - 1), tasks::crashes.eq(reading::signed(crashes))))
         .execute(&mut writer.connection)?;
     Bury {
@@ -233,7 +236,7 @@ pub(super) fn prune(
     let to = TaskId::first_at(latest);
     type Old = (Vec<u8>, String, i32, i32, Option<i64>);
     let oldest: Vec<Old> = tasks::table
-        .filter(tasks::id.gt(bytes(from.as_bytes())).and(tasks::id.lt(bytes(to.as_bytes()))))
+        .filter(tasks::id.gt(uid(from.as_bytes())).and(tasks::id.lt(uid(to.as_bytes()))))
         .order(tasks::id)
         .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
         .limit(limits.rows as i64)
@@ -259,8 +262,8 @@ pub(super) fn prune(
             continue;
         }
         dependencies::cut(writer, &id)?;
-        diesel::delete(attempts::table.filter(attempts::task_id.eq(&id))).execute(&mut writer.connection)?;
-        diesel::delete(tasks::table.filter(tasks::id.eq(&id))).execute(&mut writer.connection)?;
+        diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
+        diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }
     Ok(next)

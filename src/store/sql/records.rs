@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::tasks;
-use super::{Backend, Connection};
+use super::{Backend, Connection, key::uid};
 use crate::{
     store::TaskRow,
     task::{LeaseId, Priority, Status, TaskId, WorkerId},
@@ -161,7 +161,7 @@ pub(super) struct StateRecord {
 impl StateRecord {
     /// Holds the row until the end of the transaction: what is decided by it stays right.
     pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Self>> {
-        let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(Self::as_select());
+        let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(Self::as_select());
         locked!(row).first(connection).optional()
     }
 

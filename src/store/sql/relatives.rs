@@ -4,7 +4,8 @@ use diesel::prelude::*;
 
 use super::{
     Connection,
-    records::{bytes, reading, task_id},
+    key::uid,
+    records::{reading, task_id},
     schema::{task_dependencies, tasks},
 };
 use crate::{
@@ -17,7 +18,7 @@ type Row = (Vec<u8>, String, String, i32, bool, Option<String>, Option<String>);
 pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
-        .filter(task_dependencies::child_id.eq(bytes(id.as_bytes())))
+        .filter(task_dependencies::child_id.eq(uid(id.as_bytes())))
         .order(task_dependencies::parent_id)
         .select((
             tasks::id,
@@ -36,7 +37,7 @@ pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Ve
 pub(super) fn children(connection: &mut Connection, id: TaskId, limit: usize) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::child_id)))
-        .filter(task_dependencies::parent_id.eq(bytes(id.as_bytes())))
+        .filter(task_dependencies::parent_id.eq(uid(id.as_bytes())))
         .order((task_dependencies::resolved, task_dependencies::child_id))
         .select((
             tasks::id,

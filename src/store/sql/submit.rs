@@ -5,7 +5,8 @@ use diesel::prelude::*;
 use super::{
     dependencies,
     hot::{EnsureQueue, KeepAttempt},
-    records::{StateRecord, bytes, reading, task_id},
+    key::{Uid, uid},
+    records::{StateRecord, reading, task_id},
     schema::{dead_letter_queue, idempotency_keys, tasks},
     tx::Writer,
 };
@@ -71,7 +72,7 @@ pub(super) fn redrive(
     keep_last_attempt(writer, &task)?;
     // Of a deleted result nothing is left but this; the next one is given out as ever.
     let ttl = task.result_ttl_ms.filter(|ttl| *ttl > 0);
-    let again = diesel::update(tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())))).set((
+    let again = diesel::update(tasks::table.filter(tasks::id.eq(uid(id.as_bytes())))).set((
         tasks::status.eq(i32::from(to.code())),
         tasks::ready_at.eq((unmet == 0).then_some(now)),
         (tasks::unmet.eq(reading::signed(unmet)), tasks::expires_at.eq(None::<i64>), tasks::result_ttl_ms.eq(ttl)),
@@ -79,16 +80,16 @@ pub(super) fn redrive(
         tasks::live_key.eq(tasks::unique_key.nullable()),
         (tasks::attempt.eq(0), tasks::failures.eq(0), tasks::crashes.eq(0), tasks::cancel_requested.eq(false)),
         (tasks::started_at.eq(None::<i64>), tasks::finished_at.eq(None::<i64>), tasks::run_at.eq(None::<i64>)),
-        (tasks::worker_id.eq(None::<Vec<u8>>), tasks::lease_id.eq(None::<Vec<u8>>)),
+        (tasks::worker_id.eq(None::<Uid>), tasks::lease_id.eq(None::<Uid>)),
         (tasks::result.eq(None::<String>), tasks::error.eq(None::<String>), tasks::cancel_reason.eq(None::<String>)),
     ));
     again.execute(&mut writer.connection)?;
     if let Some((args, kwargs)) = arguments {
-        let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+        let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
         let given = (tasks::args.eq(args), tasks::kwargs.eq(kwargs));
         diesel::update(row).set(given).execute(&mut writer.connection)?;
     }
-    diesel::delete(dead_letter_queue::table.find(bytes(id.as_bytes()))).execute(&mut writer.connection)?;
+    diesel::delete(dead_letter_queue::table.find(uid(id.as_bytes()))).execute(&mut writer.connection)?;
     let ready = Ready { queue: task.queue.as_str().into(), priority: task.priority(), mark: (now, id) };
     writer.deltas.step(&ready.queue, ready.priority, status, to);
     Ok(if unmet > 0 { Redriven::Waits(ready.queue) } else { Redriven::Done(ready) })

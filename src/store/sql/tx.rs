@@ -7,8 +7,10 @@ use diesel::{connection::SimpleConnection as _, prelude::*};
 use super::{
     Connection, access,
     counters::Deltas,
-    dependencies, expiry, limits, operations,
-    records::{bytes, reading},
+    dependencies, expiry,
+    key::uid,
+    limits, operations,
+    records::reading,
     schema::{queues, workers},
     translate,
 };
@@ -136,7 +138,7 @@ impl Tx for Writer {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
-        let done = super::claim::ready_after(&mut self.connection, queue, priority, after, limit);
+        let done = super::ready::ready_after(&mut self.connection, queue, priority, after, limit);
         self.told(done)
     }
 
@@ -265,7 +267,7 @@ impl Tx for Writer {
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
         let row = (
-            workers::id.eq(bytes(worker.id.as_bytes())),
+            workers::id.eq(uid(worker.id.as_bytes())),
             workers::host.eq(&worker.host),
             workers::pid.eq(reading::signed(worker.pid)),
             workers::version.eq(&worker.version),
@@ -281,14 +283,14 @@ impl Tx for Writer {
 
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
         let alive = workers::state.eq_any(["alive", "draining"]);
-        let renew = diesel::update(workers::table.find(bytes(worker.as_bytes())).filter(alive))
+        let renew = diesel::update(workers::table.find(uid(worker.as_bytes())).filter(alive))
             .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
         let done = renew.execute(&mut self.connection).map(|rows| rows > 0);
         self.told(done)
     }
 
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
-        let change = diesel::update(workers::table.find(bytes(worker.as_bytes()))).set(workers::state.eq(state));
+        let change = diesel::update(workers::table.find(uid(worker.as_bytes()))).set(workers::state.eq(state));
         let done = change.execute(&mut self.connection).map(|_| ());
         self.told(done)
     }

@@ -35,6 +35,8 @@ mod finish;
 #[path = "../sql/hot.rs"]
 mod hot;
 mod insert;
+#[path = "../sql/key.rs"]
+mod key;
 #[path = "../sql/limits.rs"]
 mod limits;
 #[path = "../sql/list.rs"]
@@ -46,6 +48,8 @@ mod operations;
 mod own;
 #[path = "../sql/reader.rs"]
 mod reader;
+#[path = "../sql/ready.rs"]
+mod ready;
 #[path = "../sql/reap.rs"]
 mod reap;
 #[path = "../sql/records.rs"]
