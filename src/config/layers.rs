@@ -76,6 +76,7 @@ pub(super) fn load(sources: &Sources, scope: Scope) -> Result<Config, ConfigErro
     }
     if scope == Scope::Everything {
         faults.extend(refusals::refused(&config.entries));
+        refusals::postgres_by_parts(&mut config);
         config.warnings.extend(refusals::short_keys(&config));
         config.warnings.extend(refusals::without_effect(&config.entries));
         if let Some(file) = &file {

@@ -1,15 +1,15 @@
 //! What the command line does within this process.
 
-use std::{ffi::OsString, path::Path};
+use std::ffi::OsString;
 
-use super::{App, RunError};
+use super::{App, RunError, node::location};
 use crate::{
     bench,
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
     clock::{Clock as _, SystemClock},
     config::Config,
     http, logging,
-    store::{Act, KeyAdded, StoreError, sqlite::SqliteStore},
+    store::{Act, KeyAdded, Store, StoreError},
     work::{Guard, demo},
 };
 
@@ -44,7 +44,7 @@ fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
 
 fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
     let failed = |error: StoreError| Failure::failed(error.to_string());
-    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    let store = Store::open(&location(&config.database)).map_err(failed)?;
     Ok(match action {
         Migrate::Up => match store.migrate_up().map_err(failed)?.as_slice() {
             [] => "nothing to do: every migration is applied".into(),
@@ -68,7 +68,7 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
     let failed = |error: StoreError| Failure::failed(error.to_string());
     let now = SystemClock.now();
     let (row, shown) = http::offline_key(&body, now).map_err(Failure::usage)?;
-    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    let store = Store::open(&location(&config.database)).map_err(failed)?;
     store.migrate_up().map_err(failed)?;
     let act = Act::local("key.create", row.id);
     let mut added = KeyAdded::Done;

@@ -94,6 +94,7 @@ type Backend = diesel::pg::Pg;
 type Connection = PgConnection;
 /// What a reader keeps hold of.
 type Keep = ();
+const KIND: &str = "postgresql";
 /// A function that tells where a text is in another.
 const CONTAINS: &str = "strpos(";
 /// The message of a dead letter.

@@ -260,6 +260,10 @@ impl Reader for PooledReader {
         self.read(|connection| access::audit_log(connection, filter, before, limit))
     }
 
+    fn kind(&self) -> &'static str {
+        super::KIND
+    }
+
     fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(connection))
             .map(|_| ())

@@ -92,6 +92,7 @@ type Connection = SqliteConnection;
 type Id = diesel::sql_types::Binary;
 /// What a reader keeps hold of.
 type Keep = Lock;
+const KIND: &str = "sqlite";
 /// A function that tells where a text is in another.
 const CONTAINS: &str = "instr(";
 /// The message of a dead letter.

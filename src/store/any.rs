@@ -1,0 +1,73 @@
+//! Whichever store it is.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{Reader, Session, StoreError, postgres::PostgresStore, sqlite::SqliteStore};
+
+/// Where a store is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A SQLite file.
+    File(PathBuf),
+    /// The address of a PostgreSQL database.
+    Server(String),
+}
+
+/// An open store.
+#[derive(Clone)]
+pub enum Store {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+macro_rules! either {
+    ($store:expr, $open:ident => $work:expr) => {
+        match $store {
+            Self::Sqlite($open) => $work,
+            Self::Postgres($open) => $work,
+        }
+    };
+}
+
+impl Store {
+    pub fn open(location: &Location) -> Result<Self, StoreError> {
+        match location {
+            Location::File(path) => SqliteStore::open(path).map(Self::Sqlite),
+            Location::Server(url) => PostgresStore::open(url).map(Self::Postgres),
+        }
+    }
+
+    /// What an operator calls it.
+    pub fn name(&self) -> &Arc<str> {
+        either!(self, store => store.name())
+    }
+
+    /// Others may write to it besides this process.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// A connection that writes.
+    pub fn session(&self) -> Result<Box<dyn Session>, StoreError> {
+        either!(self, store => store.session())
+    }
+
+    pub fn reader(&self) -> Arc<dyn Reader> {
+        either!(self, store => store.reader())
+    }
+
+    /// Brings the schema up to this binary's; the names of the migrations that were run.
+    pub fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
+        either!(self, store => store.migrate_up())
+    }
+
+    /// Takes back the latest migration; its name, or `None` where there is none.
+    pub fn migrate_down(&self) -> Result<Option<String>, StoreError> {
+        either!(self, store => store.migrate_down())
+    }
+
+    /// The migrations that are applied and those that are not.
+    pub fn migrations(&self) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        either!(self, store => store.migrations())
+    }
+}
