@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-
 use super::{Database, PostgresParts, Secret};
 use crate::task::{Millis, duration};
 
@@ -132,7 +131,8 @@ fn server(rest: &str) -> Parsed<Database> {
     const WANTED: &str = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters and \
                           options such as ?sslmode=verify-full behind it";
     let place = rest.strip_prefix("//").ok_or(WANTED)?;
-    let named = place.split('?').next().and_then(|place| place.split_once('/')).is_some_and(|(_, name)| !name.is_empty());
+    let named =
+        place.split('?').next().and_then(|place| place.split_once('/')).is_some_and(|(_, name)| !name.is_empty());
     if !named || place.contains(|c: char| c.is_control() || c == ' ') {
         return Err(WANTED.into());
     }

@@ -3,13 +3,17 @@
 use super::{Config, Effect, Entry, Fault, Origin, parse};
 
 fn no_redis(what: &str) -> String {
-    format!("this version does not use Redis. Unset {what}; PostgreSQL (DATABASE_URL=postgres://…) is enough for a cluster")
+    format!(
+        "this version does not use Redis. Unset {what}; PostgreSQL (DATABASE_URL=postgres://…) is enough for a cluster"
+    )
 }
 
 /// The address of PostgreSQL by its parts, where any is set and no whole one is.
 pub(super) fn postgres_by_parts(config: &mut Config) {
     let set = |name: &str| config.entries.iter().any(|e| e.setting.name == name && e.origin != Origin::Default);
-    if set("database_url") || !["host", "port", "db", "user", "password"].iter().any(|part| set(&format!("postgres.{part}"))) {
+    if set("database_url")
+        || !["host", "port", "db", "user", "password"].iter().any(|part| set(&format!("postgres.{part}")))
+    {
         return;
     }
     config.database = parse::postgres(&config.postgres);

@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{Config, ConfigError, Entry, Origin, SETTINGS, Sources, Timeout};
+use super::{Config, ConfigError, Database, Entry, Origin, SETTINGS, Sources, Timeout};
 use crate::logging::Format;
 
 /// A folder with this `jobqueue.toml`, and these variables.
@@ -210,7 +210,10 @@ fn what_sections_cannot_hold_is_refused() {
 fn redis_is_refused_by_name() {
     let found = faults("[redis]\nhost = \"r\"\n", &[("REDIS_URL", "redis://u:secret@r")]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("jobqueue.toml:2: redis.host, REDIS_URL: this version does not use Redis"), "{found:?}");
+    assert!(
+        found[0].starts_with("jobqueue.toml:2: redis.host, REDIS_URL: this version does not use Redis"),
+        "{found:?}"
+    );
     assert!(found[0].contains("Unset them"), "{found:?}");
     for name in ["REDIS_HOST", "REDIS_DB", "REDIS_URL"] {
         assert!(faults("", &[(name, "x")])[0].contains("Unset it;"), "{name}");
@@ -235,7 +238,8 @@ fn server(config: &Config) -> &str {
 #[test]
 fn postgresql_is_named_by_its_address_or_by_its_parts() {
     for scheme in ["postgres", "postgresql", "PostgreSQL", "postgresql+psycopg2"] {
-        let config = setup("", &[("DATABASE_URL", &format!("{scheme}://u:hunter2@h:1/d?sslmode=require"))]).load().unwrap();
+        let config =
+            setup("", &[("DATABASE_URL", &format!("{scheme}://u:hunter2@h:1/d?sslmode=require"))]).load().unwrap();
         assert_eq!(server(&config), "postgres://u:hunter2@h:1/d?sslmode=require");
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     }

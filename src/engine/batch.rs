@@ -8,7 +8,7 @@ use super::{
     claim::ClaimOp,
     finish::{self, FinishOp},
     notice::After,
-    stage::Queues,
+    stage::{Common, Queues},
     submit::{self, SubmitOp},
 };
 use crate::{
@@ -64,7 +64,7 @@ impl Batch {
     }
 
     /// The transaction is on the disk.
-    pub(super) fn committed(self, engine: &Engine, queues: &mut Queues, after: &mut After) {
+    pub(super) fn committed(self, engine: &Engine, common: &Common, after: &mut After) {
         for op in self.finishes {
             op.committed(engine, after);
         }
@@ -72,7 +72,7 @@ impl Batch {
             op.committed(engine, after);
         }
         for op in self.submits {
-            op.committed(queues, after);
+            op.committed(common, after);
         }
         for op in self.admins {
             op.ended(Ok(()), after);

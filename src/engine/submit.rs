@@ -9,7 +9,12 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Engine, inbox::SUBMIT_ROWS, notice::After, stage::Queues};
+use super::{
+    Engine,
+    inbox::SUBMIT_ROWS,
+    notice::After,
+    stage::{Common, Queues},
+};
 use crate::{
     store::{IdempotencyKey, Inserted, StoreError, StoreErrorKind, StoredOutcome, Tx},
     task::{NewTask, Ready, Status, UniqueConflict, graph},
@@ -271,7 +276,7 @@ impl SubmitOp {
         outcome
     }
 
-    pub(super) fn committed(self, queues: &mut Queues, after: &mut After) {
+    pub(super) fn committed(self, common: &Common, after: &mut After) {
         let Self { submission, outcomes, replayed, refused, reply, .. } = self;
         if let Some(refused) = refused {
             let _ = reply.send(Err(refused));
@@ -280,9 +285,7 @@ impl SubmitOp {
         if !replayed {
             for (task, outcome) in submission.tasks.iter().zip(&outcomes) {
                 if matches!(outcome, StoredOutcome::Created { .. }) {
-                    if !queues.contains(&task.queue) {
-                        queues.insert(task.queue.clone());
-                    }
+                    common.queue_made(&task.queue);
                     after.changed(task.id, &task.queue, task.first_status());
                     if task.by_parents.is_some() {
                         continue;

@@ -12,7 +12,7 @@ use crate::{
     config::{CommandConfig, Config, Database, Timeout},
     engine::{Engine, Key, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
-    store::{Act, sqlite::SqliteStore},
+    store::{Act, Store},
     task::{
         Millis, RateLimit, RetryPolicy,
         rate::{Algorithm, LimitBy},

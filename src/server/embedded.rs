@@ -15,7 +15,7 @@ use crate::{
     },
     broker::InProcess,
     clock::{Clock as _, SystemClock},
-    engine::{Engine, Settings, StageThread},
+    engine::{Engine, Settings, StageThreads},
     store::{Location, Store, StoreError, WorkerInfo},
     task::WorkerId,
     work::{Registry, witness},
@@ -30,7 +30,7 @@ pub struct Embedded {
     pub node: Arc<Node>,
     pub worker: WorkerInfo,
     root: Root,
-    stage: StageThread,
+    stages: StageThreads,
     handlers: Handlers,
     /// Free again when nothing of this node is left.
     _identity: Option<Identity>,
@@ -89,8 +89,8 @@ impl Embedded {
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), settings.slots, node_id.clone());
-        let (engine, stage) = Engine::start(
-            store.session()?,
+        let (engine, stages) = Engine::start(
+            store.sessions()?,
             store.reader(),
             Arc::new(InProcess::default()),
             clock,
@@ -117,7 +117,7 @@ impl Embedded {
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());
         }
-        Ok(Self { engine, node, worker, root, stage, handlers, _identity: identity })
+        Ok(Self { engine, node, worker, root, stages, handlers, _identity: identity })
     }
 
     /// Resolves when the tree has ended, by [`Embedded::stop`] or by giving up.
@@ -128,7 +128,7 @@ impl Embedded {
     /// Starts nothing more and lets running tasks end within the drain, or until `at_once` resolves; what is left goes back
     /// to its queue.
     pub async fn stop(self, at_once: impl Future<Output = ()>) -> Exit {
-        let Self { engine, root, stage, handlers, _identity, .. } = self;
+        let Self { engine, root, stages, handlers, _identity, .. } = self;
         if let Err(error) = engine.set_worker_state("draining").await {
             log::warn!("The store could not be told that this node drains: {error}");
         }
@@ -144,7 +144,7 @@ impl Embedded {
         let ended = tokio::task::spawn_blocking(move || {
             handlers.end();
             engine.close();
-            stage.join();
+            stages.join();
         });
         if ended.await.is_err() {
             log::error!("The end of the stage could not be waited for");
