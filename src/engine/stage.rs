@@ -116,7 +116,7 @@ impl Stage {
         batch.committed(&self.engine, common, &mut after);
         if !after.deleted.is_empty() {
             let mut queues = common.queues_mut();
-            after.deleted.iter().for_each(|queue| drop(queues.remove(queue)));
+            queues.retain(|queue| !after.deleted.contains(queue));
         }
         self.tell(after, ends);
     }

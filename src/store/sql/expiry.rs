@@ -4,9 +4,8 @@ use diesel::prelude::*;
 
 use super::{
     dependencies,
-    hot::NoteExpiry,
     key::uid,
-    records::{StateRecord, bytes, task_id},
+    records::{StateRecord, task_id},
     schema::{expiries, tasks},
     tx::Writer,
 };
@@ -14,10 +13,6 @@ use crate::{
     store::ResultChanged,
     task::{ErrorKind, Millis, Status, TaskError, TaskId},
 };
-
-pub(super) fn note(writer: &mut Writer, id: TaskId, at: Millis) -> QueryResult<()> {
-    NoteExpiry { at, task: bytes(id.as_bytes()) }.execute(&mut writer.connection).map(|_| ())
-}
 
 /// Ends a task that waits and whose time is over.
 pub(super) fn expire(writer: &mut Writer, task: &StateRecord, now: Millis) -> QueryResult<()> {

@@ -1,7 +1,5 @@
 //! How attempts end, and cancelling.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 
 use super::{
@@ -16,22 +14,6 @@ use crate::{
     store::{Cancelled, Counted, Finished, Recorded},
     task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict},
 };
-
-pub(super) fn finish(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -> QueryResult<Vec<Recorded>> {
-    let mut recorded = Vec::with_capacity(items.len());
-    let mut ended: HashMap<LeaseId, i32> = HashMap::new();
-    for item in items {
-        let outcome = finish_one(writer, item, now)?;
-        if matches!(outcome, Recorded::Done(_)) {
-            *ended.entry(item.task.lease).or_default() += 1;
-        }
-        recorded.push(outcome);
-    }
-    for (lease, count) in ended {
-        shrink_lease(writer, lease, count)?;
-    }
-    Ok(recorded)
-}
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
     if let Some(status) = end(writer, item, false, now)? {

@@ -123,13 +123,6 @@ statement! {
 }
 
 statement! {
-    NoteExpiry {
-        "INSERT INTO expiries (expires_at, task_id) VALUES (" at: i64 => BigInt;
-        ", " task: &'a [u8] => Id;
-    } ") ON CONFLICT DO NOTHING"
-}
-
-statement! {
     NoteUnresolved {
         "INSERT INTO unresolved_parents (task_id) VALUES (" task: &'a [u8] => Id;
     } ") ON CONFLICT DO NOTHING"

@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies, expiry,
-    own::InsertTask,
+    dependencies,
+    own::{InsertTask, NoteExpiry},
     records::{bytes, reading},
     submit::holder,
     tx::Writer,
@@ -59,7 +59,7 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
     writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
     writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
     if let Some(at) = task.expires_at {
-        expiry::note(writer, task.id, at)?;
+        NoteExpiry { at, task: bytes(task.id.as_bytes()) }.execute(&mut writer.connection)?;
     }
     if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
 }

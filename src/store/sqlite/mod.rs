@@ -32,6 +32,7 @@ mod entrance;
 mod expiry;
 #[path = "../sql/finish.rs"]
 mod finish;
+mod finish_batch;
 #[path = "../sql/hot.rs"]
 mod hot;
 mod insert;
@@ -82,7 +83,7 @@ use nix::fcntl::{Flock, FlockArg};
 use super::{Reader, Session, StoreError, StoreErrorKind};
 use counters::Delta;
 use entrance::entrance;
-use finish::finish as finish_all;
+use finish_batch::finish_all;
 use own::MarkCancelled;
 
 /// What the shared modules in `store/sql` know this store as.

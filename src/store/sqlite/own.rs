@@ -65,3 +65,10 @@ statement! {
         " AND has_dependants <= " dependants: bool => Bool;
     } " AND status = 3"
 }
+
+statement! {
+    NoteExpiry {
+        "INSERT INTO expiries (expires_at, task_id) VALUES (" at: i64 => BigInt;
+        ", " task: &'a [u8] => Id;
+    } ") ON CONFLICT DO NOTHING"
+}
