@@ -60,7 +60,7 @@ impl Identity {
             let mut owner = String::new();
             let _ = file.read_to_string(&mut owner);
             let (data, owner) = (data.display(), owner.trim());
-            format!("the folder {data} is in use by another node (pid {owner}). Give each node its own --data-dir")
+            format!("the folder {data} is in use by another jobqueue process (pid {owner}). Give each node its own --data-dir")
         })?;
         // Only for the message above.
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));

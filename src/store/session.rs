@@ -222,6 +222,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Hints at tasks that are ready but were held by somebody else at this moment.
+    pub passed_over: Vec<(Priority, Mark)>,
 }
 
 /// A task held under a lease.

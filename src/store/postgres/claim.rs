@@ -120,43 +120,43 @@ fn grant(claim: &Claim, row: Row) -> Granted {
     }
 }
 
-/// Hints that were not stale after all: a task that has expired, or one that is suspected of bringing workers down.
+/// Hints that were not stale after all: a task that has expired, one that is suspected of bringing workers down, or one that
+/// somebody held at that moment, which may be claimed a moment later.
 fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Claimed) -> QueryResult<()> {
     let ids: Vec<Uid> = hints.iter().map(|(_, (_, id))| uid(id.as_bytes())).collect();
-    let odd = tasks::expires_at.le(claim.now).or(tasks::crashes.ge(reading::signed(SUSPECT_CRASHES)));
-    let found: Vec<(Vec<u8>, i32, Option<i64>)> = tasks::table
+    let found: Vec<(Vec<u8>, i32, Option<i64>, i32)> = tasks::table
         .filter(tasks::id.eq_any(ids))
         .filter(tasks::ready_at.le(claim.now))
-        .filter(odd)
         .order(tasks::id)
-        .select((tasks::id, tasks::priority, tasks::expires_at))
-        .for_no_key_update()
-        .skip_locked()
+        .select((tasks::id, tasks::priority, tasks::expires_at, tasks::crashes))
         .load(&mut writer.connection)?;
     let mut allowed = claim.suspect_allowed;
-    for (id, priority, expires_at) in found {
+    for (id, priority, expires_at, crashes) in found {
         let (id, priority) = (task_id(&id), reading::priority(priority));
         let Some(hint) = hints.iter().find(|(lane, (_, hinted))| *hinted == id && *lane == priority) else { continue };
         if expires_at.is_some_and(|at| at <= claim.now) {
-            if let Some(task) = StateRecord::find(&mut writer.connection, id)? {
+            let task = StateRecord::find(&mut writer.connection, id)?;
+            if let Some(task) = task.filter(|task| task.status().is_waiting()) {
                 expiry::expire(writer, &task, claim.now)?;
             }
+        } else if reading::count(crashes) < SUSPECT_CRASHES {
+            claimed.passed_over.push(*hint);
         } else if allowed {
             claimed.tasks.extend(take(writer, claim, &[*hint], true)?);
             allowed = false;
         } else {
-            claimed.put_off.push(put_off(writer, claim, id, priority)?);
+            claimed.put_off.extend(put_off(writer, claim, id, priority)?);
         }
     }
     Ok(())
 }
 
 /// A moved time instead of a refusal: nobody asks again until then.
-fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, priority: Priority) -> QueryResult<Ready> {
+fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, priority: Priority) -> QueryResult<Option<Ready>> {
     let later = claim.now + PUT_OFF;
-    let row = diesel::update(tasks::table.find(uid(id.as_bytes())));
-    row.set(tasks::ready_at.eq(later)).execute(&mut writer.connection)?;
-    Ok(Ready { queue: claim.queue.clone(), priority, mark: (later, id) })
+    let row = tasks::table.find(uid(id.as_bytes())).filter(tasks::ready_at.le(claim.now));
+    let moved = diesel::update(row).set(tasks::ready_at.eq(later)).execute(&mut writer.connection)? > 0;
+    Ok(moved.then(|| Ready { queue: claim.queue.clone(), priority, mark: (later, id) }))
 }
 
 fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryResult<()> {

@@ -22,7 +22,6 @@ use crate::{
 const TRIES: usize = 3;
 
 pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<Inserted>> {
-    hold_queues(writer, new)?;
     let mut outcomes: Vec<Option<Inserted>> = vec![None; new.len()];
     let mut rows = Vec::with_capacity(new.len());
     for (place, task) in new.iter().enumerate() {
@@ -31,6 +30,7 @@ pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<I
             Err(unknown) => outcomes[place] = Some(Inserted::NoParent(unknown)),
         }
     }
+    hold_queues(writer, &rows)?;
     for _ in 0..TRIES {
         let stored = store(writer, &rows)?;
         let (done, refused): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| stored.contains(&row.task.id));
@@ -66,10 +66,13 @@ impl Row<'_> {
 }
 
 /// Keeps queues from being deleted before their tasks are there to be seen, and makes those that another node has deleted.
-fn hold_queues(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<()> {
+fn hold_queues(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<()> {
     let mut names: BTreeMap<&str, i64> = BTreeMap::new();
-    for task in new {
+    for task in rows.iter().map(|row| row.task) {
         names.entry(&task.queue).or_insert(task.created_at);
+    }
+    if names.is_empty() {
+        return Ok(());
     }
     let wanted: Vec<&str> = names.keys().copied().collect();
     let there = queues::table.filter(queues::name.eq_any(&wanted)).order(queues::name).select(queues::name);
