@@ -82,7 +82,7 @@ pub(crate) struct PostgresParts {
     port: String,
     db: String,
     user: String,
-    password: String,
+    password: Option<Secret>,
 }
 
 /// Where the API listens.

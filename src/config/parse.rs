@@ -143,7 +143,7 @@ fn server(rest: &str) -> Parsed<Database> {
 pub(super) fn postgres(parts: &PostgresParts) -> Database {
     let PostgresParts { host, port, db, user, password } = parts;
     let host = if host.contains(':') { format!("[{host}]") } else { encoded(host) };
-    let password = if password.is_empty() { String::new() } else { format!(":{}", encoded(password)) };
+    let password = password.as_ref().map(|password| format!(":{}", encoded(password.reveal()))).unwrap_or_default();
     Database::Server(Secret::new(format!("postgres://{}{password}@{host}:{port}/{}", encoded(user), encoded(db))))
 }
 

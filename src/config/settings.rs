@@ -338,7 +338,7 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Password of that user",
         secrecy: Secrecy::Hidden,
         set: |config, text| {
-            config.postgres.password = text.to_owned();
+            config.postgres.password = (!text.is_empty()).then(|| Secret::new(text));
             Ok(())
         },
         ..PLAIN
