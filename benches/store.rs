@@ -1,7 +1,7 @@
 //! The store alone: the schema and the statements of the server, without engine and actors. What a whole server does less
 //! than this is lost above the store.
 //!
-//! `cargo bench --bench store [-- TASKS]`
+//! `cargo bench --bench store [-- TASKS]`; with `DATABASE_URL=postgres://…` in databases of its own on that server.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by a panic and prints")]
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use jobqueue::{
-    store::{Claim, Finished, Inserted, Recorded, Session, Tx, WorkerInfo, sqlite::SqliteStore},
+    store::{Claim, Finished, Inserted, Location, Recorded, Session, Store, Tx, WorkerInfo, postgres},
     task::{Granted, LeaseId, NewTask, Priority, Verdict, WorkerId},
 };
 
@@ -53,7 +53,7 @@ fn rate(what: &str, tasks: usize, work: impl FnOnce()) {
 
 /// A store with one queue and one worker, and its one writer.
 struct Bench {
-    _store: SqliteStore,
+    _store: Store,
     session: Box<dyn Session>,
     worker: WorkerId,
     args: String,
@@ -63,11 +63,16 @@ struct Bench {
 
 impl Bench {
     fn new(path: &Path) -> Self {
-        let store = SqliteStore::open(path).unwrap();
+        let location = match std::env::var("DATABASE_URL") {
+            Ok(url) => Location::Server(scratch(&url, path)),
+            Err(_) => Location::File(path.to_owned()),
+        };
+        let store = Store::open(&location).unwrap();
         store.migrate_up().unwrap();
         let mut session = store.session().unwrap();
         let worker = WorkerInfo {
             id: WorkerId::new(),
+            node: None,
             host: "bench".into(),
             pid: 1,
             version: "0".into(),
@@ -135,10 +140,20 @@ impl Bench {
     }
 }
 
+/// A database of its own, in the place of one that an earlier run has left.
+fn scratch(url: &str, path: &Path) -> String {
+    let name = format!("jobqueue_bench_{}", path.file_stem().unwrap().to_string_lossy());
+    postgres::drop_scratch(url, &name).unwrap();
+    postgres::create_scratch(url, &name).unwrap()
+}
+
 type Done<T> = Result<T, jobqueue::store::StoreError>;
 
 fn insert(tx: &mut dyn Tx, tasks: &[NewTask]) -> Done<()> {
-    tasks.iter().try_for_each(|task| tx.insert(task).map(|stored| assert!(matches!(stored, Inserted::As(_)))))
+    let tasks: Vec<&NewTask> = tasks.iter().collect();
+    let stored = tx.insert(&tasks)?;
+    assert!(stored.iter().all(|stored| matches!(stored, Inserted::As(_))));
+    Ok(())
 }
 
 fn take(tx: &mut dyn Tx, claim: &Claim) -> Done<Vec<Granted>> {

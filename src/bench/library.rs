@@ -18,8 +18,8 @@ use super::{
 use crate::{
     actors::NodeSettings,
     engine::{Engine, Settings, Submission},
-    server::Embedded,
-    store::Act,
+    server::{Embedded, Place},
+    store::{Act, Location},
     task::NewTask,
     work::{Registry, TaskContext, TaskFailure},
 };
@@ -72,6 +72,10 @@ fn database(folder: &Folder, phase: &str) -> PathBuf {
     folder.path().join(phase).join("jobqueue.db")
 }
 
+fn place(folder: &Folder, phase: &str) -> Place {
+    Place { store: Location::File(database(folder, phase)), data: folder.path().join(phase) }
+}
+
 async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
     let mut registry = Registry::new();
     let noop = |_: TaskContext, _: crate::work::Arguments| async { Ok::<_, TaskFailure>(OK) };
@@ -91,7 +95,7 @@ async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Sta
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
     };
-    Ok(Embedded::start(&database(folder, name), registry, settings, Settings::default()).await?)
+    Ok(Embedded::start(&place(folder, name), registry, settings, Settings::default()).await?)
 }
 
 const OK: &str = "done";

@@ -179,9 +179,12 @@ pub(super) struct ServeArgs {
 /// Where tasks are kept.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct DatabaseArgs {
-    /// sqlite://PATH [env: DATABASE_URL, DATABASE_URL_FILE] [default: sqlite://./data/jobqueue.db]
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [env: DATABASE_URL, DATABASE_URL_FILE] [default: sqlite://./data/jobqueue.db]
     #[arg(long, value_name = "URL", help_heading = "Storage")]
     database_url: Option<String>,
+    /// Folder of this node's own files, with PostgreSQL [env: JOBQUEUE_DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -217,6 +220,7 @@ impl ServeArgs {
 
 impl DatabaseArgs {
     pub(super) fn flags(self) -> Flags {
-        self.database_url.map(|url| ("database_url", url)).into_iter().collect()
+        let url = self.database_url.map(|url| ("database_url", url));
+        url.into_iter().chain(self.data_dir.map(|path| ("data_dir", path))).collect()
     }
 }

@@ -20,11 +20,11 @@ const HOOKS: Hooks = Hooks {
     serve: |config: Config, options: ServeOptions| {
         Err(Failure::failed(format!("serve {}:{} demo={}", config.api.host, config.api.port, options.demo)))
     },
-    migrate: |config: Config, action: Migrate| Ok(format!("{action:?} {}", config.database.display())),
+    migrate: |config: Config, action: Migrate| Ok(format!("{action:?} {}", config.database)),
     create_key: |config: Config, body: String| {
         let stored = format!(
             r#"{{"id":"{ID}","name":"{}","scopes":["admin"],"queues":["*"],"state":"active","key":"jq_1"}}"#,
-            config.database.display()
+            config.database
         );
         assert_eq!(body, r#"{"name":"ops","scopes":["admin"]}"#);
         Ok(stored)

@@ -29,8 +29,9 @@ use crate::{logging, task::Millis};
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     pub api: ApiConfig,
-    /// The SQLite file. Relative paths start at the working folder; its folder need not exist yet.
-    pub database: PathBuf,
+    pub database: Database,
+    /// Where a node whose store is elsewhere keeps what is its own: who it is, and what a crash had to say.
+    pub data_dir: PathBuf,
     pub worker: WorkerConfig,
     pub defaults: TaskDefaults,
     /// Starts per minute of high, medium and low priority in queues without a limit of their own.
@@ -47,8 +48,53 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// What the operator should know although it is no fault: one sentence each, to be logged at start.
     pub warnings: Vec<String>,
+    postgres: PostgresParts,
     /// Every setting with its value (secrets masked) and where it came from, in the order of [`SETTINGS`].
     pub entries: Vec<Entry>,
+}
+
+/// Where tasks are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file. Relative paths start at the working folder; its folder need not exist yet.
+    File(PathBuf),
+    /// The address of a PostgreSQL database.
+    Server(Secret),
+}
+
+impl Database {
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Server(_) => None,
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self::File(PathBuf::new())
+    }
+}
+
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(_) => f.write_str("PostgreSQL"),
+        }
+    }
+}
+
+/// `POSTGRES_*`: what an address is made of where none is given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PostgresParts {
+    host: String,
+    port: String,
+    db: String,
+    user: String,
+    password: Option<Secret>,
 }
 
 /// Where the API listens.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Secret;
+use super::{Database, PostgresParts, Secret};
 use crate::task::{Millis, duration};
 
 type Parsed<T> = Result<T, String>;
@@ -106,13 +106,13 @@ pub(super) fn keys(text: &str) -> Parsed<Vec<Secret>> {
     Err("expected keys of printable ASCII characters without spaces, separated by commas".into())
 }
 
-/// The file of a `sqlite://` address: `sqlite://data/x.db` is relative, `sqlite:///var/lib/x.db` is not.
-pub(super) fn database(url: &str) -> Parsed<PathBuf> {
-    const WANTED: &str =
-        "expected sqlite://PATH, such as sqlite://data/jobqueue.db or sqlite:///var/lib/jobqueue/jobqueue.db";
+/// `sqlite://data/x.db` is relative, `sqlite:///var/lib/x.db` is not; `postgres://…` as libpq reads it.
+pub(super) fn database(url: &str) -> Parsed<Database> {
+    const WANTED: &str = "expected sqlite://PATH, such as sqlite://data/jobqueue.db or sqlite:///var/lib/jobqueue/jobqueue.db, \
+                          or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
     let path = match url.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => rest.strip_prefix("//").unwrap_or(rest),
-        Some((scheme, _)) if is_postgres(scheme) => return Err(super::refusals::embedded_only("it")),
+        Some((scheme, rest)) if is_postgres(scheme) => return server(rest),
         _ => return Err(WANTED.into()),
     };
     if path.contains('?') || path.contains('#') {
@@ -124,7 +124,32 @@ pub(super) fn database(url: &str) -> Parsed<PathBuf> {
     if path.is_empty() || path.ends_with('/') || path.contains('\0') || Path::new(path).file_name().is_none() {
         return Err(WANTED.into());
     }
-    Ok(PathBuf::from(path))
+    Ok(Database::File(PathBuf::from(path)))
+}
+
+fn server(rest: &str) -> Parsed<Database> {
+    const WANTED: &str = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters and \
+                          options such as ?sslmode=verify-full behind it";
+    let place = rest.strip_prefix("//").ok_or(WANTED)?;
+    let named =
+        place.split('?').next().and_then(|place| place.split_once('/')).is_some_and(|(_, name)| !name.is_empty());
+    if !named || place.contains(|c: char| c.is_control() || c == ' ') {
+        return Err(WANTED.into());
+    }
+    Ok(Database::Server(Secret::new(format!("postgres:{rest}"))))
+}
+
+/// An address of its parts. Whatever they contain is no part of its grammar.
+pub(super) fn postgres(parts: &PostgresParts) -> Database {
+    let PostgresParts { host, port, db, user, password } = parts;
+    let host = if host.contains(':') { format!("[{host}]") } else { encoded(host) };
+    let password = password.as_ref().map(|password| format!(":{}", encoded(password.reveal()))).unwrap_or_default();
+    Database::Server(Secret::new(format!("postgres://{}{password}@{host}:{port}/{}", encoded(user), encoded(db))))
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn is_postgres(scheme: &str) -> bool {

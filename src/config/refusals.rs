@@ -1,28 +1,34 @@
 //! What this version will not start with, because it would do something else than it was told.
 
-use super::{Config, Effect, Entry, Fault, Origin};
+use super::{Config, Effect, Entry, Fault, Origin, parse};
 
-/// The message for a setting that asks for another service.
-pub(super) fn embedded_only(what: &str) -> String {
+fn no_redis(what: &str) -> String {
     format!(
-        "this version runs embedded only (one SQLite file, no other service) and would not use it. \
-         Unset {what}; the data is kept in ./data/jobqueue.db or in DATABASE_URL=sqlite://PATH"
+        "this version does not use Redis. Unset {what}; PostgreSQL (DATABASE_URL=postgres://…) is enough for a cluster"
     )
 }
 
-/// Faults of settings that must not be set, PostgreSQL's and Redis' in one line each.
+/// The address of PostgreSQL by its parts, where any is set and no whole one is.
+pub(super) fn postgres_by_parts(config: &mut Config) {
+    let set = |name: &str| config.entries.iter().any(|e| e.setting.name == name && e.origin != Origin::Default);
+    if set("database_url")
+        || !["host", "port", "db", "user", "password"].iter().any(|part| set(&format!("postgres.{part}")))
+    {
+        return;
+    }
+    config.database = parse::postgres(&config.postgres);
+}
+
+/// Faults of settings that must not be set, Redis' in one line.
 pub(super) fn refused(entries: &[Entry]) -> Vec<Fault> {
     let set = |effect: Effect| {
         entries.iter().filter(move |entry| entry.setting.effect == effect && entry.origin != Origin::Default)
     };
     let mut faults = Vec::new();
-    for service in ["postgres", "redis"] {
-        let names: Vec<String> =
-            set(Effect::OtherService).filter(|entry| entry.setting.name.starts_with(service)).map(written_as).collect();
-        if !names.is_empty() {
-            let place = names.join(", ");
-            faults.push(Fault { problem: embedded_only(if names.len() == 1 { "it" } else { "them" }), place });
-        }
+    let names: Vec<String> = set(Effect::OtherService).map(written_as).collect();
+    if !names.is_empty() {
+        let place = names.join(", ");
+        faults.push(Fault { problem: no_redis(if names.len() == 1 { "it" } else { "them" }), place });
     }
     faults
 }

@@ -9,7 +9,7 @@ pub enum Effect {
     Works,
     /// Known from other versions; accepted with a warning.
     NotYet,
-    /// Asks for PostgreSQL or Redis: a start error.
+    /// Asks for Redis: a start error.
     OtherService,
 }
 
@@ -118,9 +118,21 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("--database-url"),
         env: &["DATABASE_URL"],
         default: "sqlite://./data/jobqueue.db",
-        doc: "Where tasks are kept: sqlite://PATH",
+        doc: "Where tasks are kept: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
         secrecy: Secrecy::Address,
-        set: |config, text| parse::database(text).map(|path| config.database = path),
+        set: |config, text| parse::database(text).map(|database| config.database = database),
+        ..PLAIN
+    },
+    Setting {
+        name: "data_dir",
+        flag: Some("--data-dir"),
+        env: &["JOBQUEUE_DATA_DIR"],
+        default: "./data",
+        doc: "Folder of this node's own files where tasks are kept in PostgreSQL; one for each node",
+        set: |config, text| {
+            config.data_dir = text.into();
+            Ok(())
+        },
         ..PLAIN
     },
     Setting {
@@ -304,12 +316,70 @@ pub const SETTINGS: &[Setting] = &[
         },
         ..PLAIN
     },
-    other("postgres.host", &["POSTGRES_HOST"]),
-    other("postgres.port", &["POSTGRES_PORT"]),
-    other("postgres.db", &["POSTGRES_DB"]),
-    other("postgres.user", &["POSTGRES_USER"]),
-    other("postgres.password", &["POSTGRES_PASSWORD"]),
-    other("postgres.max_connections", &["POSTGRES_MAX_CONNECTIONS"]),
+    Setting {
+        name: "postgres.host",
+        env: &["POSTGRES_HOST"],
+        default: "localhost",
+        doc: "Server of the database, where no database_url is given",
+        secrecy: Secrecy::Open,
+        set: |config, text| {
+            config.postgres.host = text.to_owned();
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "postgres.port",
+        env: &["POSTGRES_PORT"],
+        default: "5432",
+        doc: "Its port",
+        secrecy: Secrecy::Open,
+        set: |config, text| parse::integer(text, 1..=65_535).map(|port| config.postgres.port = port.to_string()),
+        ..PLAIN
+    },
+    Setting {
+        name: "postgres.db",
+        env: &["POSTGRES_DB"],
+        default: "jobqueue",
+        doc: "Name of the database",
+        secrecy: Secrecy::Open,
+        set: |config, text| {
+            config.postgres.db = text.to_owned();
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "postgres.user",
+        env: &["POSTGRES_USER"],
+        default: "jobqueue",
+        doc: "User of the database",
+        secrecy: Secrecy::Open,
+        set: |config, text| {
+            config.postgres.user = text.to_owned();
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "postgres.password",
+        env: &["POSTGRES_PASSWORD"],
+        default: "",
+        doc: "Password of that user",
+        secrecy: Secrecy::Hidden,
+        set: |config, text| {
+            config.postgres.password = (!text.is_empty()).then(|| Secret::new(text));
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        name: "postgres.max_connections",
+        env: &["POSTGRES_MAX_CONNECTIONS"],
+        doc: "A node uses a fixed, small number of connections",
+        effect: Effect::NotYet,
+        ..PLAIN
+    },
     other("redis.host", &["REDIS_HOST"]),
     other("redis.port", &["REDIS_PORT"]),
     other("redis.db", &["REDIS_DB"]),

@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{Config, ConfigError, Entry, Origin, SETTINGS, Sources, Timeout};
+use super::{Config, ConfigError, Database, Entry, Origin, SETTINGS, Sources, Timeout};
 use crate::logging::Format;
 
 /// A folder with this `jobqueue.toml`, and these variables.
@@ -51,7 +51,7 @@ fn entry<'c>(config: &'c Config, name: &str) -> &'c Entry {
 fn the_defaults_are_the_documented_ones() {
     let config = setup("", &[]).load().unwrap();
     assert_eq!((config.api.host.as_str(), config.api.port), ("127.0.0.1", 8000));
-    assert_eq!(config.database.to_str(), Some("./data/jobqueue.db"));
+    assert_eq!(config.database.to_string(), "./data/jobqueue.db");
     let worker = &config.worker;
     assert_eq!((worker.concurrency, worker.heartbeat_interval_ms), (4, 3_000));
     assert_eq!((worker.drain_timeout_ms, worker.cancel_grace_ms), (25_000, 5_000));
@@ -120,7 +120,7 @@ weight = 1000
 [queues.default]
 "#;
     let config = setup(toml, &[]).load().unwrap();
-    assert_eq!(config.database.to_str(), Some("/var/lib/jobqueue/jobqueue.db"));
+    assert_eq!(config.database.to_string(), "/var/lib/jobqueue/jobqueue.db");
     assert_eq!((config.api.host.as_str(), config.api.port), ("0.0.0.0", 0));
     assert_eq!(config.worker.heartbeat_interval_ms, 1_500);
     assert_eq!((config.worker.drain_timeout_ms, config.worker.cancel_grace_ms), (60_000, 250));
@@ -207,24 +207,15 @@ fn what_sections_cannot_hold_is_refused() {
 }
 
 #[test]
-fn other_services_are_refused_by_name() {
-    let found = faults(
-        "[redis]\nhost = \"r\"\n",
-        &[("POSTGRES_HOST", "pg"), ("POSTGRES_PASSWORD_FILE", "/dev/null"), ("REDIS_URL", "redis://u:secret@r")],
-    );
-    assert_eq!(found.len(), 2, "{found:?}");
+fn redis_is_refused_by_name() {
+    let found = faults("[redis]\nhost = \"r\"\n", &[("REDIS_URL", "redis://u:secret@r")]);
+    assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0].starts_with("POSTGRES_HOST, POSTGRES_PASSWORD_FILE: this version runs embedded only"),
+        found[0].starts_with("jobqueue.toml:2: redis.host, REDIS_URL: this version does not use Redis"),
         "{found:?}"
     );
     assert!(found[0].contains("Unset them"), "{found:?}");
-    assert!(
-        found[1].starts_with("jobqueue.toml:2: redis.host, REDIS_URL: this version runs embedded only"),
-        "{found:?}"
-    );
-    for name in
-        ["POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "REDIS_HOST", "REDIS_DB", "REDIS_URL"]
-    {
+    for name in ["REDIS_HOST", "REDIS_DB", "REDIS_URL"] {
         assert!(faults("", &[(name, "x")])[0].contains("Unset it;"), "{name}");
         assert!(setup("", &[(name, "")]).load().is_ok(), "{name}: empty is unset");
     }
@@ -237,18 +228,43 @@ fn what_kubernetes_sets_for_its_services_is_not_meant_for_us() {
     assert_eq!(setup("", &links).load().unwrap().api.port, 8000);
 }
 
-#[test]
-fn a_database_elsewhere_is_refused_and_its_password_not_shown() {
-    for url in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d", "postgresql+psycopg2://u:hunter2@h/d"] {
-        let found = faults("", &[("DATABASE_URL", url)]);
-        assert!(found[0].starts_with("DATABASE_URL=***: this version runs embedded only"), "{found:?}");
-        assert!(found[0].contains("Unset it;") && !found[0].contains("hunter2"), "{found:?}");
+fn server(config: &Config) -> &str {
+    match &config.database {
+        Database::Server(url) => url.reveal(),
+        Database::File(path) => panic!("a file: {}", path.display()),
     }
+}
+
+#[test]
+fn postgresql_is_named_by_its_address_or_by_its_parts() {
+    for scheme in ["postgres", "postgresql", "PostgreSQL", "postgresql+psycopg2"] {
+        let config =
+            setup("", &[("DATABASE_URL", &format!("{scheme}://u:hunter2@h:1/d?sslmode=require"))]).load().unwrap();
+        assert_eq!(server(&config), "postgres://u:hunter2@h:1/d?sslmode=require");
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    }
+    let config = setup("", &[("POSTGRES_PASSWORD", "p@ss/w:rd %"), ("POSTGRES_DB", "jobs")]).load().unwrap();
+    assert_eq!(server(&config), "postgres://jobqueue:p%40ss%2Fw%3Ard%20%25@localhost:5432/jobs");
+    assert!(!format!("{config:?}").contains("p@ss"), "{config:?}");
+    let config = setup("[postgres]\nhost = \"::1\"\nport = 6000\nuser = \"joe\"", &[]).load().unwrap();
+    assert_eq!(server(&config), "postgres://joe@[::1]:6000/jobqueue");
+    let whole = setup("database_url = \"sqlite://x.db\"", &[("POSTGRES_HOST", "h")]).load().unwrap();
+    assert_eq!(whole.database.to_string(), "x.db", "a whole address wins");
+    for url in ["postgres://h", "postgres:h/d", "postgres://u:hunter2@h/", "postgres://h/a b"] {
+        let found = faults("", &[("DATABASE_URL", url)]);
+        assert!(found[0].contains("expected postgres://USER"), "{url}: {found:?}");
+        assert!(!found[0].contains("hunter2"), "{found:?}");
+    }
+    assert!(faults("", &[("POSTGRES_PORT", "x")])[0].starts_with("POSTGRES_PORT=x: expected a whole number"));
+}
+
+#[test]
+fn a_file_is_named_by_its_path() {
     for url in ["sqlite://", "sqlite://dir/", "sqlite://:memory:", "sqlite://a.db?mode=ro", "mysql://h/d", "a.db"] {
         assert!(faults("", &[("DATABASE_URL", url)])[0].contains("expected sqlite://PATH"), "{url}");
     }
     for (url, path) in [("sqlite://a/b.db", "a/b.db"), ("sqlite:///a/b.db", "/a/b.db"), ("sqlite:b.db", "b.db")] {
-        assert_eq!(setup("", &[("DATABASE_URL", url)]).load().unwrap().database.to_str(), Some(path), "{url}");
+        assert_eq!(setup("", &[("DATABASE_URL", url)]).load().unwrap().database.to_string(), path, "{url}");
     }
 }
 

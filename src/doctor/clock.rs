@@ -16,7 +16,8 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let now = SystemClock.now();
     let why = "delays, back-offs, expiry and rate limits go by it: tasks would start too early or too late";
     let fix = "set the clock and let it be kept: `timedatectl set-ntp true`, or chrony";
-    let latest = if config.database.exists() { sqlite::latest_moment(&config.database).ok().flatten() } else { None };
+    let file = config.database.file().filter(|file| file.exists());
+    let latest = file.and_then(|file| sqlite::latest_moment(file).ok().flatten());
     if now < EARLIEST {
         return vec![Finding::error(CHECK, "the clock is years behind", why, fix)];
     }

@@ -1,15 +1,39 @@
-//! The embedded database: who holds it, and whether its schema is this version's.
+//! The database: whether it can be reached, who holds it, and whether its schema is this version's.
+
+use std::path::Path;
 
 use super::Finding;
 use crate::{
-    config::Config,
-    store::{StoreErrorKind, sqlite},
+    config::{Config, Database},
+    store::{StoreErrorKind, postgres::PostgresStore, sqlite},
 };
 
 const CHECK: &str = "database";
 
 pub(super) fn examine(config: &Config, running: bool) -> Vec<Finding> {
-    let path = &config.database;
+    match &config.database {
+        Database::File(path) => file(path, running),
+        Database::Server(url) => vec![server(url.reveal())],
+    }
+}
+
+fn server(url: &str) -> Finding {
+    let migrations = PostgresStore::open(url).and_then(|store| Ok((store.name().clone(), store.migrations()?)));
+    match migrations {
+        Ok((name, (_, pending))) if pending.is_empty() => {
+            Finding::ok("schema", format!("{name} has this version's schema"))
+        }
+        Ok((name, (_, pending))) => pending_in(&name, &pending),
+        Err(error) => Finding::error(
+            CHECK,
+            error.to_string(),
+            "tasks are kept there: without it none is accepted",
+            "see that the server runs and that DATABASE_URL names it, a database, and a user who may work with it",
+        ),
+    }
+}
+
+fn file(path: &Path, running: bool) -> Vec<Finding> {
     if path.as_os_str().is_empty() {
         return Vec::new();
     }
@@ -37,25 +61,29 @@ pub(super) fn examine(config: &Config, running: bool) -> Vec<Finding> {
             }))
         }
     }
-    findings.push(schema(config));
+    findings.push(schema(path));
     findings
 }
 
-fn schema(config: &Config) -> Finding {
-    let path = config.database.display();
-    match sqlite::schema_of(&config.database) {
+fn pending_in(place: &str, pending: &[String]) -> Finding {
+    Finding::warning(
+        "schema",
+        format!("migrations are pending in {place}: {}", pending.join(", ")),
+        "the next start applies them; a version before this one may not work with the database after that",
+        "keep a copy of it, then run `jobqueue migrate up`",
+    )
+}
+
+fn schema(file: &Path) -> Finding {
+    let path = file.display();
+    match sqlite::schema_of(file) {
         Ok(schema) if !schema.unknown.is_empty() => Finding::error(
             "schema",
             format!("{path} was made by a newer version: {}", schema.unknown.join(", ")),
             "this version does not know what the newer one keeps there and could damage it",
             "run the newer version, or restore a copy from before the upgrade",
         ),
-        Ok(schema) if !schema.pending.is_empty() => Finding::warning(
-            "schema",
-            format!("migrations are pending in {path}: {}", schema.pending.join(", ")),
-            "the next start applies them; a version before this one may not work with the database after that",
-            "keep a copy of the file, then run `jobqueue migrate up`",
-        ),
+        Ok(schema) if !schema.pending.is_empty() => pending_in(&path.to_string(), &schema.pending),
         Ok(_) => Finding::ok("schema", format!("{path} has this version's schema")),
         Err(error) => {
             let why = match error.kind {

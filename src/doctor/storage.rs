@@ -17,7 +17,7 @@ const LITTLE: u64 = 1 << 30;
 const TOO_LITTLE: u64 = 100 << 20;
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let data = folder_of(&config.database);
+    let data = config.database.file().map_or_else(|| config.data_dir.clone(), folder_of);
     let mut findings = Vec::new();
     match writable(&data) {
         Ok(()) => {

@@ -173,12 +173,17 @@ impl Engine {
         self.admin(move |tx, _| tx.set_worker_state(worker, state), |_, _| {}).await
     }
 
-    /// Takes back what earlier incarnations on this data folder held. The file lock is the proof that they are dead;
-    /// `culprit` is the attempt that is known to have brought the last one down.
-    pub async fn reap_predecessors(&self, culprit: Option<LeaseToken>) -> Result<Reaped, StoreError> {
+    /// Takes back what earlier lives of this node held: all other workers of the store, or where it is shared those of this
+    /// node. The lock on its data folder is the proof that they are dead; `culprit` is the attempt that is known to have
+    /// brought the last one down.
+    pub async fn reap_predecessors(
+        &self,
+        node: Option<String>,
+        culprit: Option<LeaseToken>,
+    ) -> Result<Reaped, StoreError> {
         let worker = self.worker();
         let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());
-        self.admin(move |tx, now| tx.reap_others(Some(worker), culprit, now), tell).await
+        self.admin(move |tx, now| tx.reap_others(Some(worker), node.as_deref(), culprit, now), tell).await
     }
 
     /// Gives back tasks that the store says this node holds and that are nowhere in it: a crash between claim and run.

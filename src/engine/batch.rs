@@ -8,8 +8,8 @@ use super::{
     claim::ClaimOp,
     finish::{self, FinishOp},
     notice::After,
-    stage::Queues,
-    submit::SubmitOp,
+    stage::{Common, Queues},
+    submit::{self, SubmitOp},
 };
 use crate::{
     store::{Effects, StoreError, Tx},
@@ -55,9 +55,7 @@ impl Batch {
         for op in &mut self.claims {
             op.run(engine, tx, moment)?;
         }
-        for op in &mut self.submits {
-            op.run(engine, queues, tx)?;
-        }
+        submit::run(engine, queues, &mut self.submits, tx)?;
         for op in &mut self.admins {
             op.run(tx, now)?;
         }
@@ -66,7 +64,7 @@ impl Batch {
     }
 
     /// The transaction is on the disk.
-    pub(super) fn committed(self, engine: &Engine, queues: &mut Queues, after: &mut After) {
+    pub(super) fn committed(self, engine: &Engine, common: &Common, after: &mut After) {
         for op in self.finishes {
             op.committed(engine, after);
         }
@@ -74,7 +72,7 @@ impl Batch {
             op.committed(engine, after);
         }
         for op in self.submits {
-            op.committed(queues, after);
+            op.committed(common, after);
         }
         for op in self.admins {
             op.ended(Ok(()), after);

@@ -107,7 +107,8 @@ impl ClaimOp {
         let now = moment.now;
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
-        let Entrance { fenced, paused, weight, settings } = tx.entrance(&self.queue, engine.worker())?;
+        let Entrance { fenced, paused, weight, settings } =
+            tx.entrance(&self.queue, engine.worker(), engine.default_rate_limit().is_some())?;
         (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
             return Ok(());
@@ -178,7 +179,7 @@ impl ClaimOp {
     }
 
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
-        let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off }, .. } = self;
+        let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off, passed_over }, .. } = self;
         if found.paused || found.fenced {
             give_back(engine, &queue, entries.iter().chain(&surplus));
             if let Some(listener) = engine.listener().filter(|_| found.fenced) {
@@ -191,7 +192,7 @@ impl ClaimOp {
             // Who asks hears of the time by the reply: no wake is wanted.
             engine.broker().hint(&put_off);
         }
-        give_back(engine, &queue, surplus.iter());
+        give_back(engine, &queue, surplus.iter().chain(&passed_over));
         for task in &tasks {
             after.changed(task.id, &task.queue, Status::Running);
         }
@@ -202,7 +203,7 @@ impl ClaimOp {
         let next_due = [found.next_due, put_off_until].into_iter().flatten().min();
         reply(Ok(ClaimReply {
             grants,
-            more: !found.drained,
+            more: !found.drained || !passed_over.is_empty(),
             paused: false,
             weight: found.weight,
             next_due,

@@ -1,4 +1,4 @@
-//! What waits for the stage thread.
+//! What waits for the stage threads.
 //!
 //! No timer makes batches: what arrives while a commit is under way is the next one.
 
@@ -21,9 +21,31 @@ pub(super) const SUBMIT_ROWS: usize = 20_000;
 /// Rows of submissions in one transaction, unless a single request brings more.
 const ROWS_PER_BATCH: usize = 512;
 
+/// The kinds of operations that a stage takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// The only stage there is.
+    Everything,
+    Submits,
+    Claims,
+    Finishes,
+    Admins,
+}
+
+impl Duty {
+    /// Of several stages.
+    pub(super) const EACH: [Self; 4] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins];
+
+    fn takes(self, kind: Self) -> bool {
+        self == Self::Everything || self == kind
+    }
+}
+
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     filled: Condvar,
+    /// As many wait for work as there are stages: which of them the work is for is theirs to see.
+    stages: usize,
     /// One permit a row.
     pub(super) room: Semaphore,
 }
@@ -39,13 +61,11 @@ struct Waiting {
     closed: bool,
 }
 
-impl Default for Inbox {
-    fn default() -> Self {
-        Self { waiting: Mutex::default(), filled: Condvar::new(), room: Semaphore::new(SUBMIT_ROWS) }
-    }
-}
-
 impl Inbox {
+    pub(super) fn new(stages: usize) -> Self {
+        Self { waiting: Mutex::default(), filled: Condvar::new(), stages, room: Semaphore::new(SUBMIT_ROWS) }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing under this lock can panic half way.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,7 +79,11 @@ impl Inbox {
         }
         into(&mut waiting, op);
         drop(waiting);
-        self.filled.notify_one();
+        if self.stages == 1 {
+            self.filled.notify_one()
+        } else {
+            self.filled.notify_all()
+        }
         Ok(())
     }
 
@@ -70,6 +94,7 @@ impl Inbox {
     /// Outcomes that could not be committed: they are owed, whether the engine is closed or not.
     pub(super) fn put_back(&self, ops: Vec<FinishOp>) {
         self.waiting().finishes.extend(ops);
+        self.filled.notify_all();
     }
 
     pub(super) fn claim(&self, op: ClaimOp) -> Result<(), ClaimOp> {
@@ -99,10 +124,10 @@ impl Inbox {
     }
 
     /// Waits for work and takes it; `None` when the engine is closed and all is done.
-    pub(super) fn take(&self) -> Option<Batch> {
+    pub(super) fn take(&self, duty: Duty) -> Option<Batch> {
         let mut waiting = self.waiting();
         loop {
-            let batch = waiting.take();
+            let batch = waiting.take(duty);
             if !batch.is_empty() {
                 return Some(batch);
             }
@@ -115,14 +140,20 @@ impl Inbox {
 }
 
 impl Waiting {
-    fn take(&mut self) -> Batch {
-        let mut batch = Batch {
-            finishes: std::mem::take(&mut self.finishes),
-            claims: std::mem::take(&mut self.claims),
-            submits: Vec::new(),
-            admins: std::mem::take(&mut self.admins),
-            ..Batch::default()
-        };
+    fn take(&mut self, duty: Duty) -> Batch {
+        let mut batch = Batch::default();
+        if duty.takes(Duty::Finishes) {
+            batch.finishes = std::mem::take(&mut self.finishes);
+        }
+        if duty.takes(Duty::Claims) {
+            batch.claims = std::mem::take(&mut self.claims);
+        }
+        if duty.takes(Duty::Admins) {
+            batch.admins = std::mem::take(&mut self.admins);
+        }
+        if !duty.takes(Duty::Submits) {
+            return batch;
+        }
         let mut rows = 0;
         while let Some(next) = self.submits.front() {
             rows += next.rows();

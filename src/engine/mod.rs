@@ -1,6 +1,6 @@
 //! The only code that changes a task's state: one verb, one function. Store and broker in the right order.
 //!
-//! A verb becomes an operation in the [`inbox`]; the [`stage`] thread takes all that wait, runs them in one transaction,
+//! A verb becomes an operation in the [`inbox`]; a [`stage`] thread takes all that wait, runs them in one transaction,
 //! and only after the commit answers the callers, tells the broker and wakes who is to be woken.
 
 mod admin;
@@ -22,7 +22,7 @@ mod trouble;
 mod watch;
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -72,6 +72,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     inbox: inbox::Inbox,
+    common: stage::Common,
     reader: Arc<dyn Reader>,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
@@ -89,34 +90,40 @@ struct Inner {
     failed: AtomicU64,
 }
 
-/// The thread that commits. Ends when the engine is closed and everything in the inbox is done.
-pub struct StageThread(std::thread::JoinHandle<()>);
+/// The threads that commit. They end when the engine is closed and everything in the inbox is done.
+pub struct StageThreads(Vec<std::thread::JoinHandle<()>>);
 
-impl StageThread {
+impl StageThreads {
     /// Waits until all that was asked for before the close is on the disk.
     pub fn join(self) {
-        if self.0.join().is_err() {
-            log::error!("The stage thread panicked; what it had not committed was not acknowledged either");
+        for thread in self.0 {
+            if thread.join().is_err() {
+                log::error!("A stage thread panicked; what it had not committed was not acknowledged either");
+            }
         }
     }
 }
 
 impl Engine {
-    /// Starts the embedded engine: one stage thread for submissions, claims and outcomes, on one connection.
+    /// Starts the engine: with one session a stage thread for everything, with four one each for submissions, claims,
+    /// outcomes and the rest.
     pub fn start(
-        mut session: Box<dyn Session>,
+        mut sessions: Vec<Box<dyn Session>>,
         reader: Arc<dyn Reader>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         settings: Settings,
         worker: &WorkerInfo,
-    ) -> Result<(Self, StageThread), StoreError> {
-        session.transaction(&mut |tx| tx.register_worker(worker))?;
+    ) -> Result<(Self, StageThreads), StoreError> {
+        if let Some(session) = sessions.first_mut() {
+            session.transaction(&mut |tx| tx.register_worker(worker))?;
+        }
         let known = reader.queues()?;
         let meter = Meter::new(worker.slots, clock.now());
         let keys = Keys::new(&settings.keys, reader.keys()?);
         let engine = Self(Arc::new(Inner {
-            inbox: inbox::Inbox::default(),
+            inbox: inbox::Inbox::new(sessions.len()),
+            common: stage::Common::default(),
             reader,
             broker,
             clock,
@@ -139,13 +146,13 @@ impl Engine {
             engine.0.settings_of.set(&name, row.settings);
             queues.insert(name);
         }
-        let stage = stage::Stage::new(engine.clone(), session, queues);
-        let thread = std::thread::Builder::new().name("stage".into()).spawn(move || stage.run()).map_err(|error| {
+        *engine.0.common.queues.write().unwrap_or_else(PoisonError::into_inner) = queues;
+        let threads = stage_threads(&engine, sessions).map_err(|error| {
             let store: Arc<str> = "this process".into();
-            let message = format!("cannot start the stage thread: {error}");
+            let message = format!("cannot start the stage threads: {error}");
             StoreError::new(crate::store::StoreErrorKind::Unavailable, &store, message)
         })?;
-        Ok((engine, StageThread(thread)))
+        Ok((engine, StageThreads(threads)))
     }
 
     /// Who is told of wakes and changes. Set once, by the actors.
@@ -214,4 +221,16 @@ impl Engine {
     fn listener(&self) -> Option<&Arc<dyn Listener>> {
         self.0.listener.get()
     }
+}
+
+fn stage_threads(
+    engine: &Engine,
+    sessions: Vec<Box<dyn Session>>,
+) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
+    let duties: &[inbox::Duty] = if sessions.len() == 1 { &[inbox::Duty::Everything] } else { &inbox::Duty::EACH };
+    let start = |(session, duty): (_, &inbox::Duty)| {
+        let stage = stage::Stage::new(engine.clone(), *duty, session);
+        std::thread::Builder::new().name("stage".into()).spawn(move || stage.run())
+    };
+    sessions.into_iter().zip(duties).map(start).collect()
 }

@@ -1,8 +1,11 @@
-//! The stage: the one thread that commits.
+//! A stage: a thread that commits. Of a store with one writer there is one for everything, else one for each kind of work.
 
 use std::{
     collections::HashSet,
-    sync::Arc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,6 +13,7 @@ use super::{
     Engine,
     batch::{Batch, Moment},
     finish,
+    inbox::Duty,
     notice::After,
     trouble,
 };
@@ -26,25 +30,49 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A failing store is reported at most this often.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
+/// What the stages of an engine have in common.
+#[derive(Default)]
+pub(super) struct Common {
+    pub(super) queues: RwLock<Queues>,
+    /// Queues that wait for one of their running tasks to end.
+    at_cap: Mutex<HashSet<Arc<str>>>,
+    /// Commits that ended tasks: raised before `at_cap` is looked at.
+    ends: AtomicU64,
+}
+
+impl Common {
+    fn at_cap(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.at_cap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn queue_made(&self, queue: &Arc<str>) {
+        if !self.queues.read().unwrap_or_else(PoisonError::into_inner).contains(queue) {
+            self.queues_mut().insert(queue.clone());
+        }
+    }
+
+    fn queues_mut(&self) -> RwLockWriteGuard<'_, Queues> {
+        self.queues.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub(super) struct Stage {
     engine: Engine,
+    duty: Duty,
     session: Box<dyn Session>,
-    queues: Queues,
     /// The latest time used: it never goes back, whatever the clock does.
     now: Millis,
     reported: Option<Instant>,
     failing: bool,
-    /// Queues that wait for one of their running tasks to end.
-    at_cap: HashSet<Arc<str>>,
 }
 
 impl Stage {
-    pub(super) fn new(engine: Engine, session: Box<dyn Session>, queues: Queues) -> Self {
-        Self { engine, session, queues, now: 0, reported: None, failing: false, at_cap: HashSet::new() }
+    pub(super) fn new(engine: Engine, duty: Duty, session: Box<dyn Session>) -> Self {
+        Self { engine, duty, session, now: 0, reported: None, failing: false }
     }
 
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.engine.0.inbox.take() {
+        while let Some(batch) = self.engine.0.inbox.take(self.duty) {
             self.commit(batch);
         }
     }
@@ -52,11 +80,16 @@ impl Stage {
     fn commit(&mut self, mut batch: Batch) {
         let began = Instant::now();
         self.now = self.now.max(self.engine.clock().now());
-        let (engine, queues, moment) = (&self.engine, &self.queues, Moment { now: self.now, began });
-        match self.session.transaction(&mut |tx| batch.run(engine, queues, tx, moment)) {
+        let (engine, moment) = (&self.engine, Moment { now: self.now, began });
+        let ends = engine.0.common.ends.load(Ordering::SeqCst);
+        let done = {
+            let queues = engine.0.common.queues.read().unwrap_or_else(PoisonError::into_inner);
+            self.session.transaction(&mut |tx| batch.run(engine, &queues, tx, moment))
+        };
+        match done {
             Ok(()) => {
                 self.engine.0.meter.committed(&batch, self.now, began.elapsed());
-                self.committed(batch);
+                self.committed(batch, ends);
             }
             // One item may be at fault, and strangers must not fail with it.
             Err(error) if error.is_refusal() && batch.len() > 1 => {
@@ -68,17 +101,24 @@ impl Stage {
         }
     }
 
-    fn committed(&mut self, batch: Batch) {
+    fn committed(&mut self, batch: Batch, ends: u64) {
         if std::mem::take(&mut self.failing) {
             self.engine.0.trouble.over();
             log::info!("The store answers again");
         }
+        let common = &self.engine.0.common;
+        let ends = if batch.finishes.is_empty() && batch.admins.is_empty() {
+            ends
+        } else {
+            common.ends.fetch_add(1, Ordering::SeqCst) + 1
+        };
         let mut after = self.after();
-        batch.committed(&self.engine, &mut self.queues, &mut after);
-        for queue in &after.deleted {
-            self.queues.remove(queue);
+        batch.committed(&self.engine, common, &mut after);
+        if !after.deleted.is_empty() {
+            let mut queues = common.queues_mut();
+            queues.retain(|queue| !after.deleted.contains(queue));
         }
-        self.tell(after);
+        self.tell(after, ends);
     }
 
     fn failed(&mut self, batch: Batch, error: &StoreError) {
@@ -86,7 +126,7 @@ impl Stage {
         self.report(error);
         let mut after = self.after();
         let owed = batch.failed(&self.engine, error, &mut after);
-        self.tell(after);
+        self.tell(after, self.engine.0.common.ends.load(Ordering::SeqCst));
         if owed.is_empty() {
             return;
         }
@@ -119,13 +159,13 @@ impl Stage {
 
     fn after(&self) -> After {
         let interested = self.engine.listener().is_some_and(|listener| listener.is_interested());
-        let freed = (!self.at_cap.is_empty()).then(Default::default);
+        let freed = (!self.engine.0.common.at_cap().is_empty()).then(Default::default);
         After { changes: interested.then(Default::default), freed, ..After::default() }
     }
 
     /// Hints only now: a broker that hears of a task before its commit would offer what may never exist.
-    fn tell(&mut self, after: After) {
-        let freed = self.freed(&after);
+    fn tell(&self, after: After, ends: u64) {
+        let freed = self.freed(&after, ends);
         let woken = if after.ready.is_empty() { Vec::new() } else { self.engine.broker().hint(&after.ready) };
         self.engine.0.watches.ended(&after.ended);
         let Some(listener) = self.engine.listener() else { return };
@@ -140,11 +180,22 @@ impl Stage {
         }
     }
 
-    /// Queues that may go on: a task of theirs has ended, and their last claim met the cap before that.
-    fn freed(&mut self, after: &After) -> Vec<Arc<str>> {
+    /// Queues that may go on: a task of theirs has ended, and their last claim met the cap before that. Where one ended
+    /// while a claim that met the cap was under way, by another stage, it is not known whether the claim saw that: it goes on
+    /// too.
+    fn freed(&self, after: &After, ends: u64) -> Vec<Arc<str>> {
+        let common = &self.engine.0.common;
+        if after.at_cap.is_empty() && after.freed.is_none() {
+            return Vec::new();
+        }
+        let mut at_cap = common.at_cap();
         let freed = after.freed.iter().flatten().filter(|queue| !after.at_cap.contains(queue));
-        let freed: Vec<_> = freed.filter(|queue| self.at_cap.remove(*queue)).cloned().collect();
-        self.at_cap.extend(after.at_cap.iter().cloned());
+        let mut freed: Vec<_> = freed.filter(|queue| at_cap.remove(*queue)).cloned().collect();
+        if common.ends.load(Ordering::SeqCst) == ends {
+            at_cap.extend(after.at_cap.iter().cloned());
+        } else {
+            freed.extend(after.at_cap.iter().cloned());
+        }
         freed
     }
 }

@@ -2,13 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    iter::Peekable,
     sync::Arc,
     time::Duration,
 };
 
 use tokio::sync::oneshot;
 
-use super::{Engine, inbox::SUBMIT_ROWS, notice::After, stage::Queues};
+use super::{
+    Engine,
+    inbox::SUBMIT_ROWS,
+    notice::After,
+    stage::{Common, Queues},
+};
 use crate::{
     store::{IdempotencyKey, Inserted, StoreError, StoreErrorKind, StoredOutcome, Tx},
     task::{NewTask, Ready, Status, UniqueConflict, graph},
@@ -92,12 +98,61 @@ impl Engine {
     }
 }
 
+/// All that wait. Requests that want nothing but their tasks stored share one statement.
+pub(super) fn run(engine: &Engine, queues: &Queues, ops: &mut [SubmitOp], tx: &mut dyn Tx) -> Result<(), StoreError> {
+    for ops in ops.chunk_by_mut(|one, next| one.is_plain(engine, queues) && next.is_plain(engine, queues)) {
+        if let [only] = ops {
+            only.run(engine, queues, tx)?;
+            continue;
+        }
+        let tasks: Vec<_> = ops.iter().flat_map(|op| &op.submission.tasks).collect();
+        let mut inserted = tx.insert(&tasks)?.into_iter();
+        for op in ops {
+            (op.refused, op.replayed) = (None, false);
+            op.outcomes = vec![StoredOutcome::Full; op.rows()];
+            for (index, inserted) in inserted.by_ref().take(op.rows()).enumerate() {
+                op.inserted(index, inserted);
+            }
+            op.refused = None;
+        }
+    }
+    Ok(())
+}
+
+fn max_depth(engine: &Engine, queue: &str) -> Option<u32> {
+    engine.queue_settings(queue).and_then(|settings| settings.max_depth)
+}
+
+fn is_full(engine: &Engine, tx: &mut dyn Tx, queue: &str) -> Result<bool, StoreError> {
+    match max_depth(engine, queue) {
+        Some(most) => Ok(tx.depth(queue)? >= u64::from(most)),
+        None => Ok(false),
+    }
+}
+
 impl SubmitOp {
+    /// It can be stored along with others: to queues there are, without bounds, and each task for itself.
+    fn is_plain(&self, engine: &Engine, queues: &Queues) -> bool {
+        let to_plain = |task: &NewTask| queues.contains(&task.queue) && max_depth(engine, &task.queue).is_none();
+        !self.submission.atomic
+            && self.submission.idempotency.is_none()
+            && self.order.is_none()
+            && self.submission.tasks.iter().all(to_plain)
+    }
+
+    fn ensure_queues(&self, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        let stored = self.submission.tasks.iter().zip(&self.outcomes);
+        let stored = stored.filter(|(_, outcome)| matches!(outcome, StoredOutcome::Created { .. }));
+        let new = stored.map(|(task, _)| task).filter(|task| !queues.contains(&task.queue));
+        let new: HashMap<&str, _> = new.map(|task| (&*task.queue, task.created_at)).collect();
+        new.into_iter().try_for_each(|(queue, at)| tx.ensure_queue(queue, at))
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.submission.tasks.len()
     }
 
-    pub(super) fn run(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
+    fn run(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
         self.outcomes.clear();
         self.refused = None;
         self.replayed = false;
@@ -118,7 +173,8 @@ impl SubmitOp {
         if self.submission.atomic {
             tx.savepoint()?;
         }
-        self.insert_all(engine, queues, tx)?;
+        self.insert_all(engine, tx)?;
+        self.ensure_queues(queues, tx)?;
         if !self.submission.atomic {
             // Each is answered for itself.
             self.refused = None;
@@ -145,49 +201,62 @@ impl SubmitOp {
         too_many
     }
 
-    fn insert_all(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
+    fn insert_all(&mut self, engine: &Engine, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        self.outcomes = vec![StoredOutcome::Full; self.submission.tasks.len()];
         // The order is needed again should this transaction be rolled back and run in parts.
-        let Some(order) = self.order.clone() else {
-            for index in 0..self.submission.tasks.len() {
-                let outcome = self.insert(index, engine, queues, tx)?;
-                self.outcomes.push(outcome);
-            }
-            return Ok(());
-        };
+        let order = self.order.clone();
+        let mut left = order.unwrap_or_else(|| (0..self.submission.tasks.len()).collect()).into_iter().peekable();
         // A parent whose unique key is held is the holder.
         let mut moved = HashMap::new();
-        self.outcomes = vec![StoredOutcome::Full; order.len()];
-        for &index in &order {
-            let parents = &mut self.submission.tasks[index].parents;
-            parents.iter_mut().for_each(|parent| parent.id = *moved.get(&parent.id).unwrap_or(&parent.id));
-            let outcome = self.insert(index, engine, queues, tx)?;
-            if let StoredOutcome::Deduplicated { id } = outcome {
-                moved.insert(self.submission.tasks[index].id, id);
+        while left.peek().is_some() {
+            let together = self.together(engine, &mut left);
+            for &index in &together {
+                let parents = &mut self.submission.tasks[index].parents;
+                parents.iter_mut().for_each(|parent| parent.id = *moved.get(&parent.id).unwrap_or(&parent.id));
             }
-            self.outcomes[index] = outcome;
+            if let [only] = together[..]
+                && is_full(engine, tx, &self.submission.tasks[only].queue)?
+            {
+                self.refused.get_or_insert(SubmitError::Full { index: only });
+                continue;
+            }
+            let tasks: Vec<_> = together.iter().map(|&index| &self.submission.tasks[index]).collect();
+            for (&index, inserted) in together.iter().zip(tx.insert(&tasks)?) {
+                if let StoredOutcome::Deduplicated { id } = self.inserted(index, inserted) {
+                    moved.insert(self.submission.tasks[index].id, id);
+                }
+            }
         }
         Ok(())
     }
 
-    fn insert(
-        &mut self,
-        index: usize,
-        engine: &Engine,
-        queues: &Queues,
-        tx: &mut dyn Tx,
-    ) -> Result<StoredOutcome, StoreError> {
-        let task = &mut self.submission.tasks[index];
-        if let Some(most) = engine.queue_settings(&task.queue).and_then(|settings| settings.max_depth)
-            && tx.depth(&task.queue)? >= u64::from(most)
-        {
-            self.refused.get_or_insert(SubmitError::Full { index });
-            return Ok(StoredOutcome::Full);
+    /// The next tasks that can be stored by one call: none is another's parent, and none goes where the depth is bounded,
+    /// unless it is the only one.
+    fn together(&self, engine: &Engine, left: &mut Peekable<impl Iterator<Item = usize>>) -> Vec<usize> {
+        let tasks = &self.submission.tasks;
+        let (mut together, mut ids) = (Vec::new(), HashSet::new());
+        while let Some(&next) = left.peek() {
+            let bounded = max_depth(engine, &tasks[next].queue).is_some();
+            let follows = tasks[next].parents.iter().any(|parent| ids.contains(&parent.id));
+            if !together.is_empty() && (bounded || follows) {
+                break;
+            }
+            together.push(next);
+            left.next();
+            if bounded {
+                break;
+            }
+            if self.order.is_some() {
+                ids.insert(tasks[next].id);
+            }
         }
-        Ok(match tx.insert(task)? {
+        together
+    }
+
+    fn inserted(&mut self, index: usize, inserted: Inserted) -> StoredOutcome {
+        let task = &mut self.submission.tasks[index];
+        let outcome = match inserted {
             Inserted::As(status) => {
-                if !queues.contains(&task.queue) {
-                    tx.ensure_queue(&task.queue, task.created_at)?;
-                }
                 task.by_parents = matches!(status, Status::Pending | Status::Skipped).then_some(status);
                 StoredOutcome::Created { id: task.id, at: task.created_at, by_parents: task.by_parents }
             }
@@ -202,10 +271,12 @@ impl SubmitOp {
                 self.refused.get_or_insert(SubmitError::Conflict { index, holder: id });
                 StoredOutcome::Rejected { id }
             }
-        })
+        };
+        self.outcomes[index] = outcome;
+        outcome
     }
 
-    pub(super) fn committed(self, queues: &mut Queues, after: &mut After) {
+    pub(super) fn committed(self, common: &Common, after: &mut After) {
         let Self { submission, outcomes, replayed, refused, reply, .. } = self;
         if let Some(refused) = refused {
             let _ = reply.send(Err(refused));
@@ -214,9 +285,7 @@ impl SubmitOp {
         if !replayed {
             for (task, outcome) in submission.tasks.iter().zip(&outcomes) {
                 if matches!(outcome, StoredOutcome::Created { .. }) {
-                    if !queues.contains(&task.queue) {
-                        queues.insert(task.queue.clone());
-                    }
+                    common.queue_made(&task.queue);
                     after.changed(task.id, &task.queue, task.first_status());
                     if task.by_parents.is_some() {
                         continue;

@@ -72,18 +72,18 @@ impl ApiState {
 
     /// A store that answers reads may still take nothing.
     async fn store(&self) -> PartView {
-        const KIND: &str = "sqlite";
+        let kind = self.engine.reader().kind();
         if let Some(error) = self.ping().await {
-            return PartView::of(KIND, "down", Some(error));
+            return PartView::of(kind, "down", Some(error));
         }
-        let Some(trouble) = self.engine.trouble() else { return PartView::of(KIND, "ok", None) };
+        let Some(trouble) = self.engine.trouble() else { return PartView::of(kind, "ok", None) };
         let status = match trouble.error.kind {
             StoreErrorKind::Full => "full",
             StoreErrorKind::Locked => "locked",
             _ => "down",
         };
         let (since, meanwhile) = (Some(Time(trouble.since)), Some(trouble.meanwhile()));
-        PartView { since, meanwhile, ..PartView::of(KIND, status, Some(trouble.error.to_string())) }
+        PartView { since, meanwhile, ..PartView::of(kind, status, Some(trouble.error.to_string())) }
     }
 }
 

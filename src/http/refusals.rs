@@ -52,7 +52,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error.kind {
             StoreErrorKind::Full => Self::new(Code::StoreFull, "No space is left to store this. Nothing was changed"),
-            StoreErrorKind::Unavailable | StoreErrorKind::Locked => {
+            StoreErrorKind::Indeterminate => {
+                let detail = "The store was lost while it committed: this may have been done or not";
+                Self::later(Code::Indeterminate, detail, AWAY)
+            }
+            StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Contended => {
                 Self::later(Code::StoreUnavailable, format!("The store does not answer: {}", error.message), AWAY)
             }
             StoreErrorKind::Schema => {

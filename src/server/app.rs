@@ -2,18 +2,17 @@
 
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
-    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use super::{Embedded, StartError, signals::StopSignals};
+use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
-    config::{CommandConfig, Config, Timeout},
+    config::{CommandConfig, Config, Database, Timeout},
     engine::{Engine, Key, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
-    store::{Act, sqlite::SqliteStore},
+    store::{Act, Store},
     task::{
         Millis, RateLimit, RetryPolicy,
         rate::{Algorithm, LimitBy},
@@ -183,8 +182,8 @@ fn refuse_open(config: &Config) -> Result<(), RunError> {
     if !config.api.is_open() {
         return Ok(());
     }
-    if config.database.exists() {
-        let store = SqliteStore::open(&config.database).map_err(StartError::Store)?;
+    if !matches!(&config.database, Database::File(path) if !path.exists()) {
+        let store = Store::open(&location(&config.database)).map_err(StartError::Store)?;
         store.migrate_up().map_err(StartError::Store)?;
         if !store.reader().keys().map_err(StartError::Store)?.is_empty() {
             return Ok(());
@@ -235,7 +234,7 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
     let configured = config.api.keys.iter().enumerate();
     let keys = configured.map(|(number, key)| Arc::new(Key::configured(&name(number), key.reveal()))).collect();
     let engine_settings = Settings { retry, keys, rate_limit: default_limit(config), ..Settings::default() };
-    let node = Embedded::start(Path::new(&config.database), registry, settings, engine_settings).await?;
+    let node = Embedded::start(&Place::of(config), registry, settings, engine_settings).await?;
     set_weights(&node.engine, config).await?;
     Ok(node)
 }

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+use super::node::{Identity, Place};
+
 use crate::{
     actors::{
         Link, Node, NodeSettings,
@@ -13,8 +15,8 @@ use crate::{
     },
     broker::InProcess,
     clock::{Clock as _, SystemClock},
-    engine::{Engine, Settings, StageThread},
-    store::{StoreError, WorkerInfo, sqlite::SqliteStore},
+    engine::{Engine, Settings, StageThreads},
+    store::{Location, Store, StoreError, WorkerInfo},
     task::WorkerId,
     work::{Registry, witness},
 };
@@ -28,8 +30,10 @@ pub struct Embedded {
     pub node: Arc<Node>,
     pub worker: WorkerInfo,
     root: Root,
-    stage: StageThread,
+    stages: StageThreads,
     handlers: Handlers,
+    /// Free again when nothing of this node is left.
+    _identity: Option<Identity>,
 }
 
 /// The runtime of the handlers. Dropped as it is on an arbiter, a runtime would panic: it waits for its threads.
@@ -57,6 +61,8 @@ impl Drop for Handlers {
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Node(String),
     #[error("cannot start the threads that run handlers: {0}")]
     Handlers(std::io::Error),
 }
@@ -65,28 +71,33 @@ impl Embedded {
     /// Opens the store (bringing its schema up), takes back what an earlier life of this node held, and starts the tree on
     /// this thread's arbiter.
     pub async fn start(
-        database: &Path,
+        place: &Place,
         registry: Registry,
         settings: NodeSettings,
         engine_settings: Settings,
     ) -> Result<Self, StartError> {
-        let store = SqliteStore::open(database)?;
+        let identity = match &place.store {
+            Location::File(_) => None,
+            Location::Server(_) => Some(Identity::take(&place.data).map_err(StartError::Node)?),
+        };
+        let node_id = identity.as_ref().map(|identity| identity.id.clone());
+        let store = Store::open(&place.store)?;
         for migration in store.migrate_up()? {
             log::info!("Migration {migration} was applied to {}", store.name());
         }
         let runtime = handler_runtime().map_err(StartError::Handlers)?;
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
-        let worker = worker_info(clock.now(), settings.slots);
-        let (engine, stage) = Engine::start(
-            store.session()?,
+        let worker = worker_info(clock.now(), settings.slots, node_id.clone());
+        let (engine, stages) = Engine::start(
+            store.sessions()?,
             store.reader(),
             Arc::new(InProcess::default()),
             clock,
             engine_settings,
             &worker,
         )?;
-        take_over(&engine, database).await?;
+        take_over(&engine, node_id, &place.witness()).await?;
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -106,7 +117,7 @@ impl Embedded {
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());
         }
-        Ok(Self { engine, node, worker, root, stage, handlers })
+        Ok(Self { engine, node, worker, root, stages, handlers, _identity: identity })
     }
 
     /// Resolves when the tree has ended, by [`Embedded::stop`] or by giving up.
@@ -117,7 +128,7 @@ impl Embedded {
     /// Starts nothing more and lets running tasks end within the drain, or until `at_once` resolves; what is left goes back
     /// to its queue.
     pub async fn stop(self, at_once: impl Future<Output = ()>) -> Exit {
-        let Self { engine, root, stage, handlers, .. } = self;
+        let Self { engine, root, stages, handlers, _identity, .. } = self;
         if let Err(error) = engine.set_worker_state("draining").await {
             log::warn!("The store could not be told that this node drains: {error}");
         }
@@ -133,7 +144,7 @@ impl Embedded {
         let ended = tokio::task::spawn_blocking(move || {
             handlers.end();
             engine.close();
-            stage.join();
+            stages.join();
         });
         if ended.await.is_err() {
             log::error!("The end of the stage could not be waited for");
@@ -149,10 +160,11 @@ fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
 }
 
-fn worker_info(now: i64, slots: usize) -> WorkerInfo {
+fn worker_info(now: i64, slots: usize, node: Option<String>) -> WorkerInfo {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
         id: WorkerId::new(),
+        node,
         host: if host.is_empty() { "localhost".into() } else { host },
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -162,11 +174,8 @@ fn worker_info(now: i64, slots: usize) -> WorkerInfo {
 }
 
 /// Takes back what earlier lives of this node held, and sees to it that a crash of this one names its cause.
-async fn take_over(engine: &Engine, database: &Path) -> Result<(), StoreError> {
-    let mut witness = database.as_os_str().to_owned();
-    witness.push(".crash");
-    let witness = Path::new(&witness);
-    let reaped = engine.reap_predecessors(witness::last_words(witness)).await?;
+async fn take_over(engine: &Engine, node: Option<String>, witness: &Path) -> Result<(), StoreError> {
+    let reaped = engine.reap_predecessors(node, witness::last_words(witness)).await?;
     // After the commit: what was written there has been heard.
     if let Err(error) = witness::listen(witness) {
         log::warn!("A crash of this process will not name its cause: {}: {error}", witness.display());

@@ -1,8 +1,8 @@
 //! What the command line does within this process.
 
-use std::{ffi::OsString, path::Path};
+use std::ffi::OsString;
 
-use super::{App, RunError};
+use super::{App, RunError, node::location};
 use crate::{
     bench,
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
@@ -10,9 +10,9 @@ use crate::{
     config::Config,
     doctor, http, logging,
     store::{
-        Act, KeyAdded, StoreError,
+        Act, KeyAdded, Store, StoreError,
         invariants::{Inspect as _, Inspected},
-        sqlite::{ReadOnlyStore, SqliteStore},
+        sqlite::ReadOnlyStore,
     },
     work::{Guard, demo},
 };
@@ -48,7 +48,7 @@ fn serve(config: Config, options: ServeOptions) -> Result<(), Failure> {
 
 fn migrate(config: Config, action: Migrate) -> Result<String, Failure> {
     let failed = |error: StoreError| Failure::failed(error.to_string());
-    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    let store = Store::open(&location(&config.database)).map_err(failed)?;
     Ok(match action {
         Migrate::Up => match store.migrate_up().map_err(failed)?.as_slice() {
             [] => "nothing to do: every migration is applied".into(),
@@ -72,7 +72,7 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
     let failed = |error: StoreError| Failure::failed(error.to_string());
     let now = SystemClock.now();
     let (row, shown) = http::offline_key(&body, now).map_err(Failure::usage)?;
-    let store = SqliteStore::open(Path::new(&config.database)).map_err(failed)?;
+    let store = Store::open(&location(&config.database)).map_err(failed)?;
     store.migrate_up().map_err(failed)?;
     let act = Act::local("key.create", row.id);
     let mut added = KeyAdded::Done;
@@ -92,7 +92,9 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
 }
 
 fn check(config: &Config) -> Result<Vec<Inspected>, Failure> {
-    let path = &config.database;
+    let Some(path) = config.database.file() else {
+        return Err(Failure::usage("this version checks the invariants of a SQLite file only, not of PostgreSQL"));
+    };
     if !path.exists() {
         return Err(Failure::not_found(format!(
             "there is no database at {}; name another with --database-url or DATABASE_URL",

@@ -3,8 +3,10 @@
 mod app;
 mod embedded;
 mod hooks;
+mod node;
 mod signals;
 
 pub use app::{App, RunError};
 pub use embedded::{Embedded, StartError};
 pub use hooks::hooks;
+pub use node::Place;

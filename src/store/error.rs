@@ -11,12 +11,24 @@ pub enum StoreErrorKind {
     Locked,
     /// A statement or a value was refused: this request is at fault, or we are.
     Refused,
+    /// Others were in the way of every try: nothing was changed.
+    Contended,
+    /// The connection was lost in the midst of a commit: it may have happened.
+    Indeterminate,
     /// The migrations in the store are not this binary's.
     Schema,
 }
 
 impl StoreErrorKind {
-    pub const ALL: [Self; 5] = [Self::Full, Self::Unavailable, Self::Locked, Self::Refused, Self::Schema];
+    pub const ALL: [Self; 7] = [
+        Self::Full,
+        Self::Unavailable,
+        Self::Locked,
+        Self::Refused,
+        Self::Contended,
+        Self::Indeterminate,
+        Self::Schema,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,6 +36,8 @@ impl StoreErrorKind {
             Self::Unavailable => "unavailable",
             Self::Locked => "locked",
             Self::Refused => "refused",
+            Self::Contended => "contended",
+            Self::Indeterminate => "indeterminate",
             Self::Schema => "schema",
         }
     }

@@ -4,14 +4,17 @@
 //! and in which order they are made is the engine's.
 
 mod access;
+mod any;
 mod error;
 pub mod invariants;
 mod operations;
+pub mod postgres;
 mod rows;
 mod session;
 pub mod sqlite;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
+pub use any::{Location, Store};
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
@@ -81,6 +84,8 @@ pub trait Reader: Send + Sync {
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;
     /// Acts of the audit log, newest first, those before `before` if it is given.
     fn audit(&self, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// What an operator calls this kind of store: `sqlite`, `postgresql`.
+    fn kind(&self) -> &'static str;
     /// Answers within the pool's patience, or says why not.
     fn ping(&self) -> Result<(), StoreError>;
 }

@@ -30,16 +30,18 @@ pub trait Tx {
     fn keep(&mut self) -> Result<(), StoreError>;
 
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError>;
-    /// Stores a task, unless its unique key is held by a live one or a parent is not known. Parents come first.
-    fn insert(&mut self, task: &NewTask) -> Result<Inserted, StoreError>;
+    /// Stores tasks, each unless its unique key is held by a live one or a parent is not known; what became of each, in their
+    /// order. Parents come in a call before that of their children.
+    fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError>;
     /// Tasks that wait in a queue.
     fn depth(&mut self, queue: &str) -> Result<u64, StoreError>;
     /// The answer once given under an idempotency key.
     fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError>;
     fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError>;
 
-    /// Whether and how a worker may take tasks of the queue.
-    fn entrance(&mut self, queue: &str, worker: WorkerId) -> Result<Entrance, StoreError>;
+    /// Whether and how a worker may take tasks of the queue. `limited`: a limit holds for it even where it has none of its
+    /// own, so that only one may claim from it at a time.
+    fn entrance(&mut self, queue: &str, worker: WorkerId, limited: bool) -> Result<Entrance, StoreError>;
     /// Tasks of a queue that run now, on all nodes.
     fn running(&mut self, queue: &str) -> Result<u32, StoreError>;
     fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
@@ -105,11 +107,12 @@ pub trait Tx {
     /// Renews a worker; false where it is no longer held to be alive.
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
-    /// Declares every worker but `survivor` dead and takes their tasks back. `culprit` is the attempt that is known to
-    /// have brought its worker down.
+    /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back. `culprit` is the
+    /// attempt that is known to have brought its worker down.
     fn reap_others(
         &mut self,
         survivor: Option<WorkerId>,
+        node: Option<&str>,
         culprit: Option<LeaseToken>,
         now: Millis,
     ) -> Result<Reaped, StoreError>;
@@ -219,6 +222,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Hints at tasks that are ready but were held by somebody else at this moment.
+    pub passed_over: Vec<(Priority, Mark)>,
 }
 
 /// A task held under a lease.
@@ -275,6 +280,8 @@ pub enum Redriven {
 #[derive(Debug, Clone)]
 pub struct WorkerInfo {
     pub id: WorkerId,
+    /// What its lives have in common: where this is the same, a later one may take over what an earlier one held.
+    pub node: Option<String>,
     pub host: String,
     pub pid: u32,
     pub version: String,

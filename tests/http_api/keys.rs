@@ -116,7 +116,7 @@ async fn health_without_a_key_is_a_probe_and_no_more() {
     let server = Server::start().await;
     let (_, root) = make(&server, "", "root", json!({"scopes": ["admin"]})).await;
     assert_eq!(server.get("/health").await.json(), json!({"status": "ok"}));
-    assert_eq!(ask(&server, &root, "GET", "/health", "").await.json()["store"]["kind"], "sqlite");
+    assert_eq!(ask(&server, &root, "GET", "/health", "").await.json()["store"]["kind"], server.engine.reader().kind());
     for path in ["/healthz", "/readyz", "/openapi.json", "/ui/"] {
         assert_eq!(server.get(path).await.status, 200, "{path}");
     }

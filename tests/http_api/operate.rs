@@ -108,7 +108,7 @@ async fn probes_tell_of_a_drain() {
     assert_eq!(health["status"], "ok");
     assert_eq!(
         (&health["store"], &health["broker"]["kind"]),
-        (&json!({"kind": "sqlite", "status": "ok"}), &json!("in_process"))
+        (&json!({"kind": server.engine.reader().kind(), "status": "ok"}), &json!("in_process"))
     );
     assert_eq!(server.get("/readyz").await.status, 200);
     server.draining.store(true, Ordering::SeqCst);

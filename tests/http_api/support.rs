@@ -19,7 +19,7 @@ use jobqueue::{
     clock::SystemClock,
     engine::{Changes, Engine, Grant, Listener, Settings},
     http::{ApiState, EdgeSettings, NodeInfo, TaskDefaults, serve},
-    store::{Counted, WorkerInfo, sqlite::SqliteStore},
+    store::{Counted, Location, Store, WorkerInfo},
     task::WorkerId,
 };
 use serde_json::Value;
@@ -27,6 +27,9 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+#[path = "../support/store.rs"]
+mod store;
 
 /// Long enough for a loaded machine; no test takes it unless it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -36,7 +39,7 @@ pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) events: EventHub,
     pub(crate) draining: Arc<AtomicBool>,
-    store: SqliteStore,
+    store: Store,
     _folder: tempfile::TempDir,
 }
 
@@ -66,20 +69,25 @@ impl Server {
 
     pub(crate) async fn with_settings(settings: Settings, change: impl FnOnce(&mut ApiState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("jobs.db")).unwrap();
+        let location = match store::database(folder.path()) {
+            Some(url) => Location::Server(url),
+            None => Location::File(folder.path().join("jobs.db")),
+        };
+        let store = Store::open(&location).unwrap();
         store.migrate_up().unwrap();
         let worker = WorkerInfo {
             id: WorkerId::new(),
+            node: None,
             host: "here".into(),
             pid: 1,
             version: "0".into(),
             slots: 2,
             started_at: 1_800_000_000_000,
         };
-        let session = store.session().unwrap();
+        let sessions = store.sessions().unwrap();
         let broker = Arc::new(InProcess::default());
         let (engine, _stage) =
-            Engine::start(session, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
+            Engine::start(sessions, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
         let events = EventHub::default();
         engine.listen(Arc::new(Tell(events.clone())));
         actix::Actor::start(Events::new(events.clone()));

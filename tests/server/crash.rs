@@ -1,13 +1,10 @@
 //! What must hold when things die.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, eventually};
+use crate::support::{Server, eventually, program};
 
 #[test]
 fn a_killed_server_loses_nothing() {
@@ -127,12 +124,7 @@ fn a_second_server_on_the_same_folder_is_refused_and_harms_nobody() {
     let server = Server::start(folder.path());
     let running = server.submit(r#"{"name": "demo.sleep", "args": [2]}"#);
     server.until(&running, |task| task["status"] == "running");
-    let second = Command::new(env!("CARGO_BIN_EXE_jobqueue"))
-        .args(["dev", "--port", "0"])
-        .current_dir(folder.path())
-        .env("LOG_DIR", "")
-        .output()
-        .unwrap();
+    let second = program(folder.path()).args(["dev", "--port", "0"]).output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("in use by another jobqueue process"), "{said}");

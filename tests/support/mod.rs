@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "shared: each test program uses a part of it")]
 
+pub(crate) mod store;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
@@ -196,6 +198,9 @@ impl Drop for Server {
 pub(crate) fn program(folder: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_jobqueue"));
     program.current_dir(folder).env("JOBQUEUE_FAULTS", "1").env("LOG_DIR", "");
+    if let Some(url) = store::database(folder) {
+        program.env("DATABASE_URL", url);
+    }
     program
 }
 

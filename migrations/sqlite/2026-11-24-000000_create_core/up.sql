@@ -139,7 +139,9 @@ CREATE TABLE workers (
     slots      INTEGER NOT NULL,
     started_at BIGINT  NOT NULL,
     beat_seq   BIGINT  NOT NULL DEFAULT 0,
-    beat_at    BIGINT  NOT NULL
+    beat_at    BIGINT  NOT NULL,
+    -- What the lives of one node have in common.
+    node       TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (

@@ -4,8 +4,9 @@ use diesel::{prelude::*, sqlite::Sqlite};
 
 use super::{
     expiry,
-    hot::{InsertLease, MarkRunning},
-    records::{StateRecord, bytes, reading, task_id},
+    hot::InsertLease,
+    own::MarkRunning,
+    records::{StateRecord, bytes, reading},
     schema::tasks,
     tx::Writer,
 };
@@ -145,33 +146,4 @@ fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryR
     }
     .execute(&mut writer.connection)
     .map(|_| ())
-}
-
-/// Written as a row comparison so that the index is entered at the place itself, however deep the lane is.
-pub(super) fn ready_after(
-    connection: &mut SqliteConnection,
-    queue: &str,
-    priority: Priority,
-    after: Option<Mark>,
-    limit: usize,
-) -> QueryResult<Vec<Mark>> {
-    use diesel::sql_types::{BigInt, Binary};
-
-    let (at, id) = after.unwrap_or((i64::MIN, TaskId::from_bytes([0; 16])));
-    let lane = tasks::table
-        .filter(tasks::queue.eq(queue))
-        .filter(tasks::priority.eq(i32::from(priority.level())))
-        .filter(tasks::ready_at.is_not_null())
-        .filter(
-            diesel::dsl::sql::<diesel::sql_types::Bool>("(ready_at, id) > (")
-                .bind::<BigInt, _>(at)
-                .sql(", ")
-                .bind::<Binary, _>(bytes(id.as_bytes()))
-                .sql(")"),
-        )
-        .order((tasks::ready_at, tasks::id))
-        .select((tasks::ready_at.assume_not_null(), tasks::id))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows: Vec<(i64, Vec<u8>)> = lane.load(connection)?;
-    Ok(rows.into_iter().map(|(at, id)| (at, task_id(&id))).collect())
 }

@@ -1,25 +1,69 @@
 //! The embedded store: one SQLite file, one writing connection, a pool of readers.
 
+/// Nobody else writes: nothing needs to be held against anybody.
+macro_rules! locked {
+    ($query:expr) => {
+        $query
+    };
+}
+
+/// Equal, or both absent.
+macro_rules! same {
+    ($column:expr, $value:expr) => {
+        diesel::SqliteExpressionMethods::is($column, $value)
+    };
+}
+
+#[macro_use]
+#[path = "../sql/statement.rs"]
+mod statement;
+
+#[path = "../sql/access.rs"]
 mod access;
 mod claim;
+#[path = "../sql/counters.rs"]
 mod counters;
+#[path = "../sql/dead.rs"]
 mod dead;
+#[path = "../sql/dependencies.rs"]
 mod dependencies;
+mod entrance;
+#[path = "../sql/expiry.rs"]
 mod expiry;
+#[path = "../sql/finish.rs"]
 mod finish;
+mod finish_batch;
+#[path = "../sql/hot.rs"]
 mod hot;
+mod insert;
 mod inspect;
+#[path = "../sql/key.rs"]
+mod key;
+#[path = "../sql/limits.rs"]
 mod limits;
+#[path = "../sql/list.rs"]
 mod list;
+#[path = "../sql/metrics.rs"]
 mod metrics;
+#[path = "../sql/operations.rs"]
 mod operations;
+mod own;
+#[path = "../sql/reader.rs"]
 mod reader;
+#[path = "../sql/ready.rs"]
+mod ready;
+#[path = "../sql/reap.rs"]
 mod reap;
+#[path = "../sql/records.rs"]
 mod records;
+#[path = "../sql/relatives.rs"]
 mod relatives;
 mod schema;
+mod session;
+#[path = "../sql/submit.rs"]
 mod submit;
 mod survey;
+#[path = "../sql/tx.rs"]
 mod tx;
 
 pub use inspect::ReadOnlyStore;
@@ -42,6 +86,23 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use nix::fcntl::{Flock, FlockArg};
 
 use super::{Reader, Session, StoreError, StoreErrorKind};
+use counters::Delta;
+use entrance::entrance;
+use finish_batch::finish_all;
+use own::MarkCancelled;
+
+/// What the shared modules in `store/sql` know this store as.
+type Backend = diesel::sqlite::Sqlite;
+type Connection = SqliteConnection;
+/// Ids are kept as their 16 bytes.
+type Id = diesel::sql_types::Binary;
+/// What a reader keeps hold of.
+type Keep = Lock;
+const KIND: &str = "sqlite";
+/// A function that tells where a text is in another.
+const CONTAINS: &str = "instr(";
+/// The message of a dead letter.
+const DEAD_MESSAGE: &str = "json_extract(error, '$.message')";
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -96,11 +157,11 @@ impl SqliteStore {
     /// A connection that writes. The embedded deployment has one.
     pub fn session(&self) -> Result<Box<dyn Session>, StoreError> {
         let connection = connect(&self.path, &self.name)?;
-        Ok(Box::new(tx::SqliteSession::new(connection, self.name.clone(), self.lock.clone())))
+        Ok(Box::new(session::SqliteSession::new(connection, self.name.clone(), self.lock.clone())))
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(reader::SqliteReader::new(self.pool.clone(), self.name.clone(), self.lock.clone()))
+        Arc::new(reader::PooledReader::new(self.pool.clone(), self.name.clone(), self.lock.clone()))
     }
 
     /// Brings the schema up to this binary's; the names of the migrations that were run.
@@ -236,4 +297,11 @@ fn translate(store: &Arc<str>, error: &diesel::result::Error) -> StoreError {
         _ => message,
     };
     StoreError::new(kind, store, message)
+}
+
+fn flush(connection: &mut SqliteConnection, deltas: impl Iterator<Item = Delta>) -> diesel::QueryResult<()> {
+    for Delta { queue, priority, kind, n } in deltas {
+        diesel::RunQueryDsl::execute(own::AddToCounter { queue: &queue, priority, kind, n }, connection)?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reads, from a pool of connections that cannot write.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use diesel::{
     prelude::*,
@@ -8,8 +8,10 @@ use diesel::{
 };
 
 use super::{
-    Lock, access, dead, limits, list, operations,
-    records::{Payload, TaskRecord, bytes, reading, worker_id},
+    Connection, Keep, access, dead,
+    key::uid,
+    limits, list, operations,
+    records::{Payload, TaskRecord, reading, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
     translate,
@@ -26,33 +28,33 @@ use crate::{
     },
 };
 
-pub(super) struct SqliteReader {
-    pool: Pool<ConnectionManager<SqliteConnection>>,
+pub(super) struct PooledReader {
+    pool: Pool<ConnectionManager<Connection>>,
     name: Arc<str>,
-    _lock: Lock,
+    _keep: Keep,
 }
 
-impl SqliteReader {
-    pub(super) fn new(pool: Pool<ConnectionManager<SqliteConnection>>, name: Arc<str>, lock: Lock) -> Self {
-        Self { pool, name, _lock: lock }
+impl PooledReader {
+    pub(super) fn new(pool: Pool<ConnectionManager<Connection>>, name: Arc<str>, keep: Keep) -> Self {
+        Self { pool, name, _keep: keep }
     }
 
-    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StoreError> {
+    fn connection(&self) -> Result<PooledConnection<ConnectionManager<Connection>>, StoreError> {
         self.pool.get().map_err(|error| {
             let message = format!("no free connection to read with within 2 s: {error}");
             StoreError::new(StoreErrorKind::Unavailable, &self.name, message)
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
 
-impl Reader for SqliteReader {
+impl Reader for PooledReader {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError> {
         self.read(|connection| {
-            let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+            let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
             let found: Option<(TaskRecord, Payload)> =
                 row.select((TaskRecord::as_select(), Payload::as_select())).first(connection).optional()?;
             Ok(found.map(|(record, payload)| record.into_row(payload)))
@@ -67,7 +69,7 @@ impl Reader for SqliteReader {
         type Row = (i32, i32, Option<Vec<u8>>, Option<i64>, Option<i64>, String, Option<String>, Option<i64>);
         self.read(|connection| {
             let rows: Vec<Row> = attempts::table
-                .filter(attempts::task_id.eq(bytes(id.as_bytes())))
+                .filter(attempts::task_id.eq(uid(id.as_bytes())))
                 .order((attempts::generation, attempts::number))
                 .select((
                     attempts::generation,
@@ -141,7 +143,13 @@ impl Reader for SqliteReader {
                 let kind = i16::try_from(kind).ok().and_then(Counted::from_code)?;
                 Some(CounterRow { queue, priority: reading::priority(priority), kind, n })
             };
-            Ok(rows.into_iter().filter_map(counter).collect())
+            // Several rows may be of one counter: what has been added is not always added up yet.
+            let mut sums: BTreeMap<(String, i32, i32), i64> = BTreeMap::new();
+            for (queue, priority, kind, n) in rows {
+                *sums.entry((queue, priority, kind)).or_default() += n;
+            }
+            let rows = sums.into_iter().map(|((queue, priority, kind), n)| (queue, priority, kind, n));
+            Ok(rows.filter_map(counter).collect())
         })
     }
 
@@ -174,7 +182,7 @@ impl Reader for SqliteReader {
 
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError> {
         self.read(|connection| {
-            let row = dead_letter_queue::table.find(bytes(id.as_bytes()));
+            let row = dead_letter_queue::table.find(uid(id.as_bytes()));
             Ok(row.first::<list::DeadRecord>(connection).optional()?.map(list::dead_row))
         })
     }
@@ -211,10 +219,10 @@ impl Reader for SqliteReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64);
+        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, Option<String>);
         self.read(|connection| {
             let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at): Row| {
+            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, _): Row| {
                 let (pid, slots) = (reading::count(pid), reading::count(slots));
                 Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
             };
@@ -236,11 +244,11 @@ impl Reader for SqliteReader {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
-        self.read(|connection| super::claim::ready_after(connection, queue, priority, after, limit))
+        self.read(|connection| super::ready::ready_after(connection, queue, priority, after, limit))
     }
 
     fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError> {
-        let queue = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::queue);
+        let queue = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(tasks::queue);
         self.read(|connection| queue.first(connection).optional())
     }
 
@@ -252,20 +260,24 @@ impl Reader for SqliteReader {
         self.read(|connection| access::audit_log(connection, filter, before, limit))
     }
 
+    fn kind(&self) -> &'static str {
+        super::KIND
+    }
+
     fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(connection))
             .map(|_| ())
     }
 }
 
-pub(super) fn queue(connection: &mut SqliteConnection, name: &str) -> QueryResult<Option<QueueRow>> {
+pub(super) fn queue(connection: &mut Connection, name: &str) -> QueryResult<Option<QueueRow>> {
     let row: Option<QueueColumns> = queues::table.find(name).first(connection).optional()?;
     Ok(row.map(queue_row))
 }
 
-type QueueColumns = (String, bool, i32, String, i32, i64);
+pub(super) type QueueColumns = (String, bool, i32, String, i32, i64);
 
-fn queue_row((name, paused, weight, settings, version, created_at): QueueColumns) -> QueueRow {
+pub(super) fn queue_row((name, paused, weight, settings, version, created_at): QueueColumns) -> QueueRow {
     let (weight, version) = (reading::count(weight), reading::count(version));
     QueueRow { name, paused, weight, settings: limits::settings(&settings), version, created_at }
 }

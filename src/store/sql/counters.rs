@@ -2,9 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use diesel::{QueryResult, RunQueryDsl as _, SqliteConnection};
-
-use super::hot::AddToCounter;
 use crate::{
     store::Counted,
     task::{Priority, Status},
@@ -43,13 +40,17 @@ impl Deltas {
         self.0.clear();
     }
 
-    /// Writes what is not zero and forgets it.
-    pub(super) fn flush(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        for ((queue, priority, kind), n) in std::mem::take(&mut self.0) {
-            if n != 0 {
-                AddToCounter { queue: &queue, priority: priority.into(), kind: kind.into(), n }.execute(connection)?;
-            }
-        }
-        Ok(())
+    /// What is not zero, which is forgotten here.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Delta> + use<> {
+        let all = std::mem::take(&mut self.0).into_iter().filter(|(_, n)| *n != 0);
+        all.map(|((queue, priority, kind), n)| Delta { queue, priority: priority.into(), kind: kind.into(), n })
     }
+}
+
+/// What a transaction adds to a counter.
+pub(super) struct Delta {
+    pub(super) queue: Arc<str>,
+    pub(super) priority: i32,
+    pub(super) kind: i32,
+    pub(super) n: i64,
 }

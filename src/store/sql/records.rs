@@ -1,8 +1,9 @@
 //! Between rows and the domain.
 
-use diesel::{prelude::*, sqlite::Sqlite};
+use diesel::prelude::*;
 
 use super::schema::tasks;
+use super::{Backend, Connection, key::uid};
 use crate::{
     store::TaskRow,
     task::{LeaseId, Priority, Status, TaskId, WorkerId},
@@ -44,7 +45,7 @@ pub(super) mod reading {
 
 /// A whole row.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+#[diesel(table_name = tasks, check_for_backend(Backend))]
 pub(super) struct TaskRecord {
     id: Vec<u8>,
     queue: String,
@@ -78,7 +79,7 @@ pub(super) struct TaskRecord {
 
 /// The texts that can be long, which lists leave out.
 #[derive(Queryable, Selectable, Default)]
-#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+#[diesel(table_name = tasks, check_for_backend(Backend))]
 pub(super) struct Payload {
     pub(super) args: String,
     pub(super) kwargs: String,
@@ -133,7 +134,7 @@ impl TaskRecord {
 
 /// The columns by which the state machine moves a task.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = tasks, check_for_backend(Sqlite))]
+#[diesel(table_name = tasks, check_for_backend(Backend))]
 pub(super) struct StateRecord {
     pub(super) id: Vec<u8>,
     pub(super) queue: String,
@@ -158,8 +159,10 @@ pub(super) struct StateRecord {
 }
 
 impl StateRecord {
-    pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Self>> {
-        tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(Self::as_select()).first(connection).optional()
+    /// Holds the row until the end of the transaction: what is decided by it stays right.
+    pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Self>> {
+        let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(Self::as_select());
+        locked!(row).first(connection).optional()
     }
 
     pub(super) fn id(&self) -> TaskId {

@@ -3,14 +3,15 @@
 use diesel::{dsl::sql, prelude::*, sql_types};
 
 use super::{
-    records::{bytes, reading},
-    schema::{counters, limits, queues, workers},
+    Connection,
+    hot::KeepLimit,
+    schema::{counters, limits, queues},
     tx::Writer,
 };
 use crate::{
-    store::{Counted, Entrance, QueueDeleted, QueueRow},
+    store::{Counted, QueueDeleted, QueueRow},
     task::{
-        QueueSettings, Status, WorkerId,
+        QueueSettings, Status,
         rate::{Key, LimitState},
     },
 };
@@ -20,19 +21,7 @@ pub(super) fn settings(text: &str) -> QueueSettings {
     if text == "{}" { QueueSettings::default() } else { serde_json::from_str(text).unwrap_or_default() }
 }
 
-pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId) -> QueryResult<Entrance> {
-    let alive = workers::table.find(bytes(worker.as_bytes())).select(workers::state);
-    let state: Option<String> = alive.first(&mut writer.connection).optional()?;
-    if !matches!(state.as_deref(), Some("alive" | "draining")) {
-        return Ok(Entrance { fenced: true, ..Entrance::default() });
-    }
-    let row = queues::table.find(queue).select((queues::paused, queues::weight, queues::settings));
-    let found: Option<(bool, i32, String)> = row.first(&mut writer.connection).optional()?;
-    let (paused, weight, text) = found.unwrap_or_else(|| (false, 1, "{}".into()));
-    Ok(Entrance { fenced: false, paused, weight: reading::count(weight), settings: settings(&text) })
-}
-
-pub(super) fn states(connection: &mut SqliteConnection, queue: &str) -> QueryResult<Vec<(Key, LimitState)>> {
+pub(super) fn states(connection: &mut Connection, queue: &str) -> QueryResult<Vec<(Key, LimitState)>> {
     let rows: Vec<(String, String)> =
         limits::table.filter(limits::queue.eq(queue)).select((limits::key, limits::state)).load(connection)?;
     let state = |(key, text): (String, String)| Some((Key::parse(&key)?, serde_json::from_str(&text).ok()?));
@@ -41,8 +30,7 @@ pub(super) fn states(connection: &mut SqliteConnection, queue: &str) -> QueryRes
 
 pub(super) fn keep_state(writer: &mut Writer, queue: &str, key: Key, state: &LimitState) -> QueryResult<()> {
     let text = serde_json::to_string(state).unwrap_or_default();
-    let row = (limits::queue.eq(queue), limits::key.eq(key.as_str()), limits::state.eq(text));
-    diesel::replace_into(limits::table).values(row).execute(&mut writer.connection).map(|_| ())
+    KeepLimit { queue, key: key.as_str(), state: &text }.execute(&mut writer.connection).map(|_| ())
 }
 
 /// How many tasks of a queue are in one of these statuses, this transaction's changes included.
@@ -51,7 +39,7 @@ pub(super) fn count(writer: &mut Writer, queue: &str, statuses: &[Status]) -> Qu
     let sum = counters::table.filter(counters::queue.eq(queue)).filter(counters::kind.eq_any(kinds)).select(sql::<
         sql_types::BigInt,
     >(
-        "coalesce(sum(n), 0)",
+        "CAST(coalesce(sum(n), 0) AS BIGINT)",
     ));
     let stored: i64 = sum.first(&mut writer.connection)?;
     let pending: i64 = statuses.iter().map(|status| writer.deltas.of(queue, Counted::In(*status))).sum();
@@ -69,6 +57,10 @@ pub(super) fn configure(writer: &mut Writer, row: &QueueRow) -> QueryResult<()> 
 }
 
 pub(super) fn delete_queue(writer: &mut Writer, name: &str) -> QueryResult<QueueDeleted> {
+    let held = locked!(queues::table.find(name).select(queues::name));
+    if held.first::<String>(&mut writer.connection).optional()?.is_none() {
+        return Ok(QueueDeleted::NotFound);
+    }
     let tasks = count(writer, name, &Status::ALL)?;
     if tasks > 0 {
         return Ok(QueueDeleted::NotEmpty(tasks));

@@ -1,14 +1,13 @@
 //! How attempts end, and cancelling.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
-    hot::{EndLease, MarkCancelled, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    MarkCancelled, dependencies,
+    hot::{Bury, EndLease, KeepAttempt, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    key::uid,
     records::{StateRecord, bytes, reading},
-    schema::{attempts, dead_letter_queue, tasks},
+    schema::tasks,
     tx::Writer,
 };
 use crate::{
@@ -16,23 +15,7 @@ use crate::{
     task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict},
 };
 
-pub(super) fn finish(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -> QueryResult<Vec<Recorded>> {
-    let mut recorded = Vec::with_capacity(items.len());
-    let mut ended: HashMap<LeaseId, i32> = HashMap::new();
-    for item in items {
-        let outcome = finish_one(writer, item, now)?;
-        if matches!(outcome, Recorded::Done(_)) {
-            *ended.entry(item.task.lease).or_default() += 1;
-        }
-        recorded.push(outcome);
-    }
-    for (lease, count) in ended {
-        shrink_lease(writer, lease, count)?;
-    }
-    Ok(recorded)
-}
-
-fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
+pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
     if let Some(status) = end(writer, item, false, now)? {
         return Ok(Recorded::Done(status));
     }
@@ -111,7 +94,7 @@ fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now:
     Ok(mark.execute(&mut writer.connection)? > 0)
 }
 
-fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
+pub(super) fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
     let (queue, priority) = (&item.task.queue, item.task.priority);
     writer.deltas.step(queue, priority, Status::Running, status);
     let mut event = |kind| writer.deltas.add(queue, priority, kind, 1);
@@ -138,32 +121,34 @@ fn keep_attempt(
     error: Option<&str>,
     next_delay_ms: Option<Millis>,
 ) -> QueryResult<()> {
-    let row = (
-        attempts::task_id.eq(bytes(item.task.id.as_bytes())),
-        attempts::generation.eq(reading::signed(item.task.generation)),
-        attempts::number.eq(reading::signed(item.task.attempt)),
-        attempts::worker_id.eq(bytes(item.worker.as_bytes())),
-        attempts::started_at.eq(item.task.started_at),
-        attempts::finished_at.eq(now),
-        attempts::outcome.eq(outcome),
-        attempts::error.eq(error),
-        attempts::next_delay_ms.eq(next_delay_ms),
-    );
-    diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
+    KeepAttempt {
+        task: bytes(item.task.id.as_bytes()),
+        generation: reading::signed(item.task.generation),
+        number: reading::signed(item.task.attempt),
+        worker: Some(bytes(item.worker.as_bytes())),
+        started_at: Some(item.task.started_at),
+        finished_at: Some(now),
+        outcome,
+        error,
+        next_delay_ms,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 fn bury(writer: &mut Writer, item: &Finished<'_>, reason: DeadReason, error: &str, now: Millis) -> QueryResult<()> {
-    let row = (
-        dead_letter_queue::task_id.eq(bytes(item.task.id.as_bytes())),
-        dead_letter_queue::queue.eq(&*item.task.queue),
-        dead_letter_queue::name.eq(&item.task.name),
-        dead_letter_queue::priority.eq(i32::from(item.task.priority.level())),
-        dead_letter_queue::reason.eq(reason.as_str()),
-        dead_letter_queue::error.eq(error),
-        dead_letter_queue::attempts.eq(reading::signed(item.task.attempt)),
-        dead_letter_queue::died_at.eq(now),
-    );
-    diesel::replace_into(dead_letter_queue::table).values(row).execute(&mut writer.connection).map(|_| ())
+    Bury {
+        task: bytes(item.task.id.as_bytes()),
+        queue: &item.task.queue,
+        name: &item.task.name,
+        priority: i32::from(item.task.priority.level()),
+        reason: reason.as_str(),
+        error,
+        attempts: reading::signed(item.task.attempt),
+        now,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 /// Takes ended tasks off a lease; the lease goes with its last.
@@ -184,7 +169,7 @@ fn cancelled_error(reason: Option<&str>) -> TaskError {
 pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now: Millis) -> QueryResult<Cancelled> {
     let Some(task) = StateRecord::find(&mut writer.connection, id)? else { return Ok(Cancelled::NotFound) };
     let status = task.status();
-    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+    let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
     if status == Status::Running {
         if !task.cancel_requested {
             diesel::update(row)

@@ -1,9 +1,10 @@
 //! Keys and the audit log.
 
-use diesel::{prelude::*, sqlite::Sqlite};
+use diesel::prelude::*;
 
 use super::{
-    records::bytes,
+    Backend, Connection,
+    key::uid,
     schema::{api_keys, audit_log},
     tx::Writer,
 };
@@ -17,7 +18,7 @@ const MOST_KEYS: i64 = 10_000;
 
 type KeyRecord = (Vec<u8>, String, Vec<u8>, String, String, Millis, Option<Millis>, Option<Millis>, Option<Millis>);
 
-pub(super) fn keys(connection: &mut SqliteConnection) -> QueryResult<Vec<KeyRow>> {
+pub(super) fn keys(connection: &mut Connection) -> QueryResult<Vec<KeyRow>> {
     let rows: Vec<KeyRecord> = api_keys::table.order((api_keys::created_at, api_keys::id)).load(connection)?;
     let key = |(id, name, hash, scopes, queues, created_at, expires_at, revoked_at, last_used_at): KeyRecord| {
         Some(KeyRow {
@@ -47,7 +48,7 @@ pub(super) fn add_key(writer: &mut Writer, key: &KeyRow) -> QueryResult<KeyAdded
         return Ok(KeyAdded::NameTaken);
     }
     let row = (
-        api_keys::id.eq(bytes(key.id.as_bytes())),
+        api_keys::id.eq(uid(key.id.as_bytes())),
         api_keys::name.eq(&key.name),
         api_keys::hash.eq(key.hash.as_slice()),
         api_keys::scopes.eq(key.scopes.to_string()),
@@ -60,7 +61,7 @@ pub(super) fn add_key(writer: &mut Writer, key: &KeyRow) -> QueryResult<KeyAdded
 }
 
 pub(super) fn revoke_key(writer: &mut Writer, id: KeyId, now: Millis) -> QueryResult<KeyRevoked> {
-    let row = api_keys::table.find(bytes(id.as_bytes()));
+    let row = api_keys::table.find(uid(id.as_bytes()));
     let revoke = diesel::update(row.filter(api_keys::revoked_at.is_null())).set(api_keys::revoked_at.eq(now));
     if revoke.execute(&mut writer.connection)? > 0 {
         return Ok(KeyRevoked::Done);
@@ -71,7 +72,7 @@ pub(super) fn revoke_key(writer: &mut Writer, id: KeyId, now: Millis) -> QueryRe
 
 pub(super) fn touch_keys(writer: &mut Writer, used: &[(KeyId, Millis)]) -> QueryResult<()> {
     for (id, at) in used {
-        let row = diesel::update(api_keys::table.find(bytes(id.as_bytes())));
+        let row = diesel::update(api_keys::table.find(uid(id.as_bytes())));
         row.set(api_keys::last_used_at.eq(at)).execute(&mut writer.connection)?;
     }
     Ok(())
@@ -90,12 +91,12 @@ pub(super) fn audit(writer: &mut Writer, act: &Act, now: Millis) -> QueryResult<
 
 /// Newest first, from before `before`.
 pub(super) fn audit_log(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     filter: &AuditFilter,
     before: Option<i64>,
     limit: usize,
 ) -> QueryResult<Vec<AuditRow>> {
-    let mut query = audit_log::table.into_boxed::<Sqlite>();
+    let mut query = audit_log::table.into_boxed::<Backend>();
     if let Some(actor) = &filter.actor {
         query = query.filter(audit_log::actor.eq(actor));
     }
@@ -116,7 +117,7 @@ pub(super) fn audit_log(
 }
 
 /// The oldest rows come first: none is looked at that must stay, save for a few at the end.
-pub(super) fn prune_audit(connection: &mut SqliteConnection, before: Millis, rows: usize) -> QueryResult<()> {
+pub(super) fn prune_audit(connection: &mut Connection, before: Millis, rows: usize) -> QueryResult<()> {
     let limit = i64::try_from(rows).unwrap_or(i64::MAX);
     let oldest = audit_log::table.order(audit_log::seq).select((audit_log::seq, audit_log::at)).limit(limit);
     let oldest: Vec<(i64, Millis)> = oldest.load(connection)?;

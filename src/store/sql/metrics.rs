@@ -2,14 +2,14 @@
 
 use diesel::prelude::*;
 
-use super::schema::task_metrics;
+use super::{Connection, schema::task_metrics};
 use crate::{
     store::{MetricRow, RetentionLimits},
     task::{Figures, Histogram, Millis, Span},
 };
 
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = task_metrics)]
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = task_metrics, primary_key(span_ms, queue, starts_at))]
 struct MetricRecord {
     span_ms: i32,
     queue: String,
@@ -75,21 +75,23 @@ impl MetricRecord {
     }
 }
 
-/// Reads, adds and writes back: a histogram cannot be added by a statement, and nobody writes between the two.
-pub(super) fn add(connection: &mut SqliteConnection, rows: &[MetricRow]) -> QueryResult<()> {
+/// Reads, adds and writes back: a histogram cannot be added by a statement. The row is held meanwhile.
+pub(super) fn add(connection: &mut Connection, rows: &[MetricRow]) -> QueryResult<()> {
     for row in rows {
         let mut figures = row.figures.clone();
         let there = task_metrics::table.find((code(row.span), &*row.queue, row.starts_at));
-        if let Some(record) = there.first::<MetricRecord>(connection).optional()? {
-            figures.merge(&record.figures());
-        }
-        diesel::replace_into(task_metrics::table).values(MetricRecord::of(row, &figures)).execute(connection)?;
+        let Some(record) = locked!(there).first::<MetricRecord>(connection).optional()? else {
+            diesel::insert_into(task_metrics::table).values(MetricRecord::of(row, &figures)).execute(connection)?;
+            continue;
+        };
+        figures.merge(&record.figures());
+        diesel::update(there).set(MetricRecord::of(row, &figures)).execute(connection)?;
     }
     Ok(())
 }
 
 pub(super) fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     queue: &str,
     span: Span,
     from: Millis,
@@ -104,7 +106,7 @@ pub(super) fn read(
 }
 
 /// Deletes what is too old, at most `limits.rows` rows of each kind.
-pub(super) fn prune(connection: &mut SqliteConnection, limits: &RetentionLimits) -> QueryResult<()> {
+pub(super) fn prune(connection: &mut Connection, limits: &RetentionLimits) -> QueryResult<()> {
     for (span, before) in [(Span::Minute, limits.minutes_before), (Span::Hour, limits.hours_before)] {
         let old = task_metrics::table
             .filter(task_metrics::span_ms.eq(code(span)))

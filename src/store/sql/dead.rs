@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 
-use diesel::{prelude::*, sqlite::Sqlite};
+use diesel::prelude::*;
 
 use super::{
+    Backend, CONTAINS, Connection, DEAD_MESSAGE,
     list::{DeadRecord, dead_row},
     schema::dead_letter_queue,
 };
 use crate::store::{DeadFilter, DeadGroup};
 
-pub(super) type Boxed<'a> = dead_letter_queue::BoxedQuery<'a, Sqlite>;
+pub(super) type Boxed<'a> = dead_letter_queue::BoxedQuery<'a, Backend>;
 
 /// The conditions.
 pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
-    let mut query = dead_letter_queue::table.into_boxed::<Sqlite>();
+    let mut query = dead_letter_queue::table.into_boxed::<Backend>();
     if let Some(queue) = &filter.queue {
         query = query.filter(dead_letter_queue::queue.eq(queue));
     }
@@ -31,14 +32,14 @@ pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
         query = query.filter(dead_letter_queue::died_at.ge(after));
     }
     if let Some(error) = &filter.error {
-        let part = diesel::dsl::sql::<diesel::sql_types::Bool>("instr(json_extract(error, '$.message'), ");
-        query = query.filter(part.bind::<diesel::sql_types::Text, _>(error.clone()).sql(") > 0"));
+        let part = diesel::dsl::sql::<diesel::sql_types::Bool>(CONTAINS).sql(DEAD_MESSAGE);
+        query = query.filter(part.sql(", ").bind::<diesel::sql_types::Text, _>(error.clone()).sql(") > 0"));
     }
     query
 }
 
 pub(super) fn groups(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     filter: &DeadFilter,
     among: usize,
     limit: usize,

@@ -4,6 +4,8 @@
 use diesel::prelude::*;
 
 use super::{
+    hot::NoteUnresolved,
+    key::uid,
     records::{StateRecord, bytes, reading, task_id},
     schema::{task_dependencies, tasks, unresolved_parents},
     tx::Writer,
@@ -40,9 +42,10 @@ pub(super) fn look_up(writer: &mut Writer, task: &NewTask) -> QueryResult<Result
     Ok(Ok(bonds))
 }
 
+/// Held until the end of the transaction, so that it cannot end unseen between this and the tie to its child.
 fn status_of(writer: &mut Writer, id: TaskId) -> QueryResult<Option<Status>> {
-    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes()))).select(tasks::status);
-    Ok(row.first::<i32>(&mut writer.connection).optional()?.map(reading::status))
+    let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(tasks::status);
+    Ok(locked!(row).first::<i32>(&mut writer.connection).optional()?.map(reading::status))
 }
 
 const fn met(status: Status, run_anyway: bool) -> bool {
@@ -53,14 +56,14 @@ const fn met(status: Status, run_anyway: bool) -> bool {
 pub(super) fn tie(writer: &mut Writer, task: &NewTask, bonds: &Bonds, stored: Status) -> QueryResult<Inserted> {
     for (parent, over) in task.parents.iter().zip(&bonds.over) {
         let row = (
-            task_dependencies::parent_id.eq(bytes(parent.id.as_bytes())),
-            task_dependencies::child_id.eq(bytes(task.id.as_bytes())),
+            task_dependencies::parent_id.eq(uid(parent.id.as_bytes())),
+            task_dependencies::child_id.eq(uid(task.id.as_bytes())),
             task_dependencies::run_anyway.eq(parent.on_failure == OnFailure::Run),
             task_dependencies::resolved.eq(*over),
         );
         diesel::insert_into(task_dependencies::table).values(row).execute(&mut writer.connection)?;
         let unmarked =
-            tasks::table.filter(tasks::id.eq(bytes(parent.id.as_bytes()))).filter(tasks::has_dependants.eq(false));
+            tasks::table.filter(tasks::id.eq(uid(parent.id.as_bytes()))).filter(tasks::has_dependants.eq(false));
         diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(&mut writer.connection)?;
     }
     let Some(failed) = bonds.failed else { return Ok(Inserted::As(stored)) };
@@ -78,8 +81,7 @@ pub(super) fn ended(writer: &mut Writer, id: TaskId, status: Status, now: Millis
 }
 
 fn leave(writer: &mut Writer, id: TaskId) -> QueryResult<()> {
-    let row = unresolved_parents::task_id.eq(bytes(id.as_bytes()));
-    diesel::replace_into(unresolved_parents::table).values(row).execute(&mut writer.connection)?;
+    NoteUnresolved { task: bytes(id.as_bytes()) }.execute(&mut writer.connection)?;
     writer.effects.unresolved = true;
     Ok(())
 }
@@ -95,7 +97,7 @@ pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryRe
         let status = status_of(writer, id)?.filter(|status| status.is_terminal());
         let told = status.map_or(Ok(0), |status| tell(writer, id, status, room, now))?;
         if told < room {
-            diesel::delete(unresolved_parents::table.find(&parent)).execute(&mut writer.connection)?;
+            diesel::delete(unresolved_parents::table.find(uid(&parent))).execute(&mut writer.connection)?;
         }
         // A look at an empty parent costs as well.
         room = room.saturating_sub(told.max(1));
@@ -106,13 +108,13 @@ pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryRe
 /// How many children were told.
 fn tell(writer: &mut Writer, parent: TaskId, status: Status, limit: usize, now: Millis) -> QueryResult<usize> {
     let waiting: Vec<(Vec<u8>, bool)> = task_dependencies::table
-        .filter(task_dependencies::parent_id.eq(bytes(parent.as_bytes())))
+        .filter(task_dependencies::parent_id.eq(uid(parent.as_bytes())))
         .filter(task_dependencies::resolved.eq(false))
         .select((task_dependencies::child_id, task_dependencies::run_anyway))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(&mut writer.connection)?;
     for (child, run_anyway) in &waiting {
-        let edge = task_dependencies::table.find((bytes(parent.as_bytes()), false, child));
+        let edge = task_dependencies::table.find((uid(parent.as_bytes()), false, uid(child)));
         diesel::update(edge).set(task_dependencies::resolved.eq(true)).execute(&mut writer.connection)?;
         let Some(child) = StateRecord::find(&mut writer.connection, task_id(child))? else { continue };
         if child.status() != Status::Pending {
@@ -121,7 +123,7 @@ fn tell(writer: &mut Writer, parent: TaskId, status: Status, limit: usize, now: 
         if !met(status, *run_anyway) {
             skip(writer, &child, parent, now)?;
         } else if child.unmet > 1 {
-            let row = tasks::table.filter(tasks::id.eq(&child.id));
+            let row = tasks::table.filter(tasks::id.eq(uid(&child.id)));
             diesel::update(row).set(tasks::unmet.eq(tasks::unmet - 1)).execute(&mut writer.connection)?;
         } else {
             free(writer, &child, now)?;
@@ -135,7 +137,7 @@ fn free(writer: &mut Writer, child: &StateRecord, now: Millis) -> QueryResult<()
     let ready_at = child.run_at.map_or(now, |at| at.max(now));
     let status = if ready_at > now { Status::Scheduled } else { Status::Queued };
     let change = (tasks::status.eq(i32::from(status.code())), tasks::ready_at.eq(ready_at), tasks::unmet.eq(0));
-    diesel::update(tasks::table.filter(tasks::id.eq(&child.id))).set(change).execute(&mut writer.connection)?;
+    diesel::update(tasks::table.filter(tasks::id.eq(uid(&child.id)))).set(change).execute(&mut writer.connection)?;
     let (queue, priority) = (child.queue(), child.priority());
     writer.deltas.step(&queue, priority, Status::Pending, status);
     writer.effects.changed.push((child.id(), queue.clone(), status));
@@ -164,7 +166,7 @@ pub(super) fn over(
         tasks::error.eq(reading::error_text(error)),
         tasks::finished_at.eq(now),
     );
-    diesel::update(tasks::table.filter(tasks::id.eq(&task.id))).set(change).execute(&mut writer.connection)?;
+    diesel::update(tasks::table.filter(tasks::id.eq(uid(&task.id)))).set(change).execute(&mut writer.connection)?;
     let (queue, priority) = (task.queue(), task.priority());
     writer.deltas.step(&queue, priority, task.status(), status);
     match status {
@@ -185,11 +187,11 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
     if child.parents == 0 {
         return Ok(Ok(0));
     }
-    let parents: Vec<(Vec<u8>, bool, i32)> = task_dependencies::table
+    let parents = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
-        .filter(task_dependencies::child_id.eq(&child.id))
-        .select((task_dependencies::parent_id, task_dependencies::run_anyway, tasks::status))
-        .load(&mut writer.connection)?;
+        .filter(task_dependencies::child_id.eq(uid(&child.id)))
+        .select((task_dependencies::parent_id, task_dependencies::run_anyway, tasks::status));
+    let parents: Vec<(Vec<u8>, bool, i32)> = locked!(parents).load(&mut writer.connection)?;
     let ended = |status: i32| Some(reading::status(status)).filter(|status| status.is_terminal());
     let failed = parents.iter().find(|(_, run, status)| ended(*status).is_some_and(|status| !met(status, *run)));
     if let Some((failed, ..)) = failed {
@@ -200,8 +202,8 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
         let over = ended(*status).is_some();
         unmet += u32::from(!over);
         let edge = task_dependencies::table
-            .filter(task_dependencies::child_id.eq(&child.id))
-            .filter(task_dependencies::parent_id.eq(parent));
+            .filter(task_dependencies::child_id.eq(uid(&child.id)))
+            .filter(task_dependencies::parent_id.eq(uid(parent)));
         diesel::update(edge).set(task_dependencies::resolved.eq(over)).execute(&mut writer.connection)?;
     }
     Ok(Ok(unmet))
@@ -210,14 +212,14 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
 /// A task that is to be deleted still has children to tell.
 pub(super) fn is_needed(writer: &mut Writer, id: &[u8]) -> QueryResult<bool> {
     let waiting = task_dependencies::table
-        .filter(task_dependencies::parent_id.eq(id))
+        .filter(task_dependencies::parent_id.eq(uid(id)))
         .filter(task_dependencies::resolved.eq(false));
     diesel::select(diesel::dsl::exists(waiting)).get_result(&mut writer.connection)
 }
 
 /// Forgets the ties of a task that is deleted.
 pub(super) fn cut(writer: &mut Writer, id: &[u8]) -> QueryResult<()> {
-    let ties =
-        task_dependencies::table.filter(task_dependencies::parent_id.eq(id).or(task_dependencies::child_id.eq(id)));
+    let ties = task_dependencies::table
+        .filter(task_dependencies::parent_id.eq(uid(id)).or(task_dependencies::child_id.eq(uid(id))));
     diesel::delete(ties).execute(&mut writer.connection).map(|_| ())
 }

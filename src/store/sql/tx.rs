@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use diesel::{SqliteConnection, connection::SimpleConnection as _, prelude::*};
+use diesel::{connection::SimpleConnection as _, prelude::*};
 
 use super::{
-    Lock, access,
+    Connection, access,
     counters::Deltas,
-    dependencies, expiry, limits, operations,
-    records::{bytes, reading},
+    dependencies, expiry,
+    key::uid,
+    limits, operations,
+    records::reading,
     schema::{queues, workers},
     translate,
 };
@@ -16,7 +18,7 @@ use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey,
         Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueDeleted, QueueRow, Reaped,
-        Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoreError, StoredOutcome, Tx, WorkerInfo,
+        Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
         KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
@@ -24,14 +26,9 @@ use crate::{
     },
 };
 
-pub(super) struct SqliteSession {
-    writer: Writer,
-    _lock: Lock,
-}
-
 /// The connection and what the present transaction has counted so far.
 pub(super) struct Writer {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) deltas: Deltas,
     pub(super) effects: Effects,
     /// As they were at the savepoint.
@@ -39,40 +36,25 @@ pub(super) struct Writer {
     name: Arc<str>,
 }
 
-impl SqliteSession {
-    pub(super) fn new(connection: SqliteConnection, name: Arc<str>, lock: Lock) -> Self {
-        Self {
-            writer: Writer { connection, deltas: Deltas::default(), effects: Effects::default(), before: None, name },
-            _lock: lock,
-        }
-    }
-}
-
-impl Session for SqliteSession {
-    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let writer = &mut self.writer;
-        writer.deltas.clear();
-        writer.effects = Effects::default();
-        writer.run("BEGIN IMMEDIATE")?;
-        let done = work(writer).and_then(|()| writer.commit());
-        if done.is_err() {
-            // SQLite has rolled back by itself after some failures (a full disk): nothing more to do then.
-            let _ = writer.run("ROLLBACK");
-        }
-        done
-    }
-}
-
 impl Writer {
-    fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+    pub(super) fn new(connection: Connection, name: Arc<str>) -> Self {
+        Self { connection, deltas: Deltas::default(), effects: Effects::default(), before: None, name }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.deltas.clear();
+        self.effects = Effects::default();
+        self.before = None;
+    }
+
+    pub(super) fn run(&mut self, sql: &str) -> Result<(), StoreError> {
         self.connection.batch_execute(sql).map_err(|error| translate(&self.name, &error))
     }
 
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.deltas.flush(&mut self.connection).map_err(|error| translate(&self.name, &error))?;
-        self.run("COMMIT")
+    /// What belongs to the transaction and has not been written yet.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        super::flush(&mut self.connection, self.deltas.take()).map_err(|error| translate(&self.name, &error))
     }
-
     fn told<T>(&self, result: QueryResult<T>) -> Result<T, StoreError> {
         result.map_err(|error| translate(&self.name, &error))
     }
@@ -103,8 +85,8 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn insert(&mut self, task: &NewTask) -> Result<Inserted, StoreError> {
-        let done = super::submit::insert(self, task);
+    fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError> {
+        let done = super::insert::insert(self, tasks);
         self.told(done)
     }
 
@@ -124,8 +106,8 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn entrance(&mut self, queue: &str, worker: WorkerId) -> Result<Entrance, StoreError> {
-        let done = limits::entrance(self, queue, worker);
+    fn entrance(&mut self, queue: &str, worker: WorkerId, limited: bool) -> Result<Entrance, StoreError> {
+        let done = super::entrance(self, queue, worker, limited);
         self.told(done)
     }
 
@@ -156,12 +138,12 @@ impl Tx for Writer {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
-        let done = super::claim::ready_after(&mut self.connection, queue, priority, after, limit);
+        let done = super::ready::ready_after(&mut self.connection, queue, priority, after, limit);
         self.told(done)
     }
 
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
-        let done = super::finish::finish(self, items, now);
+        let done = super::finish_all(self, items, now);
         self.told(done)
     }
 
@@ -216,6 +198,11 @@ impl Tx for Writer {
     }
 
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
+        let held = locked!(queues::table.find(queue).select(queues::name)).first::<String>(&mut self.connection);
+        match self.told(held.optional()) {
+            Ok(Some(_)) => {}
+            other => return other.map(|_| false),
+        }
         // Who has read the queue before is to hear of it.
         let change = diesel::update(queues::table.find(queue))
             .set((queues::paused.eq(paused), queues::version.eq(queues::version + 1)));
@@ -224,7 +211,8 @@ impl Tx for Writer {
     }
 
     fn queue(&mut self, name: &str) -> Result<Option<QueueRow>, StoreError> {
-        let done = super::reader::queue(&mut self.connection, name);
+        let row = locked!(queues::table.find(name)).first(&mut self.connection).optional();
+        let done = row.map(|row| row.map(super::reader::queue_row));
         self.told(done)
     }
 
@@ -279,7 +267,7 @@ impl Tx for Writer {
 
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
         let row = (
-            workers::id.eq(bytes(worker.id.as_bytes())),
+            workers::id.eq(uid(worker.id.as_bytes())),
             workers::host.eq(&worker.host),
             workers::pid.eq(reading::signed(worker.pid)),
             workers::version.eq(&worker.version),
@@ -287,6 +275,7 @@ impl Tx for Writer {
             workers::slots.eq(reading::signed(worker.slots)),
             workers::started_at.eq(worker.started_at),
             workers::beat_at.eq(worker.started_at),
+            workers::node.eq(&worker.node),
         );
         let done = diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ());
         self.told(done)
@@ -294,14 +283,14 @@ impl Tx for Writer {
 
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
         let alive = workers::state.eq_any(["alive", "draining"]);
-        let renew = diesel::update(workers::table.find(bytes(worker.as_bytes())).filter(alive))
+        let renew = diesel::update(workers::table.find(uid(worker.as_bytes())).filter(alive))
             .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
         let done = renew.execute(&mut self.connection).map(|rows| rows > 0);
         self.told(done)
     }
 
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
-        let change = diesel::update(workers::table.find(bytes(worker.as_bytes()))).set(workers::state.eq(state));
+        let change = diesel::update(workers::table.find(uid(worker.as_bytes()))).set(workers::state.eq(state));
         let done = change.execute(&mut self.connection).map(|_| ());
         self.told(done)
     }
@@ -309,10 +298,11 @@ impl Tx for Writer {
     fn reap_others(
         &mut self,
         survivor: Option<WorkerId>,
+        node: Option<&str>,
         culprit: Option<LeaseToken>,
         now: Millis,
     ) -> Result<Reaped, StoreError> {
-        let done = super::reap::reap_others(self, survivor, culprit, now);
+        let done = super::reap::reap_others(self, survivor, node, culprit, now);
         self.told(done)
     }
 

@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
+    Connection, MarkCancelled, dependencies,
     finish::shrink_lease,
-    hot::{MarkCancelled, MarkDead, MarkReleased},
+    hot::{Bury, KeepAttempt, MarkDead, MarkReleased},
+    key::uid,
     records::{StateRecord, bytes, reading, task_id},
-    schema::{attempts, dead_letter_queue, idempotency_keys, leases, operations, queues, tasks, workers},
+    schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
     tx::Writer,
 };
 use crate::{
@@ -21,14 +22,23 @@ use crate::{
 pub(super) fn reap_others(
     writer: &mut Writer,
     survivor: Option<WorkerId>,
+    node: Option<&str>,
     culprit: Option<LeaseToken>,
     now: Millis,
 ) -> QueryResult<Reaped> {
-    let alive = workers::table.filter(workers::state.eq_any(["alive", "draining"])).select(workers::id);
-    let dead: Vec<Vec<u8>> = alive.load(&mut writer.connection)?;
+    let alive = workers::table
+        .filter(workers::state.eq_any(["alive", "draining"]))
+        .order(workers::id)
+        .select((workers::id, workers::node));
+    // First the workers, so that a claim of theirs that is under way ends before their tasks are looked at.
+    let dead: Vec<(Vec<u8>, Option<String>)> = locked!(alive).load(&mut writer.connection)?;
+    let meant = |of: &Option<String>| node.is_none_or(|node| of.as_deref() == Some(node));
+    let dead: Vec<Vec<u8>> = dead.into_iter().filter(|(_, of)| meant(of)).map(|(id, _)| id).collect();
     let mut reaped = Reaped::default();
     for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
-        diesel::update(workers::table.find(worker)).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
+        diesel::update(workers::table.find(uid(worker)))
+            .set(workers::state.eq("dead"))
+            .execute(&mut writer.connection)?;
         reap(writer, worker, culprit, now, &mut reaped)?;
         reaped.workers += 1;
     }
@@ -64,14 +74,14 @@ fn reap(
         let charged = if is_named { named(held) } else { !any_suspect || suspect(task) };
         take_back(writer, *lease, task, charged, now, reaped)?;
     }
-    diesel::delete(leases::table.filter(leases::worker_id.eq(worker))).execute(&mut writer.connection)?;
+    diesel::delete(leases::table.filter(leases::worker_id.eq(uid(worker)))).execute(&mut writer.connection)?;
     Ok(())
 }
 
 /// Every (lease, time of grant, task) a worker's leases name, ended tasks among them.
-pub(super) fn held_by(connection: &mut SqliteConnection, worker: &[u8]) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
+pub(super) fn held_by(connection: &mut Connection, worker: &[u8]) -> QueryResult<Vec<(LeaseId, Millis, TaskId)>> {
     let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = leases::table
-        .filter(leases::worker_id.eq(worker))
+        .filter(leases::worker_id.eq(uid(worker)))
         .select((leases::lease_id, leases::granted_at, leases::task_ids))
         .load(connection)?;
     let mut held = Vec::new();
@@ -127,20 +137,21 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
     let id = task.id.as_slice();
     MarkDead { status, error: &text, now, id, lease, dependants: true }.execute(&mut writer.connection)?;
     // A crash is no failure of the task's own: the guarded update above counts one.
-    diesel::update(tasks::table.filter(tasks::id.eq(id)))
+    diesel::update(tasks::table.filter(tasks::id.eq(uid(id))))
         .set((tasks::failures.eq(tasks::failures - 1), tasks::crashes.eq(reading::signed(crashes))))
         .execute(&mut writer.connection)?;
-    let row = (
-        dead_letter_queue::task_id.eq(id),
-        dead_letter_queue::queue.eq(&task.queue),
-        dead_letter_queue::name.eq(&task.name),
-        dead_letter_queue::priority.eq(task.priority),
-        dead_letter_queue::reason.eq(DeadReason::Poison.as_str()),
-        dead_letter_queue::error.eq(&text),
-        dead_letter_queue::attempts.eq(task.attempt),
-        dead_letter_queue::died_at.eq(now),
-    );
-    diesel::replace_into(dead_letter_queue::table).values(row).execute(&mut writer.connection).map(|_| ())
+    Bury {
+        task: id,
+        queue: &task.queue,
+        name: &task.name,
+        priority: task.priority,
+        reason: DeadReason::Poison.as_str(),
+        error: &text,
+        attempts: task.attempt,
+        now,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 fn keep_attempt(
@@ -150,17 +161,19 @@ fn keep_attempt(
     error: Option<&TaskError>,
     now: Millis,
 ) -> QueryResult<()> {
-    let row = (
-        attempts::task_id.eq(&task.id),
-        attempts::generation.eq(task.generation),
-        attempts::number.eq(task.attempt),
-        attempts::worker_id.eq(&task.worker_id),
-        attempts::started_at.eq(task.started_at),
-        attempts::finished_at.eq(now),
-        attempts::outcome.eq(outcome),
-        attempts::error.eq(error.map(reading::error_text)),
-    );
-    diesel::replace_into(attempts::table).values(row).execute(&mut writer.connection).map(|_| ())
+    KeepAttempt {
+        task: &task.id,
+        generation: task.generation,
+        number: task.attempt,
+        worker: task.worker_id.as_deref(),
+        started_at: task.started_at,
+        finished_at: Some(now),
+        outcome,
+        error: error.map(reading::error_text).as_deref(),
+        next_delay_ms: None,
+    }
+    .execute(&mut writer.connection)
+    .map(|_| ())
 }
 
 /// Each only while it is still held under the lease named.
@@ -223,7 +236,7 @@ pub(super) fn prune(
     let to = TaskId::first_at(latest);
     type Old = (Vec<u8>, String, i32, i32, Option<i64>);
     let oldest: Vec<Old> = tasks::table
-        .filter(tasks::id.gt(bytes(from.as_bytes())).and(tasks::id.lt(bytes(to.as_bytes()))))
+        .filter(tasks::id.gt(uid(from.as_bytes())).and(tasks::id.lt(uid(to.as_bytes()))))
         .order(tasks::id)
         .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
         .limit(limits.rows as i64)
@@ -240,12 +253,17 @@ pub(super) fn prune(
         if !status.is_terminal() || status.is_dead() || finished_at.is_none_or(|at| at >= before) {
             continue;
         }
+        // Held from here on: it may have been started anew since it was read.
+        let task = StateRecord::find(&mut writer.connection, task_id(&id))?;
+        if task.is_none_or(|task| task.status() != status || task.finished_at != finished_at) {
+            continue;
+        }
         if dependencies::is_needed(writer, &id)? {
             continue;
         }
         dependencies::cut(writer, &id)?;
-        diesel::delete(attempts::table.filter(attempts::task_id.eq(&id))).execute(&mut writer.connection)?;
-        diesel::delete(tasks::table.filter(tasks::id.eq(&id))).execute(&mut writer.connection)?;
+        diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
+        diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }
     Ok(next)
@@ -254,7 +272,7 @@ pub(super) fn prune(
 type Own = std::collections::HashMap<String, (Option<Millis>, Option<Millis>)>;
 
 /// Up to when finished tasks go, by queue: of those that say so themselves.
-fn own_limits(connection: &mut SqliteConnection, now: Millis) -> QueryResult<Own> {
+fn own_limits(connection: &mut Connection, now: Millis) -> QueryResult<Own> {
     let set: Vec<(String, String)> =
         queues::table.filter(queues::settings.ne("{}")).select((queues::name, queues::settings)).load(connection)?;
     let limits = |(name, text): (String, String)| {

@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
-    records::{StateRecord, bytes, reading, task_id},
+    Connection, dependencies,
+    key::uid,
+    records::{StateRecord, reading, task_id},
     schema::{attempts, dead_letter_queue, operations, tasks},
     tx::Writer,
 };
@@ -17,7 +18,7 @@ use crate::{
 
 pub(super) fn begin(writer: &mut Writer, operation: &Operation) -> QueryResult<()> {
     let row = (
-        operations::id.eq(bytes(operation.id.as_bytes())),
+        operations::id.eq(uid(operation.id.as_bytes())),
         operations::action.eq(operation.action.as_str()),
         operations::filter.eq(serde_json::to_string(&operation.among).unwrap_or_default()),
         operations::rate.eq(operation.rate),
@@ -28,11 +29,11 @@ pub(super) fn begin(writer: &mut Writer, operation: &Operation) -> QueryResult<(
 }
 
 pub(super) fn advance(writer: &mut Writer, step: &OperationStep, done: u64, now: Millis) -> QueryResult<bool> {
-    let place = |place: Option<TaskId>| place.map(|id| id.as_bytes().to_vec());
+    let place = |place: Option<TaskId>| place.map(|id| uid(id.as_bytes()));
     let row = operations::table
-        .find(bytes(step.id.as_bytes()))
+        .find(uid(step.id.as_bytes()))
         .filter(operations::state.eq(OperationState::Running.as_str()))
-        .filter(diesel::SqliteExpressionMethods::is(operations::position, place(step.from)));
+        .filter(same!(operations::position, place(step.from)));
     let refused = (step.tasks.len() as u64).saturating_sub(done);
     let state = if step.last { OperationState::Done } else { OperationState::Running };
     let change = (
@@ -46,8 +47,7 @@ pub(super) fn advance(writer: &mut Writer, step: &OperationStep, done: u64, now:
 }
 
 pub(super) fn cancel(writer: &mut Writer, id: TaskId, now: Millis) -> QueryResult<bool> {
-    let row =
-        operations::table.find(bytes(id.as_bytes())).filter(operations::state.eq(OperationState::Running.as_str()));
+    let row = operations::table.find(uid(id.as_bytes())).filter(operations::state.eq(OperationState::Running.as_str()));
     let change = (operations::state.eq(OperationState::Cancelled.as_str()), operations::finished_at.eq(now));
     Ok(diesel::update(row).set(change).execute(&mut writer.connection)? > 0)
 }
@@ -59,9 +59,9 @@ pub(super) fn delete(writer: &mut Writer, id: TaskId) -> QueryResult<Deleted> {
         return Ok(Deleted::Live);
     }
     dependencies::cut(writer, &task.id)?;
-    diesel::delete(attempts::table.filter(attempts::task_id.eq(&task.id))).execute(&mut writer.connection)?;
-    diesel::delete(dead_letter_queue::table.find(&task.id)).execute(&mut writer.connection)?;
-    diesel::delete(tasks::table.filter(tasks::id.eq(&task.id))).execute(&mut writer.connection)?;
+    diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&task.id)))).execute(&mut writer.connection)?;
+    diesel::delete(dead_letter_queue::table.find(uid(&task.id))).execute(&mut writer.connection)?;
+    diesel::delete(tasks::table.filter(tasks::id.eq(uid(&task.id)))).execute(&mut writer.connection)?;
     writer.deltas.add(&task.queue(), task.priority(), Counted::In(task.status()), -1);
     Ok(Deleted::Done)
 }
@@ -74,7 +74,7 @@ pub(super) fn amend(writer: &mut Writer, id: TaskId, change: &Amendment, now: Mi
     }
     let (queue, before) = (task.queue(), task.priority());
     let priority = change.priority.unwrap_or(before);
-    let row = tasks::table.filter(tasks::id.eq(&task.id));
+    let row = tasks::table.filter(tasks::id.eq(uid(&task.id)));
     let ready_at: Option<i64> = row.select(tasks::ready_at).first(&mut writer.connection)?;
     // Parents come first: a new time is kept until they are done.
     let ready_at = ready_at.map(|at| change.run_at.map_or(at, |run_at| run_at.max(now)));
@@ -116,17 +116,17 @@ fn operation((id, action, filter, rate, state, position, done, refused, created_
     }
 }
 
-pub(super) fn list(connection: &mut SqliteConnection, limit: usize) -> QueryResult<Vec<Operation>> {
+pub(super) fn list(connection: &mut Connection, limit: usize) -> QueryResult<Vec<Operation>> {
     let newest = operations::table.order(operations::id.desc()).limit(i64::try_from(limit).unwrap_or(i64::MAX));
     Ok(newest.load::<Row>(connection)?.into_iter().map(operation).collect())
 }
 
-pub(super) fn find(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Option<Operation>> {
-    let row: Option<Row> = operations::table.find(bytes(id.as_bytes())).first(connection).optional()?;
+pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Operation>> {
+    let row: Option<Row> = operations::table.find(uid(id.as_bytes())).first(connection).optional()?;
     Ok(row.map(operation))
 }
 
-pub(super) fn running(connection: &mut SqliteConnection) -> QueryResult<Vec<Operation>> {
+pub(super) fn running(connection: &mut Connection) -> QueryResult<Vec<Operation>> {
     let running =
         operations::table.filter(operations::state.eq(OperationState::Running.as_str())).order(operations::id);
     Ok(running.load::<Row>(connection)?.into_iter().map(operation).collect())

@@ -6,10 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{dsl::sql, prelude::*, sql_types::Bool, sqlite::Sqlite};
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use super::{
-    records::{Payload, TaskRecord, bytes, reading, task_id},
+    Backend, CONTAINS, Connection,
+    key::uid,
+    records::{Payload, TaskRecord, reading, task_id},
     schema::{counters, dead_letter_queue, leases, tasks},
 };
 use crate::{
@@ -24,11 +26,7 @@ const FEW: i64 = 20_000;
 
 type Found = QueryResult<Vec<TaskRow>>;
 
-pub(super) fn tasks(
-    connection: &mut SqliteConnection,
-    filter: &TaskFilter,
-    page: &Page,
-) -> QueryResult<ListedPage<TaskRow>> {
+pub(super) fn tasks(connection: &mut Connection, filter: &TaskFilter, page: &Page) -> QueryResult<ListedPage<TaskRow>> {
     let wanted = counted(connection, filter)?;
     if wanted == Some(0) {
         return Ok(ListedPage { rows: Vec::new(), next: None, previous: page.from });
@@ -53,12 +51,12 @@ pub(super) fn tasks(
 }
 
 /// How many tasks are in the wanted statuses, from the counters; `None` where every status is wanted.
-fn counted(connection: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<Option<i64>> {
+fn counted(connection: &mut Connection, filter: &TaskFilter) -> QueryResult<Option<i64>> {
     if filter.statuses.is_empty() {
         return Ok(None);
     }
     let codes: Vec<i32> = filter.statuses.iter().map(|status| status.code().into()).collect();
-    let mut query = counters::table.filter(counters::kind.eq_any(codes)).select(counters::n).into_boxed::<Sqlite>();
+    let mut query = counters::table.filter(counters::kind.eq_any(codes)).select(counters::n).into_boxed::<Backend>();
     if let Some(queue) = &filter.queue {
         query = query.filter(counters::queue.eq(queue));
     }
@@ -68,7 +66,7 @@ fn counted(connection: &mut SqliteConnection, filter: &TaskFilter) -> QueryResul
     Ok(Some(query.load::<i64>(connection)?.iter().sum()))
 }
 
-fn running_ids(connection: &mut SqliteConnection) -> QueryResult<Vec<Vec<u8>>> {
+fn running_ids(connection: &mut Connection) -> QueryResult<Vec<Vec<u8>>> {
     let batches: Vec<Vec<u8>> = leases::table.select(leases::task_ids).load(connection)?;
     Ok(batches.iter().flat_map(|ids| ids.chunks_exact(16).map(<[u8]>::to_vec)).collect())
 }
@@ -93,13 +91,13 @@ struct Walk<'a> {
     limit: usize,
 }
 
-type Boxed<'a> = tasks::BoxedQuery<'a, Sqlite>;
+type Boxed<'a> = tasks::BoxedQuery<'a, Backend>;
 
 impl<'a> Walk<'a> {
     /// The conditions, between two ids.
     fn query(&self, from: Option<TaskId>, to: Option<TaskId>) -> Boxed<'a> {
         let filter = self.filter;
-        let mut query = tasks::table.into_boxed::<Sqlite>();
+        let mut query = tasks::table.into_boxed::<Backend>();
         if !filter.statuses.is_empty() {
             let codes: Vec<i32> = filter.statuses.iter().map(|status| status.code().into()).collect();
             query = query.filter(tasks::status.eq_any(codes));
@@ -114,17 +112,19 @@ impl<'a> Walk<'a> {
             query = query.filter(tasks::name.eq(name));
         }
         if let Some(worker) = &filter.worker {
-            query = query.filter(tasks::worker_id.eq(worker.as_bytes().to_vec()));
+            query = query.filter(tasks::worker_id.eq(Some(uid(worker.as_bytes()))));
         }
         if let Some(tag) = &filter.tag {
             let quoted = serde_json::to_string(tag).unwrap_or_default();
-            query = query.filter(sql::<Bool>("instr(tags, ").bind::<diesel::sql_types::Text, _>(quoted).sql(") > 0"));
+            query = query
+                .filter(sql::<Bool>(CONTAINS).sql("tags, ").bind::<diesel::sql_types::Text, _>(quoted).sql(") > 0"));
         }
         if let Some(text) = &filter.text {
             query = match text.parse::<TaskId>() {
-                Ok(id) => query.filter(tasks::id.eq(id.as_bytes().to_vec())),
-                Err(_) => query
-                    .filter(sql::<Bool>("instr(name, ").bind::<diesel::sql_types::Text, _>(text.clone()).sql(") > 0")),
+                Ok(id) => query.filter(tasks::id.eq(uid(id.as_bytes()))),
+                Err(_) => query.filter(
+                    sql::<Bool>(CONTAINS).sql("name, ").bind::<diesel::sql_types::Text, _>(text.clone()).sql(") > 0"),
+                ),
             };
         }
         let (mut low, mut high) = (None, None);
@@ -135,33 +135,33 @@ impl<'a> Walk<'a> {
             high = Some(TaskId::first_at(before));
         }
         if let Some(low) = low {
-            query = query.filter(tasks::id.ge(low.as_bytes().to_vec()));
+            query = query.filter(tasks::id.ge(uid(low.as_bytes())));
         }
         if let Some(high) = high {
-            query = query.filter(tasks::id.lt(high.as_bytes().to_vec()));
+            query = query.filter(tasks::id.lt(uid(high.as_bytes())));
         }
         self.between(query, from, to)
     }
 
     fn between(&self, mut query: Boxed<'a>, from: Option<TaskId>, to: Option<TaskId>) -> Boxed<'a> {
         if let Some(from) = from {
-            let from = from.as_bytes().to_vec();
+            let from = uid(from.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.lt(from)) } else { query.filter(tasks::id.gt(from)) };
         }
         if let Some(to) = to {
-            let to = to.as_bytes().to_vec();
+            let to = uid(to.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.ge(to)) } else { query.filter(tasks::id.le(to)) };
         }
         query
     }
 
-    fn load(&self, connection: &mut SqliteConnection, query: Boxed<'a>, limit: usize) -> Found {
+    fn load(&self, connection: &mut Connection, query: Boxed<'a>, limit: usize) -> Found {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let query = if self.newest_first { query.order(tasks::id.desc()) } else { query.order(tasks::id.asc()) };
         self.fetch(connection, query.limit(limit))
     }
 
-    fn fetch(&self, connection: &mut SqliteConnection, query: Boxed<'a>) -> Found {
+    fn fetch(&self, connection: &mut Connection, query: Boxed<'a>) -> Found {
         if !self.filter.with_args && !self.filter.with_result {
             let rows: Vec<TaskRecord> = query.select(TaskRecord::as_select()).load(connection)?;
             return Ok(rows.into_iter().map(|row| row.into_row(Payload::default())).collect());
@@ -171,11 +171,11 @@ impl<'a> Walk<'a> {
         Ok(rows.into_iter().map(|(row, payload)| row.into_row(payload)).collect())
     }
 
-    fn among(&self, connection: &mut SqliteConnection, ids: &[Vec<u8>], from: Option<TaskId>) -> Found {
+    fn among(&self, connection: &mut Connection, ids: &[Vec<u8>], from: Option<TaskId>) -> Found {
         let mut rows = Vec::new();
         // SQLite takes 32,766 binds a statement; leases name as many tasks as there are slots, a few thousand at most.
         for ids in ids.chunks(10_000) {
-            let query = self.query(from, None).filter(tasks::id.eq_any(ids.to_vec()));
+            let query = self.query(from, None).filter(tasks::id.eq_any(ids.iter().map(uid).collect::<Vec<_>>()));
             rows.extend(self.load(connection, query, self.limit)?);
         }
         rows.sort_by_key(|row| row.id);
@@ -186,13 +186,13 @@ impl<'a> Walk<'a> {
         Ok(rows)
     }
 
-    fn joined_dead(&self, connection: &mut SqliteConnection, from: Option<TaskId>) -> Found {
+    fn joined_dead(&self, connection: &mut Connection, from: Option<TaskId>) -> Found {
         let buried = sql::<Bool>("id IN (SELECT task_id FROM dead_letter_queue)");
         let query = self.query(from, None).filter(buried);
         self.load(connection, query, self.limit)
     }
 
-    fn ready(&self, connection: &mut SqliteConnection, from: Option<TaskId>) -> Found {
+    fn ready(&self, connection: &mut Connection, from: Option<TaskId>) -> Found {
         // The unary plus keeps the planner off the key, along which it would have to read everything.
         let query = self.query(from, None).filter(sql::<Bool>("+ready_at IS NOT NULL AND ready_at IS NOT NULL"));
         let mut rows = self.fetch(connection, query)?;
@@ -206,7 +206,7 @@ impl<'a> Walk<'a> {
 
     fn windows(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         mut from: Option<TaskId>,
     ) -> QueryResult<(Vec<TaskRow>, Option<TaskId>)> {
         let began = Instant::now();
@@ -225,13 +225,13 @@ impl<'a> Walk<'a> {
     }
 
     /// The id that ends the next window, or `None` where the table ends first.
-    fn edge(&self, connection: &mut SqliteConnection, from: Option<TaskId>) -> QueryResult<Option<TaskId>> {
-        let mut query = tasks::table.select(tasks::id).into_boxed::<Sqlite>();
+    fn edge(&self, connection: &mut Connection, from: Option<TaskId>) -> QueryResult<Option<TaskId>> {
+        let mut query = tasks::table.select(tasks::id).into_boxed::<Backend>();
         if let Some(queue) = &self.filter.queue {
             query = query.filter(tasks::queue.eq(queue));
         }
         if let Some(from) = from {
-            let from = bytes(from.as_bytes()).to_vec();
+            let from = uid(from.as_bytes());
             query = if self.newest_first { query.filter(tasks::id.lt(from)) } else { query.filter(tasks::id.gt(from)) };
         }
         let query = if self.newest_first { query.order(tasks::id.desc()) } else { query.order(tasks::id.asc()) };
@@ -256,14 +256,14 @@ pub(super) fn dead_row((id, queue, name, priority, reason, error, attempts, died
 }
 
 pub(super) fn dead_letters(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     filter: &DeadFilter,
     page: &Page,
 ) -> QueryResult<ListedPage<DeadRow>> {
     let newest_first = page.ascending == page.backwards;
     let mut query = super::dead::filtered(filter);
     if let Some(from) = page.from {
-        let from = from.as_bytes().to_vec();
+        let from = uid(from.as_bytes());
         query = if newest_first {
             query.filter(dead_letter_queue::task_id.lt(from))
         } else {
@@ -292,7 +292,7 @@ pub(super) fn dead_letters(
 
 /// Level by level, so that each is one range of the ready index, however many tasks of it wait for their time.
 pub(super) fn ahead(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     queue: &str,
     priority: Priority,
     mark: Mark,

@@ -4,7 +4,8 @@ use diesel::prelude::*;
 
 use super::{
     dependencies,
-    records::{StateRecord, bytes, task_id},
+    key::uid,
+    records::{StateRecord, task_id},
     schema::{expiries, tasks},
     tx::Writer,
 };
@@ -12,11 +13,6 @@ use crate::{
     store::ResultChanged,
     task::{ErrorKind, Millis, Status, TaskError, TaskId},
 };
-
-pub(super) fn note(writer: &mut Writer, id: TaskId, at: Millis) -> QueryResult<()> {
-    let row = (expiries::expires_at.eq(at), expiries::task_id.eq(bytes(id.as_bytes())));
-    diesel::replace_into(expiries::table).values(row).execute(&mut writer.connection).map(|_| ())
-}
 
 /// Ends a task that waits and whose time is over.
 pub(super) fn expire(writer: &mut Writer, task: &StateRecord, now: Millis) -> QueryResult<()> {
@@ -37,13 +33,13 @@ pub(super) fn expire_due(writer: &mut Writer, limit: usize, now: Millis) -> Quer
         if let Some(task) = task.filter(|task| task.status().is_waiting()) {
             expire(writer, &task, now)?;
         }
-        diesel::delete(expiries::table.find((at, id))).execute(&mut writer.connection)?;
+        diesel::delete(expiries::table.find((at, uid(id)))).execute(&mut writer.connection)?;
     }
     Ok(due.len() == limit)
 }
 
 pub(super) fn set_result_ttl(writer: &mut Writer, id: TaskId, ttl: Millis) -> QueryResult<ResultChanged> {
-    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+    let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
     let changed = diesel::update(row).set(tasks::result_ttl_ms.eq(ttl)).execute(&mut writer.connection)?;
     Ok(if changed > 0 { ResultChanged::Done } else { ResultChanged::NotFound })
 }
@@ -54,7 +50,7 @@ pub(super) fn delete_result(writer: &mut Writer, id: TaskId) -> QueryResult<Resu
     if task.status() != Status::Success {
         return Ok(ResultChanged::NotOver(task.status()));
     }
-    let row = tasks::table.filter(tasks::id.eq(bytes(id.as_bytes())));
+    let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
     let gone = (tasks::result.eq(None::<String>), tasks::result_ttl_ms.eq(0_i64));
     diesel::update(row).set(gone).execute(&mut writer.connection)?;
     Ok(ResultChanged::Done)

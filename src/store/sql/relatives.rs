@@ -3,7 +3,9 @@
 use diesel::prelude::*;
 
 use super::{
-    records::{bytes, reading, task_id},
+    Connection,
+    key::uid,
+    records::{reading, task_id},
     schema::{task_dependencies, tasks},
 };
 use crate::{
@@ -13,10 +15,10 @@ use crate::{
 
 type Row = (Vec<u8>, String, String, i32, bool, Option<String>, Option<String>);
 
-pub(super) fn parents(connection: &mut SqliteConnection, id: TaskId) -> QueryResult<Vec<ParentRow>> {
+pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
-        .filter(task_dependencies::child_id.eq(bytes(id.as_bytes())))
+        .filter(task_dependencies::child_id.eq(uid(id.as_bytes())))
         .order(task_dependencies::parent_id)
         .select((
             tasks::id,
@@ -32,10 +34,10 @@ pub(super) fn parents(connection: &mut SqliteConnection, id: TaskId) -> QueryRes
 }
 
 /// Without their results.
-pub(super) fn children(connection: &mut SqliteConnection, id: TaskId, limit: usize) -> QueryResult<Vec<ParentRow>> {
+pub(super) fn children(connection: &mut Connection, id: TaskId, limit: usize) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::child_id)))
-        .filter(task_dependencies::parent_id.eq(bytes(id.as_bytes())))
+        .filter(task_dependencies::parent_id.eq(uid(id.as_bytes())))
         .order((task_dependencies::resolved, task_dependencies::child_id))
         .select((
             tasks::id,

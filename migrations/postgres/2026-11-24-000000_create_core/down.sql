@@ -1,0 +1,16 @@
+DROP TABLE audit_log;
+DROP TABLE api_keys;
+DROP TABLE operations;
+DROP TABLE task_metrics;
+DROP TABLE counters;
+DROP TABLE idempotency_keys;
+DROP TABLE workers;
+DROP TABLE expiries;
+DROP TABLE unresolved_parents;
+DROP TABLE task_dependencies;
+DROP TABLE limits;
+DROP TABLE queues;
+DROP TABLE dead_letter_queue;
+DROP TABLE attempts;
+DROP TABLE leases;
+DROP TABLE tasks;

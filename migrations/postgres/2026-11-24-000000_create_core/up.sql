@@ -1,0 +1,235 @@
+-- Times are milliseconds since 1970 UTC, status and counters.kind the numbers of `Status` and `Counted`.
+
+CREATE TABLE tasks (
+    id               UUID    NOT NULL PRIMARY KEY,
+    queue            TEXT COLLATE "C"    NOT NULL,
+    name             TEXT COLLATE "C"    NOT NULL,
+    priority         INTEGER NOT NULL,
+    status           INTEGER NOT NULL,
+    -- When it may be claimed; NULL unless it is claimable. The one column the ready index depends on.
+    ready_at         BIGINT,
+    created_at       BIGINT  NOT NULL,
+    run_at           BIGINT,
+    -- Not started by then, it is over.
+    expires_at       BIGINT,
+    started_at       BIGINT,
+    finished_at      BIGINT,
+    attempt          INTEGER NOT NULL DEFAULT 0,
+    failures         INTEGER NOT NULL DEFAULT 0,
+    crashes          INTEGER NOT NULL DEFAULT 0,
+    max_retries      INTEGER NOT NULL,
+    timeout_ms       BIGINT,
+    generation       INTEGER NOT NULL DEFAULT 1,
+    cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
+    cancel_reason    TEXT,
+    worker_id        UUID,
+    -- Kept when the task ends, so that its holder's second report is known for a duplicate; cleared when it is taken away.
+    lease_id         UUID,
+    unique_key       TEXT,
+    -- The unique key while the task is live.
+    live_key         TEXT,
+    retry            TEXT,
+    -- How long the result is given out after the end; NULL: the server's default.
+    result_ttl_ms    BIGINT,
+    -- Tasks this one waits for: how many there are, and how many have not ended as they should yet.
+    parents          INTEGER NOT NULL DEFAULT 0,
+    unmet            INTEGER NOT NULL DEFAULT 0,
+    -- Others wait, or have waited, for this one: its end is then more than one update.
+    has_dependants   BOOLEAN NOT NULL DEFAULT FALSE,
+    tags             TEXT,
+    meta             TEXT,
+    error            TEXT,
+    args             TEXT    NOT NULL,
+    kwargs           TEXT    NOT NULL,
+    result           TEXT,
+    CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
+    CHECK (live_key IS NULL OR status < 5)
+) WITH (
+    -- Room for the two updates of a task on its own page: the second one then touches no index.
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1,
+    autovacuum_vacuum_cost_delay = 0
+);
+CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL;
+CREATE INDEX tasks_queue ON tasks (queue, id);
+CREATE UNIQUE INDEX tasks_live_key ON tasks (queue, live_key) WHERE live_key IS NOT NULL;
+
+-- One row for each batch granted to a worker; gone when the last of its tasks has ended.
+CREATE TABLE leases (
+    lease_id   UUID    NOT NULL PRIMARY KEY,
+    worker_id  UUID    NOT NULL,
+    granted_at BIGINT  NOT NULL,
+    -- Tasks not ended yet.
+    open       INTEGER NOT NULL,
+    -- The ids, 16 bytes each, one after the other.
+    task_ids   BYTEA   NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+-- Attempts that were followed by another one. The last is told by the task itself.
+CREATE TABLE attempts (
+    task_id       UUID    NOT NULL,
+    generation    INTEGER NOT NULL,
+    number        INTEGER NOT NULL,
+    worker_id     UUID,
+    started_at    BIGINT,
+    finished_at   BIGINT,
+    outcome       TEXT    NOT NULL,
+    error         TEXT,
+    next_delay_ms BIGINT,
+    PRIMARY KEY (task_id, generation, number)
+);
+
+CREATE TABLE dead_letter_queue (
+    task_id  UUID    NOT NULL PRIMARY KEY,
+    queue    TEXT COLLATE "C"    NOT NULL,
+    name     TEXT COLLATE "C"    NOT NULL,
+    priority INTEGER NOT NULL,
+    reason   TEXT    NOT NULL,
+    error    TEXT    NOT NULL,
+    attempts INTEGER NOT NULL,
+    died_at  BIGINT  NOT NULL
+);
+CREATE INDEX dead_letter_queue_died ON dead_letter_queue (died_at, task_id);
+
+CREATE TABLE queues (
+    name       TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
+    paused     BOOLEAN NOT NULL DEFAULT FALSE,
+    weight     INTEGER NOT NULL DEFAULT 1,
+    -- `QueueSettings` as JSON; the version is raised by each change, so that of two editors one is told.
+    settings   TEXT    NOT NULL DEFAULT '{}',
+    version    INTEGER NOT NULL DEFAULT 1,
+    created_at BIGINT  NOT NULL
+);
+
+-- What has been granted under a queue's rate limit, changed in the transaction of the grant.
+CREATE TABLE limits (
+    queue TEXT COLLATE "C" NOT NULL,
+    -- The whole queue, or a class of priorities.
+    key   TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (queue, key)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE task_dependencies (
+    parent_id  UUID    NOT NULL,
+    child_id   UUID    NOT NULL,
+    -- The child runs although this parent has not succeeded.
+    run_anyway BOOLEAN NOT NULL,
+    -- The child knows how this parent ended.
+    resolved   BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (parent_id, resolved, child_id)
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX task_dependencies_child ON task_dependencies (child_id, parent_id);
+
+-- Parents that are over and have more children than were told in the transaction of their end.
+CREATE TABLE unresolved_parents (
+    task_id UUID NOT NULL PRIMARY KEY
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+-- Tasks that may be over by this time.
+CREATE TABLE expiries (
+    expires_at BIGINT NOT NULL,
+    task_id    UUID   NOT NULL,
+    PRIMARY KEY (expires_at, task_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE workers (
+    id         UUID    NOT NULL PRIMARY KEY,
+    host       TEXT    NOT NULL,
+    pid        INTEGER NOT NULL,
+    version    TEXT    NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('alive', 'draining', 'stopped', 'dead')),
+    slots      INTEGER NOT NULL,
+    started_at BIGINT  NOT NULL,
+    beat_seq   BIGINT  NOT NULL DEFAULT 0,
+    beat_at    BIGINT  NOT NULL,
+    -- What the lives of one node have in common.
+    node       TEXT
+) WITH (fillfactor = 50);
+
+CREATE TABLE idempotency_keys (
+    key        TEXT   NOT NULL PRIMARY KEY,
+    body_hash  BYTEA  NOT NULL,
+    created_at BIGINT NOT NULL,
+    -- What became of each task of the request, so that a repeat can be given the same answer.
+    response   TEXT   NOT NULL
+);
+CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
+
+-- One row for each (queue, priority, kind) a transaction touched, added in that transaction: no row is hot. A counter is the
+-- sum of its rows; they are added up every now and then.
+CREATE TABLE counters (
+    queue    TEXT COLLATE "C"    NOT NULL,
+    priority INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    n        BIGINT  NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX counters_queue ON counters (queue);
+
+-- Work on many tasks that an operator has asked for, done a bounded number at a time. What has been done is in the same
+-- transaction as how far it has come, so that a crash repeats and loses nothing.
+CREATE TABLE operations (
+    id          UUID   NOT NULL PRIMARY KEY,
+    action      TEXT   NOT NULL CHECK (action IN ('cancel', 'retry', 'delete', 'redrive', 'discard')),
+    filter      TEXT   NOT NULL,
+    -- Tasks a second at most; NULL: as fast as it goes.
+    rate        DOUBLE PRECISION,
+    state       TEXT   NOT NULL CHECK (state IN ('running', 'done', 'cancelled')),
+    -- Tasks up to this one have been looked at.
+    position    UUID,
+    done        BIGINT NOT NULL DEFAULT 0,
+    refused     BIGINT NOT NULL DEFAULT 0,
+    created_at  BIGINT NOT NULL,
+    finished_at BIGINT
+);
+
+-- What has happened, by minute and by hour: for each queue, and under the empty name for all of them. Rows add up: each node
+-- adds what it has done since its last addition.
+CREATE TABLE task_metrics (
+    -- 60000: a minute, 3600000: an hour.
+    span_ms         INTEGER NOT NULL,
+    queue           TEXT COLLATE "C"    NOT NULL,
+    starts_at       BIGINT  NOT NULL,
+    submitted       BIGINT  NOT NULL,
+    succeeded       BIGINT  NOT NULL,
+    failed_attempts BIGINT  NOT NULL,
+    dead            BIGINT  NOT NULL,
+    retried         BIGINT  NOT NULL,
+    cancelled       BIGINT  NOT NULL,
+    expired         BIGINT  NOT NULL,
+    busy_ms         BIGINT  NOT NULL,
+    slot_ms         BIGINT  NOT NULL,
+    -- JSON: how many durations up to each bound (in milliseconds) and above the one before, and the sum of all.
+    waits           TEXT    NOT NULL,
+    runs            TEXT    NOT NULL,
+    PRIMARY KEY (span_ms, queue, starts_at)
+);
+CREATE INDEX task_metrics_age ON task_metrics (span_ms, starts_at);
+
+-- Keys of the API. A row stays when its key is revoked or expired: that keys are asked for must not end with the last one.
+CREATE TABLE api_keys (
+    id           UUID   NOT NULL PRIMARY KEY,
+    name         TEXT COLLATE "C"   NOT NULL,
+    -- SHA-256 of the secret, which is kept nowhere.
+    hash         BYTEA  NOT NULL UNIQUE,
+    -- Words separated by spaces; queues are patterns.
+    scopes       TEXT   NOT NULL,
+    queues       TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT,
+    revoked_at   BIGINT,
+    -- To the minute.
+    last_used_at BIGINT
+);
+
+-- What operators did, written in the transaction of the deed.
+CREATE TABLE audit_log (
+    seq    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at     BIGINT NOT NULL,
+    actor  TEXT   NOT NULL,
+    action TEXT   NOT NULL,
+    target TEXT   NOT NULL,
+    detail TEXT
+);
+CREATE INDEX audit_log_target ON audit_log (target, seq);

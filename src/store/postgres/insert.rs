@@ -1,0 +1,147 @@
+//! New tasks: one statement for all of a batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use diesel::prelude::*;
+
+use super::{
+    dependencies::{self, Bonds},
+    key::{Uid, uid},
+    own::{InsertTasks, NoteExpiries},
+    records::reading,
+    schema::{queues, tasks},
+    submit,
+    tx::Writer,
+};
+use crate::{
+    store::{Counted, Inserted},
+    task::{NewTask, Status, TaskId},
+};
+
+/// How often a key is tried again whose holder has ended in the meantime.
+const TRIES: usize = 3;
+
+pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<Inserted>> {
+    let mut outcomes: Vec<Option<Inserted>> = vec![None; new.len()];
+    let mut rows = Vec::with_capacity(new.len());
+    for (place, task) in new.iter().enumerate() {
+        match dependencies::look_up(writer, task)? {
+            Ok(bonds) => rows.push(Row { place, task, bonds }),
+            Err(unknown) => outcomes[place] = Some(Inserted::NoParent(unknown)),
+        }
+    }
+    hold_queues(writer, &rows)?;
+    for _ in 0..TRIES {
+        let stored = store(writer, &rows)?;
+        let (done, refused): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| stored.contains(&row.task.id));
+        note_expiries(writer, &done)?;
+        for row in done {
+            outcomes[row.place] = Some(tie(writer, &row)?);
+        }
+        rows = Vec::new();
+        for row in refused {
+            let key = row.task.unique_key.as_deref().unwrap_or_default();
+            match submit::holder(writer, &row.task.queue, key)? {
+                Some(holder) => outcomes[row.place] = Some(Inserted::KeyHeld(holder)),
+                None => rows.push(row),
+            }
+        }
+        if rows.is_empty() {
+            break;
+        }
+    }
+    outcomes.into_iter().map(|outcome| outcome.ok_or(diesel::result::Error::RollbackTransaction)).collect()
+}
+
+struct Row<'a> {
+    place: usize,
+    task: &'a NewTask,
+    bonds: Bonds,
+}
+
+impl Row<'_> {
+    fn status(&self) -> Status {
+        if self.bonds.unmet > 0 { Status::Pending } else { self.task.first_status() }
+    }
+}
+
+/// Keeps queues from being deleted before their tasks are there to be seen, and makes those that another node has deleted.
+fn hold_queues(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<()> {
+    let mut names: BTreeMap<&str, i64> = BTreeMap::new();
+    for task in rows.iter().map(|row| row.task) {
+        names.entry(&task.queue).or_insert(task.created_at);
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<&str> = names.keys().copied().collect();
+    let there = queues::table.filter(queues::name.eq_any(&wanted)).order(queues::name).select(queues::name);
+    let there: BTreeSet<String> = there.for_key_share().load::<String>(&mut writer.connection)?.into_iter().collect();
+    for (name, at) in names.into_iter().filter(|(name, _)| !there.contains(*name)) {
+        submit::ensure_queue(writer, name, at)?;
+    }
+    Ok(())
+}
+
+/// Stores those whose unique key is free; which they are.
+fn store(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<HashSet<TaskId>> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let all: HashSet<TaskId> = rows.iter().map(|row| row.task.id).collect();
+    if insert_rows(writer, rows)? == rows.len() {
+        return Ok(all);
+    }
+    let ids: Vec<Uid> = rows.iter().map(|row| uid(row.task.id.as_bytes())).collect();
+    let stored: Vec<Vec<u8>> =
+        tasks::table.filter(tasks::id.eq_any(ids)).select(tasks::id).load(&mut writer.connection)?;
+    Ok(stored.iter().filter_map(|id| TaskId::from_slice(id)).collect())
+}
+
+fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
+    fn each<'a, T>(rows: &'a [Row<'a>], column: impl Fn(&'a Row<'a>) -> T) -> Vec<T> {
+        rows.iter().map(column).collect()
+    }
+    let json = |tags: &Vec<String>| (!tags.is_empty()).then(|| serde_json::to_string(tags).unwrap_or_default());
+    let waits = |row: &Row<'_>| row.status() == Status::Pending;
+    InsertTasks {
+        id: &each(rows, |row| uid(row.task.id.as_bytes())),
+        queue: &each(rows, |row| &*row.task.queue),
+        name: &each(rows, |row| row.task.name.as_str()),
+        priority: &each(rows, |row| row.task.priority.level().into()),
+        status: &each(rows, |row| row.status().code().into()),
+        ready_at: &each(rows, |row| (!waits(row)).then(|| row.task.ready_at())),
+        created_at: &each(rows, |row| row.task.created_at),
+        run_at: &each(rows, |row| row.task.run_at),
+        expires_at: &each(rows, |row| row.task.expires_at),
+        max_retries: &each(rows, |row| reading::signed(row.task.max_retries)),
+        timeout_ms: &each(rows, |row| row.task.timeout_ms),
+        unique_key: &each(rows, |row| row.task.unique_key.as_deref()),
+        retry: &each(rows, |row| row.task.retry.as_ref().and_then(|policy| serde_json::to_string(policy).ok())),
+        result_ttl_ms: &each(rows, |row| row.task.result_ttl_ms),
+        parents: &each(rows, |row| i32::try_from(row.task.parents.len()).unwrap_or(i32::MAX)),
+        unmet: &each(rows, |row| reading::signed(row.bonds.unmet)),
+        tags: &each(rows, |row| json(&row.task.tags)),
+        meta: &each(rows, |row| row.task.meta.as_deref()),
+        args: &each(rows, |row| row.task.args.as_str()),
+        kwargs: &each(rows, |row| row.task.kwargs.as_str()),
+    }
+    .execute(&mut writer.connection)
+}
+
+fn note_expiries(writer: &mut Writer, stored: &[Row<'_>]) -> QueryResult<()> {
+    let expiring = stored.iter().filter_map(|row| Some((row.task.expires_at?, uid(row.task.id.as_bytes()))));
+    let (at, task): (Vec<i64>, Vec<Uid>) = expiring.unzip();
+    if at.is_empty() {
+        return Ok(());
+    }
+    NoteExpiries { at: &at, task: &task }.execute(&mut writer.connection).map(|_| ())
+}
+
+/// What goes with rows that are there now.
+fn tie(writer: &mut Writer, row: &Row<'_>) -> QueryResult<Inserted> {
+    let (task, status) = (row.task, row.status());
+    writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
+    writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
+    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &row.bonds, status) }
+}

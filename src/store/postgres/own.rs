@@ -1,0 +1,125 @@
+//! The statements that only this store understands. Batches are one statement with arrays: a round trip for each row would
+//! cost more than the row.
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text},
+};
+
+use super::{Backend, Connection, Id, key::Uid};
+
+statement! {
+    /// The error names the reason that was given with the request to cancel, if any was.
+    MarkCancelled {
+        "UPDATE tasks SET status = 8, live_key = NULL, ready_at = NULL, error = json_build_object('kind', 'cancelled', 'message', \
+         'cancelled by a caller' || coalesce(': ' || cancel_reason, ''))::text, finished_at = " now: i64 => BigInt;
+        " WHERE id = " id: &'a [u8] => Id;
+        " AND lease_id = " lease: &'a [u8] => Id;
+        " AND has_dependants <= " dependants: bool => Bool;
+    } " AND status = 3"
+}
+
+statement! {
+    InsertTasks {
+        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
+         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) SELECT id, queue, \
+         name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, key, retry, \
+         result_ttl_ms, parents, unmet, tags, meta, args, kwargs FROM unnest("
+        id: &'a [Uid] => Array<Id>;
+        ", " queue: &'a [&'a str] => Array<Text>;
+        ", " name: &'a [&'a str] => Array<Text>;
+        ", " priority: &'a [i32] => Array<Integer>;
+        ", " status: &'a [i32] => Array<Integer>;
+        ", " ready_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " created_at: &'a [i64] => Array<BigInt>;
+        ", " run_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " expires_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " max_retries: &'a [i32] => Array<Integer>;
+        ", " timeout_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " unique_key: &'a [Option<&'a str>] => Array<Nullable<Text>>;
+        ", " retry: &'a [Option<String>] => Array<Nullable<Text>>;
+        ", " result_ttl_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " parents: &'a [i32] => Array<Integer>;
+        ", " unmet: &'a [i32] => Array<Integer>;
+        ", " tags: &'a [Option<String>] => Array<Nullable<Text>>;
+        ", " meta: &'a [Option<&'a str>] => Array<Nullable<Text>>;
+        ", " args: &'a [&'a str] => Array<Text>;
+        ", " kwargs: &'a [&'a str] => Array<Text>;
+    } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, \
+       retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) \
+       ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
+}
+
+statement! {
+    NoteExpiries {
+        "INSERT INTO expiries (expires_at, task_id) SELECT * FROM unnest(" at: &'a [i64] => Array<BigInt>;
+        ", " task: &'a [Uid] => Array<Id>;
+    } ") ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    AddToCounters {
+        "INSERT INTO counters (queue, priority, kind, n) SELECT * FROM unnest(" queue: &'a [&'a str] => Array<Text>;
+        ", " priority: &'a [i32] => Array<Integer>;
+        ", " kind: &'a [i32] => Array<Integer>;
+        ", " n: &'a [i64] => Array<BigInt>;
+    } ")"
+}
+
+statement! {
+    /// In the order of the ids, as every batch is locked. Those that others wait for are said to be so.
+    FinishSuccesses {
+        "WITH held AS MATERIALIZED (SELECT t.id, new.result FROM unnest(" id: &'a [Uid] => Array<Id>;
+        ", " lease: &'a [Uid] => Array<Id>;
+        ", " result: &'a [&'a str] => Array<Text>;
+        ") AS new (id, lease, result) JOIN tasks t ON t.id = new.id AND t.lease_id = new.lease \
+         WHERE t.status = 3 ORDER BY t.id FOR NO KEY UPDATE OF t) \
+         UPDATE tasks SET status = 5, live_key = NULL, cancel_requested = FALSE, error = NULL, result = held.result, \
+         finished_at = " now: i64 => BigInt;
+    } " FROM held WHERE tasks.id = held.id RETURNING tasks.id, tasks.has_dependants"
+}
+
+impl Query for FinishSuccesses<'_> {
+    type SqlType = (Id, Bool);
+}
+
+statement! {
+    /// As many of the tasks hinted at as are wanted and ready. Those that somebody else holds at this moment are passed over.
+    ClaimTasks {
+        "WITH free AS MATERIALIZED (SELECT t.id, t.ready_at, t.status FROM unnest(" id: &'a [Uid] => Array<Id>;
+        ", " priority: &'a [i32] => Array<Integer>;
+        ") WITH ORDINALITY AS hint (id, priority, place) JOIN tasks t ON t.id = hint.id AND t.priority = hint.priority \
+         WHERE t.ready_at <= " now: i64 => BigInt;
+        " AND (t.expires_at IS NULL OR t.expires_at > " now_too: i64 => BigInt;
+        ") AND t.crashes < " suspect: i32 => Integer;
+        " ORDER BY hint.place LIMIT " limit: i64 => BigInt;
+        " FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET status = 3, ready_at = NULL, finished_at = NULL, \
+         attempt = tasks.attempt + 1, worker_id = " worker: &'a [u8] => Id;
+        ", lease_id = " lease: &'a [u8] => Id;
+        ", started_at = " started: i64 => BigInt;
+    } " FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.name, tasks.priority, free.status, free.ready_at, \
+       tasks.attempt, tasks.failures, tasks.crashes, tasks.max_retries, tasks.timeout_ms, tasks.generation, tasks.retry, \
+       tasks.parents, tasks.meta, tasks.args, tasks.kwargs"
+}
+
+impl Query for ClaimTasks<'_> {
+    type SqlType = (
+        Id,
+        Text,
+        Integer,
+        Integer,
+        Nullable<BigInt>,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Nullable<BigInt>,
+        Integer,
+        Nullable<Text>,
+        Integer,
+        Nullable<Text>,
+        Text,
+        Text,
+    );
+}

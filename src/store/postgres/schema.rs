@@ -1,0 +1,260 @@
+//! The tables, as diesel knows them. The same as the other store's but for the ids.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    tasks (id) {
+        id -> Id,
+        queue -> Text,
+        name -> Text,
+        priority -> Integer,
+        status -> Integer,
+        ready_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        run_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        attempt -> Integer,
+        failures -> Integer,
+        crashes -> Integer,
+        max_retries -> Integer,
+        timeout_ms -> Nullable<BigInt>,
+        generation -> Integer,
+        cancel_requested -> Bool,
+        cancel_reason -> Nullable<Text>,
+        worker_id -> Nullable<Id>,
+        lease_id -> Nullable<Id>,
+        unique_key -> Nullable<Text>,
+        live_key -> Nullable<Text>,
+        retry -> Nullable<Text>,
+        result_ttl_ms -> Nullable<BigInt>,
+        parents -> Integer,
+        unmet -> Integer,
+        has_dependants -> Bool,
+        tags -> Nullable<Text>,
+        meta -> Nullable<Text>,
+        error -> Nullable<Text>,
+        args -> Text,
+        kwargs -> Text,
+        result -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    leases (lease_id) {
+        lease_id -> Id,
+        worker_id -> Id,
+        granted_at -> BigInt,
+        open -> Integer,
+        task_ids -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    attempts (task_id, generation, number) {
+        task_id -> Id,
+        generation -> Integer,
+        number -> Integer,
+        worker_id -> Nullable<Id>,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        outcome -> Text,
+        error -> Nullable<Text>,
+        next_delay_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    dead_letter_queue (task_id) {
+        task_id -> Id,
+        queue -> Text,
+        name -> Text,
+        priority -> Integer,
+        reason -> Text,
+        error -> Text,
+        attempts -> Integer,
+        died_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    queues (name) {
+        name -> Text,
+        paused -> Bool,
+        weight -> Integer,
+        settings -> Text,
+        version -> Integer,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    limits (queue, key) {
+        queue -> Text,
+        key -> Text,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    task_dependencies (parent_id, resolved, child_id) {
+        parent_id -> Id,
+        child_id -> Id,
+        run_anyway -> Bool,
+        resolved -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    unresolved_parents (task_id) {
+        task_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    expiries (expires_at, task_id) {
+        expires_at -> BigInt,
+        task_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    workers (id) {
+        id -> Id,
+        host -> Text,
+        pid -> Integer,
+        version -> Text,
+        state -> Text,
+        slots -> Integer,
+        started_at -> BigInt,
+        beat_seq -> BigInt,
+        beat_at -> BigInt,
+        node -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    idempotency_keys (key) {
+        key -> Text,
+        body_hash -> Binary,
+        created_at -> BigInt,
+        response -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    counters (queue, priority, kind) {
+        queue -> Text,
+        priority -> Integer,
+        kind -> Integer,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    operations (id) {
+        id -> Id,
+        action -> Text,
+        filter -> Text,
+        rate -> Nullable<Double>,
+        state -> Text,
+        position -> Nullable<Id>,
+        done -> BigInt,
+        refused -> BigInt,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    api_keys (id) {
+        id -> Id,
+        name -> Text,
+        hash -> Binary,
+        scopes -> Text,
+        queues -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    task_metrics (span_ms, queue, starts_at) {
+        span_ms -> Integer,
+        queue -> Text,
+        starts_at -> BigInt,
+        submitted -> BigInt,
+        succeeded -> BigInt,
+        failed_attempts -> BigInt,
+        dead -> BigInt,
+        retried -> BigInt,
+        cancelled -> BigInt,
+        expired -> BigInt,
+        busy_ms -> BigInt,
+        slot_ms -> BigInt,
+        waits -> Text,
+        runs -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    audit_log (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        target -> Text,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);

@@ -1,0 +1,65 @@
+//! New tasks, one prepared statement each: a call into the library costs less than the row.
+
+use diesel::prelude::*;
+
+use super::{
+    dependencies,
+    own::{InsertTask, NoteExpiry},
+    records::{bytes, reading},
+    submit::holder,
+    tx::Writer,
+};
+use crate::{
+    store::{Counted, Inserted},
+    task::{NewTask, Status},
+};
+
+pub(super) fn insert(writer: &mut Writer, tasks: &[&NewTask]) -> QueryResult<Vec<Inserted>> {
+    tasks.iter().map(|task| insert_one(writer, task)).collect()
+}
+
+fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
+    let bonds = match dependencies::look_up(writer, task)? {
+        Ok(bonds) => bonds,
+        Err(unknown) => return Ok(Inserted::NoParent(unknown)),
+    };
+    let tags = (!task.tags.is_empty()).then(|| serde_json::to_string(&task.tags).unwrap_or_default());
+    let retry = task.retry.as_ref().map(|policy| serde_json::to_string(policy).unwrap_or_default());
+    let status = if bonds.unmet > 0 { Status::Pending } else { task.first_status() };
+    let key = task.unique_key.as_deref();
+    let stored = InsertTask {
+        id: bytes(task.id.as_bytes()),
+        queue: &task.queue,
+        name: &task.name,
+        priority: task.priority.level().into(),
+        status: status.code().into(),
+        ready_at: (status != Status::Pending).then(|| task.ready_at()),
+        created_at: task.created_at,
+        run_at: task.run_at,
+        expires_at: task.expires_at,
+        max_retries: reading::signed(task.max_retries),
+        timeout_ms: task.timeout_ms,
+        unique_key: key,
+        live_key: key,
+        retry: retry.as_deref(),
+        result_ttl_ms: task.result_ttl_ms,
+        parents: i32::try_from(task.parents.len()).unwrap_or(i32::MAX),
+        unmet: reading::signed(bonds.unmet),
+        tags: tags.as_deref(),
+        meta: task.meta.as_deref(),
+        args: &task.args,
+        kwargs: &task.kwargs,
+    }
+    .execute(&mut writer.connection)?;
+    if stored == 0 {
+        // There is a holder: the insert has just met it in this transaction.
+        let holder = holder(writer, &task.queue, key.unwrap_or_default())?.ok_or(diesel::NotFound)?;
+        return Ok(Inserted::KeyHeld(holder));
+    }
+    writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
+    writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
+    if let Some(at) = task.expires_at {
+        NoteExpiry { at, task: bytes(task.id.as_bytes()) }.execute(&mut writer.connection)?;
+    }
+    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
+}

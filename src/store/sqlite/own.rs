@@ -1,0 +1,74 @@
+//! The statements that only this store understands.
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_types::{BigInt, Bool, Integer, Nullable, Text},
+};
+
+use super::{Backend, Connection, Id};
+
+statement! {
+    InsertTask {
+        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
+         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) VALUES ("
+        id: &'a [u8] => Id;
+        ", " queue: &'a str => Text;
+        ", " name: &'a str => Text;
+        ", " priority: i32 => Integer;
+        ", " status: i32 => Integer;
+        ", " ready_at: Option<i64> => Nullable<BigInt>;
+        ", " created_at: i64 => BigInt;
+        ", " run_at: Option<i64> => Nullable<BigInt>;
+        ", " expires_at: Option<i64> => Nullable<BigInt>;
+        ", " max_retries: i32 => Integer;
+        ", " timeout_ms: Option<i64> => Nullable<BigInt>;
+        ", " unique_key: Option<&'a str> => Nullable<Text>;
+        ", " live_key: Option<&'a str> => Nullable<Text>;
+        ", " retry: Option<&'a str> => Nullable<Text>;
+        ", " result_ttl_ms: Option<i64> => Nullable<BigInt>;
+        ", " parents: i32 => Integer;
+        ", " unmet: i32 => Integer;
+        ", " tags: Option<&'a str> => Nullable<Text>;
+        ", " meta: Option<&'a str> => Nullable<Text>;
+        ", " args: &'a str => Text;
+        ", " kwargs: &'a str => Text;
+    } ") ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
+}
+
+statement! {
+    /// The guard repeats what the claim has just read, within the same transaction.
+    MarkRunning {
+        "UPDATE tasks SET status = 3, ready_at = NULL, finished_at = NULL, attempt = attempt + 1, worker_id = " worker: &'a [u8] => Id;
+        ", lease_id = " lease: &'a [u8] => Id;
+        ", started_at = " now: i64 => BigInt;
+        " WHERE seq = " seq: i64 => BigInt;
+    } " AND ready_at IS NOT NULL"
+}
+
+statement! {
+    AddToCounter {
+        "INSERT INTO counters (queue, priority, kind, n) VALUES (" queue: &'a str => Text;
+        ", " priority: i32 => Integer;
+        ", " kind: i32 => Integer;
+        ", " n: i64 => BigInt;
+    } ") ON CONFLICT (queue, priority, kind) DO UPDATE SET n = n + excluded.n"
+}
+
+statement! {
+    /// The error names the reason that was given with the request to cancel, if any was.
+    MarkCancelled {
+        "UPDATE tasks SET status = 8, live_key = NULL, ready_at = NULL, error = json_object('kind', 'cancelled', 'message', \
+         'cancelled by a caller' || coalesce(': ' || cancel_reason, '')), finished_at = " now: i64 => BigInt;
+        " WHERE id = " id: &'a [u8] => Id;
+        " AND lease_id = " lease: &'a [u8] => Id;
+        " AND has_dependants <= " dependants: bool => Bool;
+    } " AND status = 3"
+}
+
+statement! {
+    NoteExpiry {
+        "INSERT INTO expiries (expires_at, task_id) VALUES (" at: i64 => BigInt;
+        ", " task: &'a [u8] => Id;
+    } ") ON CONFLICT DO NOTHING"
+}
