@@ -3,9 +3,12 @@
 //! A broker only suggests. A hint that is lost, doubled, stale or out of order costs time, never safety: the claim in the
 //! store decides. Calls may block on the network: only the engine's stage threads make them.
 
+pub mod bus;
 mod head;
 mod in_process;
+pub mod redis;
 
+pub use bus::{Bus, BusListener, NoBus, Notice};
 pub use in_process::InProcess;
 
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
@@ -34,6 +37,21 @@ pub trait Broker: Send + Sync {
 
     /// What an operator calls it.
     fn kind(&self) -> &'static str;
+
+    /// Why it does less than it should, if so. Never a reason for the server to be down: the store has everything.
+    fn outage(&self) -> Option<Outage> {
+        None
+    }
+}
+
+/// A broker that cannot be reached or does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// What is wrong and how it is put right.
+    pub error: String,
+    pub since: Millis,
+    /// What happens until it is over.
+    pub meanwhile: &'static str,
 }
 
 /// What a pop found.
