@@ -35,6 +35,15 @@ pub trait Broker: Send + Sync {
     /// Ids held for a queue.
     fn depth(&self, queue: &str) -> usize;
 
+    /// Forgets a queue of which nothing is held here; false where something is. Never blocks: actors call it.
+    fn forget_if_empty(&self, queue: &str) -> bool {
+        let is_empty = self.depth(queue) == 0;
+        if is_empty {
+            self.forget(queue);
+        }
+        is_empty
+    }
+
     /// What an operator calls it.
     fn kind(&self) -> &'static str;
 

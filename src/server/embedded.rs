@@ -11,7 +11,10 @@ use crate::{
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
-    broker::InProcess,
+    broker::{
+        Broker, Bus, InProcess,
+        redis::{RedisBroker, RedisConfig},
+    },
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThread},
     store::{StoreError, WorkerInfo, sqlite::SqliteStore},
@@ -57,6 +60,8 @@ impl Drop for Handlers {
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Redis(#[from] crate::broker::redis::StartError),
     #[error("cannot start the threads that run handlers: {0}")]
     Handlers(std::io::Error),
 }
@@ -70,6 +75,17 @@ impl Embedded {
         settings: NodeSettings,
         engine_settings: Settings,
     ) -> Result<Self, StartError> {
+        Self::start_with(database, registry, settings, engine_settings, None).await
+    }
+
+    /// As [`start`](Self::start), with the heads of the queues in Redis where one is named.
+    pub async fn start_with(
+        database: &Path,
+        registry: Registry,
+        settings: NodeSettings,
+        engine_settings: Settings,
+        redis: Option<RedisConfig>,
+    ) -> Result<Self, StartError> {
         let store = SqliteStore::open(database)?;
         for migration in store.migrate_up()? {
             log::info!("Migration {migration} was applied to {}", store.name());
@@ -78,10 +94,11 @@ impl Embedded {
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), settings.slots);
+        let (broker, bus) = broker(redis).await?;
         let (engine, stage) = Engine::start(
             store.session()?,
             store.reader(),
-            Arc::new(InProcess::default()),
+            broker,
             clock,
             engine_settings,
             &worker,
@@ -103,6 +120,9 @@ impl Embedded {
             tokio::task::yield_now().await;
         }
         engine.listen(Arc::new(Link(node.clone())));
+        if let Some(bus) = bus {
+            engine.join(&bus);
+        }
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());
         }
@@ -140,6 +160,15 @@ impl Embedded {
         }
         exit
     }
+}
+
+/// The broker, and the way to the other nodes where there may be some.
+async fn broker(redis: Option<RedisConfig>) -> Result<(Arc<dyn Broker>, Option<Arc<dyn Bus>>), StartError> {
+    let Some(config) = redis else { return Ok((Arc::new(InProcess::default()), None)) };
+    // Not on the arbiter: it waits for the first answer.
+    let connected = tokio::task::spawn_blocking(move || RedisBroker::connect(config)).await;
+    let broker = Arc::new(connected.map_err(|error| StartError::Handlers(std::io::Error::other(error)))??);
+    Ok((broker.clone(), Some(broker)))
 }
 
 /// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live

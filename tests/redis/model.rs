@@ -1,25 +1,18 @@
 //! The shared heads do what those in process do, whatever is asked in whatever order; and with several nodes nothing that is
 //! ready is left behind.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock, Mutex},
-};
+use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 use jobqueue::{
     broker::{Broker, InProcess, Popped, redis::RedisBroker},
-    task::{Gate, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, TaskId},
+    task::{
+        Gate, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, TaskId,
+        rate::{Algorithm, LimitBy},
+    },
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::server::Redis;
-
-/// One for all cases, under a lock: each case has a queue of its own.
-static REDIS: LazyLock<Mutex<(Redis, RedisBroker, RedisBroker, u64)>> = LazyLock::new(|| {
-    let redis = Redis::start();
-    let (one, other) = (redis.broker(), redis.broker());
-    Mutex::new((redis, one, other, 0))
-});
 
 pub(crate) fn mark(at: Millis, n: u64) -> Mark {
     let mut id = [0xC3; 16];
@@ -54,12 +47,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A quota of so many in all, and as many of each class.
+/// A quota of so many in all, and of fewer of each class.
 fn quota(room: Option<u32>) -> Quota {
     let Some(room) = room else { return Quota::UNLIMITED };
     let settings = QueueSettings { concurrency: Some(room), ..QueueSettings::default() };
-    let rule: Option<RateLimit> = None;
-    Gate::new(&settings, rule.as_ref(), [], 0, 0).quota()
+    let rule = RateLimit {
+        by: LimitBy::Priority,
+        limit: [1 + room / 2, 1 + room / 3, 1 + room / 4],
+        per: 60_000,
+        algorithm: Algorithm::SlidingWindow,
+        burst: 0,
+        enabled: room % 2 == 0,
+    };
+    Gate::new(&settings, Some(&rule), [], 0, 0).quota()
 }
 
 fn rows(store: &BTreeSet<(Priority, Mark)>, priority: Priority, from: Option<Mark>, page: usize) -> Vec<Mark> {
@@ -67,108 +67,142 @@ fn rows(store: &BTreeSet<(Priority, Mark)>, priority: Priority, from: Option<Mar
     lane.map(|(_, mark)| *mark).take(page).collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+fn runner() -> TestRunner {
+    TestRunner::new(ProptestConfig { cases: 60, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })
+}
 
-    #[test]
-    fn the_shared_head_is_as_the_one_in_process(steps in prop::collection::vec(step(), 1..80), page in 1..600_usize) {
-        let mut shared = REDIS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        shared.3 += 1;
-        let (queue, broker, model) = (format!("model-{}", shared.3), &shared.1, InProcess::default());
-        let mut store = BTreeSet::new();
-        let (mut now, mut made, mut starved) = (0, 0, None);
-        let mut open: Option<(Priority, Option<Mark>)> = None;
-        for step in steps {
-            match step {
-                Step::Hint { level, at, count } => {
-                    let priority = Priority::new(level).unwrap();
-                    let hints: Vec<_> = (0..count as u64).map(|n| ready(&queue, priority, mark(now + at, made + n))).collect();
-                    made += count as u64;
-                    store.extend(hints.iter().map(|hint| (priority, hint.mark)));
-                    let (woken, expected) = (broker.hint(&hints), model.hint(&hints));
-                    // Whoever waits is woken; one that was woken already may be again.
-                    prop_assert!(expected.iter().all(|queue| woken.contains(queue)), "{expected:?} {woken:?}");
+#[test]
+fn the_shared_head_is_as_the_one_in_process() {
+    let redis = Redis::start();
+    let (broker, cases) = (redis.broker(), Cell::new(0));
+    let run = runner().run(&(prop::collection::vec(step(), 1..80), 1..600_usize), |(steps, page)| {
+        cases.set(cases.get() + 1);
+        let result = compare(&broker, &format!("model-{}", cases.get()), steps, page);
+        prop_assert_eq!(broker.outage(), None);
+        result
+    });
+    run.unwrap();
+}
+
+fn compare(broker: &RedisBroker, queue: &str, steps: Vec<Step>, page: usize) -> Result<(), TestCaseError> {
+    let (model, mut store) = (InProcess::default(), BTreeSet::new());
+    let (mut now, mut made, mut starved) = (0, 0, None);
+    let mut open: Option<(Priority, Option<Mark>)> = None;
+    for step in steps {
+        match step {
+            Step::Hint { level, at, count } => {
+                let priority = Priority::new(level).unwrap();
+                let hint = |n| ready(queue, priority, mark(now + at, made + n));
+                let hints: Vec<_> = (0..count as u64).map(hint).collect();
+                made += count as u64;
+                store.extend(hints.iter().map(|hint| (priority, hint.mark)));
+                let (woken, expected) = (broker.hint(&hints), model.hint(&hints));
+                // Whoever waits is woken; one that was woken already may be again.
+                prop_assert!(expected.iter().all(|queue| woken.contains(queue)), "{expected:?} {woken:?}");
+            }
+            Step::Wait(millis) => now += millis,
+            // The one in process would offer what is popped between the two ends of a refill once more.
+            Step::Pop { .. } if open.is_some() => {}
+            Step::Pop { n, room } => {
+                let quota = quota(room);
+                let (popped, expected) = (broker.pop(queue, n, &quota, now), model.pop(queue, n, &quota, now));
+                prop_assert_eq!(&popped, &expected);
+                // Only what a claim would take is gone from the store.
+                for entry in &popped.entries {
+                    store.remove(entry);
                 }
-                Step::Wait(millis) => now += millis,
-                Step::Pop { n, room } => {
-                    let quota = quota(room);
-                    let (popped, expected) = (broker.pop(&queue, n, &quota, now), model.pop(&queue, n, &quota, now));
-                    prop_assert_eq!(&popped, &expected);
-                    // Only what a claim would take is gone from the store.
-                    popped.entries.iter().for_each(|entry| { store.remove(entry); });
-                    starved = popped.starved;
-                }
-                Step::Begin => if let (Some(priority), None) = (starved, open) {
-                    let (from, expected) = (broker.begin_refill(&queue, priority), model.begin_refill(&queue, priority));
+                starved = popped.starved;
+            }
+            Step::Begin => {
+                if let (Some(priority), None) = (starved.take(), open) {
+                    let (from, expected) = (broker.begin_refill(queue, priority), model.begin_refill(queue, priority));
                     prop_assert_eq!(from, expected);
                     open = Some((priority, from));
-                },
-                Step::End => if let Some((priority, from)) = open.take() {
+                }
+            }
+            Step::End => {
+                if let Some((priority, from)) = open.take() {
                     let rows = rows(&store, priority, from, page);
-                    broker.end_refill(&queue, priority, &rows, rows.len() < page);
-                    model.end_refill(&queue, priority, &rows, rows.len() < page);
-                },
-            }
-            if open.is_none() {
-                prop_assert_eq!(broker.depth(&queue), model.depth(&queue));
+                    broker.end_refill(queue, priority, &rows, rows.len() < page);
+                    model.end_refill(queue, priority, &rows, rows.len() < page);
+                }
             }
         }
-        prop_assert_eq!(broker.outage(), None);
+        if open.is_none() {
+            prop_assert_eq!(broker.depth(queue), model.depth(queue));
+        }
     }
+    Ok(())
+}
 
-    /// Two nodes refill and pop one queue at once, in any interleaving. Hints are never lost here, so no sweep is needed:
-    /// in the end all that is in the store has been popped.
-    #[test]
-    fn two_nodes_leave_nothing_behind(
-        steps in prop::collection::vec((any::<bool>(), 0..5_u8, 0..3_u8, 1..60_u64), 1..120),
-        page in 1..600_usize,
-    ) {
-        let mut shared = REDIS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        shared.3 += 1;
-        let queue = format!("two-{}", shared.3);
-        let nodes = [&shared.1, &shared.2];
-        let mut store = BTreeSet::new();
-        let mut made = 0;
-        let mut open: [Option<(Priority, Vec<Mark>, bool)>; 2] = [None, None];
-        for (which, kind, level, count) in steps {
-            let (node, which) = (nodes[usize::from(which)], usize::from(which));
-            match kind {
-                0 => {
-                    let priority = Priority::new(level).unwrap();
-                    let count = if level == 2 { count * 30 } else { count };
-                    let hints: Vec<_> = (0..count).map(|n| ready(&queue, priority, mark((made + n) as i64 % 7, made + n))).collect();
-                    made += count;
-                    store.extend(hints.iter().map(|hint| (priority, hint.mark)));
-                    node.hint(&hints);
-                }
-                1 | 2 => {
-                    let popped = node.pop(&queue, count as usize, &Quota::UNLIMITED, 100);
-                    popped.entries.iter().for_each(|entry| { store.remove(entry); });
-                    if let (Some(priority), None) = (popped.starved, &open[which]) {
-                        // The store is read here, and told of only later.
-                        let from = node.begin_refill(&queue, priority);
-                        let rows = rows(&store, priority, from, page);
-                        let complete = rows.len() < page;
-                        open[which] = Some((priority, rows, complete));
-                    }
-                }
-                _ => if let Some((priority, rows, complete)) = open[which].take() {
-                    node.end_refill(&queue, priority, &rows, complete);
-                },
+/// Two nodes refill and pop one queue at once, in any interleaving. Hints are never lost here, so no sweep is needed: in the
+/// end all that is in the store has been popped.
+#[test]
+fn two_nodes_leave_nothing_behind() {
+    let redis = Redis::start();
+    let (nodes, cases) = ([redis.broker(), redis.broker()], Cell::new(0));
+    let steps = prop::collection::vec((0..2_usize, 0..5_u8, 0..3_u8, 1..60_u64), 1..120);
+    let run = runner().run(&(steps, 1..600_usize), |(steps, page)| {
+        cases.set(cases.get() + 1);
+        interleave(&nodes, &format!("two-{}", cases.get()), steps, page)
+    });
+    run.unwrap();
+}
+
+type Opened = Option<(Priority, Vec<Mark>, bool)>;
+
+fn interleave(
+    nodes: &[RedisBroker; 2],
+    queue: &str,
+    steps: Vec<(usize, u8, u8, u64)>,
+    page: usize,
+) -> Result<(), TestCaseError> {
+    let (mut store, mut made) = (BTreeSet::new(), 0);
+    let mut open: [Opened; 2] = [None, None];
+    for (which, kind, level, count) in steps {
+        let node = &nodes[which];
+        match kind {
+            0 => {
+                let priority = Priority::new(level).unwrap();
+                let count = if level == 2 { count * 30 } else { count };
+                let hint = |n| ready(queue, priority, mark((made + n) as i64 % 7, made + n));
+                let hints: Vec<_> = (0..count).map(hint).collect();
+                made += count;
+                store.extend(hints.iter().map(|hint| (priority, hint.mark)));
+                node.hint(&hints);
             }
-        }
-        for (node, open) in nodes.iter().zip(open) {
-            if let Some((priority, rows, complete)) = open {
-                node.end_refill(&queue, priority, &rows, complete);
+            1 | 2 => {
+                let popped = node.pop(queue, count as usize, &Quota::UNLIMITED, 100);
+                for entry in &popped.entries {
+                    store.remove(entry);
+                }
+                if let (Some(priority), None) = (popped.starved, &open[which]) {
+                    // The store is read here, and told of only later.
+                    let from = node.begin_refill(queue, priority);
+                    let rows = rows(&store, priority, from, page);
+                    let complete = rows.len() < page;
+                    open[which] = Some((priority, rows, complete));
+                }
             }
+            _ => close(node, queue, &mut open[which]),
         }
-        drain(nodes[0], &queue, &mut store, page);
-        prop_assert!(store.is_empty(), "{} of {made} left behind", store.len());
+    }
+    for (node, open) in nodes.iter().zip(&mut open) {
+        close(node, queue, open);
+    }
+    drain(&nodes[0], queue, &mut store, page);
+    prop_assert!(store.is_empty(), "{} of {made} left behind", store.len());
+    Ok(())
+}
+
+fn close(node: &RedisBroker, queue: &str, open: &mut Opened) {
+    if let Some((priority, rows, complete)) = open.take() {
+        node.end_refill(queue, priority, &rows, complete);
     }
 }
 
 /// Pops as the engine does until there is no more.
-fn drain(node: &RedisBroker, queue: &str, store: &mut BTreeSet<(Priority, Mark)>, page: usize) {
+pub(crate) fn drain(node: &RedisBroker, queue: &str, store: &mut BTreeSet<(Priority, Mark)>, page: usize) {
     loop {
         let Popped { entries, starved, .. } = node.pop(queue, 100, &Quota::UNLIMITED, 100);
         let none = entries.is_empty();

@@ -55,7 +55,8 @@ fn described(error: &RedisError, config: &RedisConfig) -> String {
             "Redis at {address} refuses the password of user {user}; check REDIS_PASSWORD or the one in REDIS_URL ({text})"
         );
     }
-    if says("NOPERM") {
+    // A script is refused in words of its own.
+    if says("NOPERM") || text.contains("executing the script can't") {
         return format!("Redis at {address} does not let user {user} do what is needed, see docs/redis.md: {text}");
     }
     if says("OOM") {

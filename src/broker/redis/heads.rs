@@ -155,10 +155,10 @@ impl Heads {
 
     /// Ids held for a queue, horizons not counted.
     pub(super) fn depth(&self, link: &mut Link, queue: &str) -> Result<usize, Failure> {
+        let commands: Vec<_> = self.keys.lanes(queue).map(|lane| redis::cmd("ZCARD").arg(lane).take()).collect();
         let mut depth = 0;
-        for lane in self.keys.lanes(queue) {
-            let members = reply::int(&link.command(redis::cmd("ZCARD").arg(lane))?)?;
-            depth += usize::try_from(members - 1).unwrap_or(0);
+        for members in link.commands(&commands)? {
+            depth += usize::try_from(reply::int(&members)? - 1).unwrap_or(0);
         }
         Ok(depth)
     }

@@ -99,6 +99,13 @@ impl Link {
         self.answer()
     }
 
+    /// All in one way there and back; ends at the first failure.
+    pub(super) fn commands(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
+        let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        self.0.send_packed_command(&packed)?;
+        commands.iter().map(|_| self.answer()).collect()
+    }
+
     fn answer(&mut self) -> Result<Value, Failure> {
         Ok(self.0.recv_response()?.extract_error()?)
     }

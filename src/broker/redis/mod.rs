@@ -160,6 +160,11 @@ impl super::Broker for RedisBroker {
         self.0.fallback.forget(queue);
     }
 
+    fn forget_if_empty(&self, queue: &str) -> bool {
+        self.forget(queue);
+        true
+    }
+
     fn depth(&self, queue: &str) -> usize {
         self.0.depth(queue)
     }

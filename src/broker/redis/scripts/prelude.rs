@@ -1,8 +1,8 @@
 //! What the scripts that fill lanes share.
 
-/// Bounds: 1024 ids a lane (as in process), 512 in its gate: together below 2 MB a queue.
+/// Bounds: 1024 ids a lane (as in process), 256 in its gate: together below 2 MB a queue.
 pub(in super::super) const PRELUDE: &str = r"
-local LANE_MAX, GATE_MAX, GATE_SECONDS = 1024, 512, 60
+local LANE_MAX, GATE_MAX, GATE_SECONDS = 1024, 256, 60
 
 -- Levels whose gate is open; a gate whose opener has not come back in time is closed here.
 local function open_gates(gates)
