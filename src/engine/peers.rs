@@ -68,7 +68,11 @@ impl Engine {
     fn heard(&self, notice: Notice) {
         match notice {
             Notice::Wake(queues) => queues.iter().for_each(|queue| self.wake(queue)),
-            Notice::Cancel(ids) => ids.into_iter().for_each(|id| drop(self.held().cancel(id))),
+            Notice::Cancel(ids) => {
+                for id in ids {
+                    self.held().cancel(id);
+                }
+            }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
             Notice::KeysChanged => self.look_at_keys(),
             Notice::Events(events) => self.heard_events(events),

@@ -6,4 +6,5 @@ mod bus;
 mod faults;
 mod measure;
 mod model;
+mod node;
 mod server;
