@@ -6,10 +6,11 @@
 pub mod bus;
 mod head;
 mod in_process;
-pub mod redis;
+mod redis;
 
 pub use bus::{Bus, BusListener, NoBus, Notice};
 pub use in_process::InProcess;
+pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisStartError};
 
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
 

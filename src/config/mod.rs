@@ -35,6 +35,7 @@ pub struct Config {
     pub rate_limit: [Option<u32>; 3],
     /// So many dead letters are an alert.
     pub dead_letter_alert: Option<u32>,
+    pub redis: RedisSettings,
     pub log: logging::Options,
     pub client: ClientConfig,
     /// `[tasks.NAME]`: tasks that are run by a command.
@@ -47,6 +48,19 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Every setting with its value (secrets masked) and where it came from, in the order of [`SETTINGS`].
     pub entries: Vec<Entry>,
+}
+
+/// How Redis is reached, as it was set: by its address, or by its parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisSettings {
+    pub url: Option<Secret>,
+    pub host: Option<String>,
+    pub port: u16,
+    pub db: u32,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    /// What keys and the channel begin with.
+    pub prefix: String,
 }
 
 /// Where the API listens.

@@ -280,12 +280,81 @@ pub const SETTINGS: &[Setting] = &[
     other("postgres.user", &["POSTGRES_USER"]),
     other("postgres.password", &["POSTGRES_PASSWORD"]),
     other("postgres.max_connections", &["POSTGRES_MAX_CONNECTIONS"]),
-    other("redis.host", &["REDIS_HOST"]),
-    other("redis.port", &["REDIS_PORT"]),
-    other("redis.db", &["REDIS_DB"]),
-    other("redis.password", &["REDIS_PASSWORD"]),
-    other("redis.max_connections", &["REDIS_MAX_CONNECTIONS"]),
-    other("redis_url", &["REDIS_URL"]),
+    Setting {
+        name: "redis.host",
+        env: &["REDIS_HOST"],
+        doc: "Host of Redis, where there is no redis_url",
+        set: |config, text| {
+            config.redis.host = if text.is_empty() { None } else { Some(parse::host(text)?) };
+            Ok(())
+        },
+        ..REDIS
+    },
+    Setting {
+        name: "redis.port",
+        env: &["REDIS_PORT"],
+        default: "6379",
+        doc: "Port of Redis",
+        set: |config, text| parse::integer(text, 1..=65_535).map(|port| config.redis.port = port as u16),
+        ..REDIS
+    },
+    Setting {
+        name: "redis.db",
+        env: &["REDIS_DB"],
+        default: "0",
+        doc: "Number of the database in Redis",
+        set: |config, text| parse::integer(text, 0..=65_535).map(|db| config.redis.db = db as u32),
+        ..REDIS
+    },
+    Setting {
+        name: "redis.user",
+        env: &["REDIS_USER"],
+        doc: "User in Redis; empty = default",
+        set: |config, text| {
+            config.redis.user = (!text.is_empty()).then(|| text.to_owned());
+            Ok(())
+        },
+        ..REDIS
+    },
+    Setting {
+        name: "redis.password",
+        env: &["REDIS_PASSWORD"],
+        doc: "Password of that user",
+        set: |config, text| {
+            config.redis.password = (!text.is_empty()).then(|| Secret::new(text));
+            Ok(())
+        },
+        ..REDIS
+    },
+    Setting {
+        name: "redis.prefix",
+        env: &["REDIS_PREFIX"],
+        default: "jobqueue",
+        doc: "What keys and the channel in Redis begin with: several installations may share one Redis",
+        set: |config, text| {
+            config.redis.prefix = text.to_owned();
+            Ok(())
+        },
+        ..REDIS
+    },
+    Setting {
+        name: "redis.max_connections",
+        env: &["REDIS_MAX_CONNECTIONS"],
+        default: "3",
+        doc: "Accepted as the original has it; a node uses three connections, whatever is allowed beyond them",
+        set: |_, text| parse::integer(text, 3..=1_000_000).map(drop),
+        ..REDIS
+    },
+    Setting {
+        name: "redis_url",
+        env: &["REDIS_URL"],
+        doc: "Redis: redis://USER:PASSWORD@HOST:6379/DB, rediss:// with TLS, or unix:///PATH",
+        set: |config, text| {
+            config.redis.url = (!text.is_empty()).then(|| Secret::new(text));
+            Ok(())
+        },
+        ..REDIS
+    },
 ];
 
 fn rate_limit(config: &mut Config, class: usize, text: &str) -> Result<(), String> {
@@ -295,6 +364,9 @@ fn rate_limit(config: &mut Config, class: usize, text: &str) -> Result<(), Strin
     };
     Ok(())
 }
+
+/// Redis needs PostgreSQL: until there is that, each of these is refused.
+const REDIS: Setting = Setting { secrecy: Secrecy::Hidden, effect: Effect::OtherService, ..PLAIN };
 
 /// Settings of services that this version does not use. All are hidden: some are secrets.
 const fn other(name: &'static str, env: &'static [&'static str]) -> Setting {

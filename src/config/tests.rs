@@ -223,7 +223,7 @@ fn other_services_are_refused_by_name() {
         "{found:?}"
     );
     for name in
-        ["POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "REDIS_HOST", "REDIS_DB", "REDIS_URL"]
+        ["POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "REDIS_HOST", "REDIS_USER", "REDIS_URL"]
     {
         assert!(faults("", &[(name, "x")])[0].contains("Unset it;"), "{name}");
         assert!(setup("", &[(name, "")]).load().is_ok(), "{name}: empty is unset");

@@ -11,10 +11,7 @@ use crate::{
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
-    broker::{
-        Broker, Bus, InProcess,
-        redis::{RedisBroker, RedisConfig},
-    },
+    broker::{BadRedisConfig, Broker, Bus, InProcess, RedisBroker, RedisConfig, RedisStartError},
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThread},
     store::{StoreError, WorkerInfo, sqlite::SqliteStore},
@@ -60,8 +57,10 @@ impl Drop for Handlers {
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("REDIS_URL: {0}")]
+    RedisConfig(#[from] BadRedisConfig),
     #[error(transparent)]
-    Redis(#[from] crate::broker::redis::StartError),
+    Redis(#[from] RedisStartError),
     #[error("cannot start the threads that run handlers: {0}")]
     Handlers(std::io::Error),
 }
@@ -95,14 +94,7 @@ impl Embedded {
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), settings.slots);
         let (broker, bus) = broker(redis).await?;
-        let (engine, stage) = Engine::start(
-            store.session()?,
-            store.reader(),
-            broker,
-            clock,
-            engine_settings,
-            &worker,
-        )?;
+        let (engine, stage) = Engine::start(store.session()?, store.reader(), broker, clock, engine_settings, &worker)?;
         take_over(&engine, database).await?;
         let node = Arc::new(Node {
             engine: engine.clone(),

@@ -3,10 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use jobqueue::{
-    broker::{
-        Bus, BusListener, Notice,
-        redis::{RedisBroker, RedisConfig},
-    },
+    broker::{Bus, BusListener, Notice, RedisBroker, RedisConfig},
     task::TaskId,
 };
 

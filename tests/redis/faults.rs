@@ -6,7 +6,7 @@ use std::{
 };
 
 use jobqueue::{
-    broker::{Broker, redis::RedisBroker},
+    broker::{Broker, RedisBroker},
     task::{Mark, Priority, Quota},
 };
 use nix::sys::signal::Signal;
@@ -82,7 +82,10 @@ fn a_killed_redis_is_done_without_and_not_trusted_when_it_is_back() {
     assert!(before.elapsed() < Duration::from_secs(1));
     goes_on(&broker, store);
     let outage = broker.outage().unwrap();
-    assert!(outage.error.contains(&redis.address()) && outage.since > 0 && outage.meanwhile.contains("store"), "{outage:?}");
+    assert!(
+        outage.error.contains(&redis.address()) && outage.since > 0 && outage.meanwhile.contains("store"),
+        "{outage:?}"
+    );
     redis.start_again(&[]);
     is_back(&broker);
     knows_nothing(&broker);

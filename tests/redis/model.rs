@@ -4,7 +4,7 @@
 use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 use jobqueue::{
-    broker::{Broker, InProcess, Popped, redis::RedisBroker},
+    broker::{Broker, InProcess, Popped, RedisBroker},
     task::{
         Gate, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, TaskId,
         rate::{Algorithm, LimitBy},
@@ -27,9 +27,16 @@ pub(crate) fn ready(queue: &str, priority: Priority, mark: Mark) -> Ready {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Hint { level: u8, at: Millis, count: usize },
+    Hint {
+        level: u8,
+        at: Millis,
+        count: usize,
+    },
     Wait(Millis),
-    Pop { n: usize, room: Option<u32> },
+    Pop {
+        n: usize,
+        room: Option<u32>,
+    },
     /// Opens the gate of the lane that starved last.
     Begin,
     /// Reads the store and closes it.
@@ -68,7 +75,12 @@ fn rows(store: &BTreeSet<(Priority, Mark)>, priority: Priority, from: Option<Mar
 }
 
 fn runner() -> TestRunner {
-    TestRunner::new(ProptestConfig { cases: 60, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })
+    TestRunner::new(ProptestConfig {
+        cases: 60,
+        max_shrink_iters: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use jobqueue::{
     actors::NodeSettings,
-    broker::{Broker, Bus, redis::RedisConfig},
+    broker::{Bus, RedisConfig},
     clock::{Clock, SystemClock},
     engine::{Changes, ClaimReply, Engine, Listener, Settings, StageThread, Submission},
     server::Embedded,

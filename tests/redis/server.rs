@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jobqueue::broker::redis::{RedisBroker, RedisConfig};
+use jobqueue::broker::{RedisBroker, RedisConfig};
 use redis::Value;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -101,7 +101,8 @@ impl Redis {
 
     /// A figure of INFO.
     pub(crate) fn figure(&self, name: &str) -> u64 {
-        let info: String = redis::cmd("INFO").arg("everything").query(&mut self.client().get_connection().unwrap()).unwrap();
+        let info: String =
+            redis::cmd("INFO").arg("everything").query(&mut self.client().get_connection().unwrap()).unwrap();
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.trim().parse().unwrap()
     }

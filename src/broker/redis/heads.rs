@@ -51,13 +51,19 @@ impl Heads {
         let run = reply::text(&info).and_then(run_id).unwrap_or_default();
         let suffix = format!("@{run}");
         let new = format!("{:016x}{:016x}{suffix}", fastrand::u64(..), fastrand::u64(..));
-        let call = Call::new(&self.scripts.generation, vec![self.keys.generation()]).arg(distrusted).arg(new).arg(suffix);
+        let call =
+            Call::new(&self.scripts.generation, vec![self.keys.generation()]).arg(distrusted).arg(new).arg(suffix);
         let held = link.run(&call)?;
         reply::text(&held).map(Arc::from).ok_or(Failure::Strange("no generation"))
     }
 
     /// Queues that are to be woken.
-    pub(super) fn hint(&self, link: &mut Link, known: &mut Arc<str>, ready: &[Ready]) -> Result<Vec<Arc<str>>, Failure> {
+    pub(super) fn hint(
+        &self,
+        link: &mut Link,
+        known: &mut Arc<str>,
+        ready: &[Ready],
+    ) -> Result<Vec<Arc<str>>, Failure> {
         let chunks = by_queue(ready);
         let calls: Vec<Call> = chunks.iter().map(|(queue, lanes)| self.hint_call(known, queue, lanes)).collect();
         let answers = link.run_all(&calls)?;

@@ -82,7 +82,6 @@ mod tests {
 
     #[test]
     fn queues_and_installations_do_not_meet() {
-        
         assert_ne!(Keys::new("a").lane("q", 1), Keys::new("b").lane("q", 1));
         assert_ne!(Keys::new("a").lane("q", 1), Keys::new("a").lane("q", 2));
     }

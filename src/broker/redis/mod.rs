@@ -58,14 +58,19 @@ struct Shared {
 
 /// A refill under way in this process: what it was begun with it must be ended with.
 enum Refill {
-    Shared { token: String, generation: Arc<str> },
+    Shared {
+        token: String,
+        generation: Arc<str>,
+    },
     /// In a head of our own, during this outage.
-    Own { outage: u64 },
+    Own {
+        outage: u64,
+    },
 }
 
 /// Why there is no broker at all; a Redis that cannot be reached is no reason.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum RedisStartError {
     #[error("cannot use Redis at {address}: {cause}")]
     Client { address: String, cause: String },
     #[error("cannot start the threads for Redis: {0}")]
@@ -79,12 +84,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl RedisBroker {
     /// Connects, or starts without Redis and goes on trying.
-    pub fn connect(config: RedisConfig) -> Result<Self, StartError> {
+    pub fn connect(config: RedisConfig) -> Result<Self, RedisStartError> {
         if config.has_tls() {
             // Of the libraries for cryptography that rustls could use; an error says that one is chosen already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let client = redis::Client::open(config.info.clone()).map_err(|error| StartError::Client {
+        let client = redis::Client::open(config.info.clone()).map_err(|error| RedisStartError::Client {
             address: config.address().to_owned(),
             cause: error.to_string(),
         })?;

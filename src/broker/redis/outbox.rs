@@ -39,7 +39,10 @@ struct Waiting {
 
 impl Waiting {
     fn is_urgent(&self) -> bool {
-        self.nudged || self.closed || self.keys || !(self.wakes.is_empty() && self.queues.is_empty() && self.cancels.is_empty())
+        self.nudged
+            || self.closed
+            || self.keys
+            || !(self.wakes.is_empty() && self.queues.is_empty() && self.cancels.is_empty())
     }
 
     fn add<T: Ord>(set: &mut BTreeSet<T>, more: Vec<T>, shed: &mut u64) {

@@ -59,10 +59,8 @@ impl Presence {
         }
         self.outages.fetch_add(1, Ordering::AcqRel);
         log::error!("{error}; {MEANWHILE}");
-        *state = State {
-            outage: Some(Outage { error, since: wall_clock(), meanwhile: MEANWHILE }),
-            since: Instant::now(),
-        };
+        *state =
+            State { outage: Some(Outage { error, since: wall_clock(), meanwhile: MEANWHILE }), since: Instant::now() };
         true
     }
 

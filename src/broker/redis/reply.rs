@@ -67,12 +67,8 @@ pub(super) fn popped(value: &Value, most: usize) -> Result<Option<Popped>, Failu
         return Ok(None);
     }
     let [starved, due, blocked, rest @ ..] = rest else { return Err(STRANGE) };
-    let mut popped = Popped {
-        entries: Vec::new(),
-        starved: priority(starved),
-        next_due: millis(due),
-        blocked: int(blocked)? != 0,
-    };
+    let mut popped =
+        Popped { entries: Vec::new(), starved: priority(starved), next_due: millis(due), blocked: int(blocked)? != 0 };
     let mut rest = rest;
     while let [level, n, more @ ..] = rest {
         let priority = priority(level).ok_or(STRANGE)?;
