@@ -27,7 +27,7 @@ fn measure() {
         let (hint, pop) = rounds(&broker, batch, tasks);
         let commands = redis.figure("total_commands_processed") - commands;
         let (hint_own, pop_own) = rounds(&InProcess::default(), batch, tasks);
-        println!(
+        eprintln!(
             "batch {batch}: hints {:.0}/s ({:.2} us a task), pops {:.0}/s ({:.2} us a task), {:.3} calls a task; \
              in process {hint_own:.2} and {pop_own:.2} us",
             1e6 / hint,
@@ -38,7 +38,7 @@ fn measure() {
         );
     }
     let cpu = redis.figure("used_memory_peak") / 1024;
-    println!("outage {:?}, Redis used {cpu} KiB at most", broker.outage());
+    eprintln!("outage {:?}, Redis used {cpu} KiB at most", broker.outage());
 }
 
 /// Microseconds a task for hints and for pops.

@@ -178,7 +178,7 @@ async fn a_node_runs_every_task_once_whatever_happens_to_redis() {
     let before = std::time::Instant::now();
     submit(&node, 10).await;
     ended(&node, 6_510).await;
-    println!("{:?} for what was left when Redis was killed", before.elapsed());
+    eprintln!("{:?} for what was left when Redis was killed", before.elapsed());
     assert!(node.engine.broker().outage().is_some());
     redis.start_again(&[]);
     eventually("Redis is back", || node.engine.broker().outage().is_none());

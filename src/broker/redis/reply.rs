@@ -45,8 +45,7 @@ fn list(value: &Value) -> Result<&[Value], Failure> {
 /// Scores are doubles; ours are whole.
 fn millis(value: &Value) -> Option<Millis> {
     let text = text(value)?;
-    let parsed = text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| n as Millis));
-    parsed
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| n as Millis))
 }
 
 fn id(value: &Value) -> Option<TaskId> {
