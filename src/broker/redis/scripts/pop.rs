@@ -28,7 +28,9 @@ local changed = {}
 for level = 9, 0, -1 do
     local lane = KEYS[2 + level]
     local most = math.min(want - taken, room(level))
-    if most > 0 then
+    local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+    local has = #first > 0 and #first[1] == 16
+    if has and most > 0 and tonumber(first[2]) <= now then
         local found = redis.call('ZRANGEBYSCORE', lane, '-inf', ARGV[3], 'WITHSCORES', 'LIMIT', 0, most)
         local n = #found / 2
         if n > 0 and #found[2 * n - 1] ~= 16 then n = n - 1 end
@@ -40,9 +42,9 @@ for level = 9, 0, -1 do
             taken = taken + n
             use(level, n)
         end
+        first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+        has = #first > 0 and #first[1] == 16
     end
-    local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
-    local has = #first > 0 and #first[1] == 16
     local starved = not has and first[2] ~= 'inf'
     local at = has and tonumber(first[2])
     local blocked = room(level) <= 0 and (starved or (at and at <= now))
