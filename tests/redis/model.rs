@@ -244,6 +244,58 @@ fn a_queue_wakes_every_node_that_got_less_than_it_asked_for() {
     assert_eq!(hint(&one, 1), woken);
     assert_eq!(hint(&other, 2), Vec::<Arc<str>>::new(), "it is awake");
     assert_eq!(one.pop("q", 5, &Quota::UNLIMITED, 9).entries.len(), 2);
-    // The other gets all it asks for, which does not mean that the first has.
-    assert_eq!(hint(&other, 3), woken);
+    assert!(one.pop("q", 5, &Quota::UNLIMITED, 9).entries.is_empty());
+    // Another gets all it asks for as its time comes, which does not mean that the first has.
+    one.hint(&[ready("q", Priority::LOW, mark(50, 4))]);
+    assert!(one.pop("q", 5, &Quota::UNLIMITED, 40).entries.is_empty());
+    assert_eq!(other.pop("q", 1, &Quota::UNLIMITED, 60).entries.len(), 1);
+    assert_eq!(hint(&other, 5), woken);
+}
+
+const LANE: Priority = Priority::MEDIUM;
+
+/// Takes all that is there without asking the store.
+fn take(node: &RedisBroker, n: usize) -> Vec<Mark> {
+    node.pop("q", n, &Quota::UNLIMITED, 1_000).entries.into_iter().map(|(_, mark)| mark).collect()
+}
+
+fn complete_all_but_the_lane(node: &RedisBroker) {
+    for level in (0..=Priority::MAX).filter(|level| *level != LANE.level()) {
+        let priority = Priority::new(level).unwrap();
+        node.begin_refill("q", priority);
+        node.end_refill("q", priority, &[], true);
+    }
+}
+
+#[test]
+fn the_first_of_two_refills_leaves_the_gate_to_the_second() {
+    let redis = Redis::start();
+    let (one, other) = (redis.broker(), redis.broker());
+    complete_all_but_the_lane(&one);
+    let marks: Vec<Mark> = (1..=5).map(|at| mark(at, at as u64)).collect();
+    one.begin_refill("q", LANE);
+    other.begin_refill("q", LANE);
+    // Committed after both have read the store.
+    one.hint(&[ready("q", LANE, marks[4])]);
+    one.end_refill("q", LANE, &marks[..2], false);
+    other.end_refill("q", LANE, &marks[..4], true);
+    assert_eq!(take(&one, 9), marks);
+}
+
+#[test]
+fn a_lane_that_was_trimmed_during_a_refill_does_not_vouch_for_what_it_let_go() {
+    let redis = Redis::start();
+    let (one, other) = (redis.broker(), redis.broker());
+    complete_all_but_the_lane(&one);
+    one.begin_refill("q", LANE);
+    one.end_refill("q", LANE, &[mark(60, 0)], false);
+    assert_eq!(take(&one, 1), [mark(60, 0)]);
+    assert_eq!(one.begin_refill("q", LANE), Some(mark(60, 0)));
+    let hints: Vec<_> = (1..=1_100).map(|n| ready("q", LANE, mark(n as i64 % 50, n))).collect();
+    other.hint(&hints);
+    let late = mark(61, 5_000);
+    one.end_refill("q", LANE, &[late], true);
+    let mut store: BTreeSet<_> = hints.iter().map(|hint| (LANE, hint.mark)).chain([(LANE, late)]).collect();
+    drain(&one, "q", &mut store, 500);
+    assert!(store.is_empty(), "{} left behind", store.len());
 }
