@@ -293,9 +293,12 @@ fn a_lane_that_was_trimmed_during_a_refill_does_not_vouch_for_what_it_let_go() {
     assert_eq!(one.begin_refill("q", LANE), Some(mark(60, 0)));
     let hints: Vec<_> = (1..=1_100).map(|n| ready("q", LANE, mark(n as i64 % 50, n))).collect();
     other.hint(&hints);
+    // Or the lane would be trimmed once more when the refill ends.
+    let taken = take(&other, 10);
     let late = mark(61, 5_000);
     one.end_refill("q", LANE, &[late], true);
     let mut store: BTreeSet<_> = hints.iter().map(|hint| (LANE, hint.mark)).chain([(LANE, late)]).collect();
+    store.retain(|(_, mark)| !taken.contains(mark));
     drain(&one, "q", &mut store, 500);
     assert!(store.is_empty(), "{} left behind", store.len());
 }
