@@ -21,8 +21,12 @@ const FLOORS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that are named only in these places.
-const AT_HOME: [(&str, &[&str]); 3] =
-    [("diesel::", &["store/"]), ("actix_web::", &["http/", "server/"]), ("hyper::", &["client/", "bench/"])];
+const AT_HOME: [(&str, &[&str]); 4] = [
+    ("redis::", &["broker/"]),
+    ("diesel::", &["store/"]),
+    ("actix_web::", &["http/", "server/"]),
+    ("hyper::", &["client/", "bench/"]),
+];
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 70;

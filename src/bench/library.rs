@@ -95,7 +95,7 @@ async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Sta
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
     };
-    Ok(Embedded::start(&place(folder, name), registry, settings, Settings::default()).await?)
+    Ok(Embedded::start(&place(folder, name), registry, settings, Settings::default(), None).await?)
 }
 
 const OK: &str = "done";

@@ -3,10 +3,14 @@
 //! A broker only suggests. A hint that is lost, doubled, stale or out of order costs time, never safety: the claim in the
 //! store decides. Calls may block on the network: only the engine's stage threads make them.
 
+pub mod bus;
 mod head;
 mod in_process;
+mod redis;
 
+pub use bus::{Bus, BusListener, NoBus, Notice};
 pub use in_process::InProcess;
+pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisStartError};
 
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
 
@@ -32,8 +36,32 @@ pub trait Broker: Send + Sync {
     /// Ids held for a queue.
     fn depth(&self, queue: &str) -> usize;
 
+    /// Forgets a queue of which nothing is held here; false where something is. Never blocks: actors call it.
+    fn forget_if_empty(&self, queue: &str) -> bool {
+        let is_empty = self.depth(queue) == 0;
+        if is_empty {
+            self.forget(queue);
+        }
+        is_empty
+    }
+
     /// What an operator calls it.
     fn kind(&self) -> &'static str;
+
+    /// Why it does less than it should, if so. Never a reason for the server to be down: the store has everything.
+    fn outage(&self) -> Option<Outage> {
+        None
+    }
+}
+
+/// A broker that cannot be reached or does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// What is wrong and how it is put right.
+    pub error: String,
+    pub since: Millis,
+    /// What happens until it is over.
+    pub meanwhile: &'static str,
 }
 
 /// What a pop found.

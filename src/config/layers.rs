@@ -81,8 +81,8 @@ pub(super) fn examine(sources: &Sources, scope: Scope) -> (Config, Vec<Fault>) {
         config.entries.extend(entry);
     }
     if scope == Scope::Everything {
-        faults.extend(refusals::refused(&config.entries));
         refusals::postgres_by_parts(&mut config);
+        faults.extend(refusals::refused(&config));
         config.warnings.extend(refusals::short_keys(&config));
         config.warnings.extend(refusals::without_effect(&config.entries));
         config.warnings.extend(

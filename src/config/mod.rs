@@ -9,6 +9,7 @@ mod origin;
 mod parse;
 mod refusals;
 mod sections;
+mod services;
 mod settings;
 mod suggest;
 mod template;
@@ -38,6 +39,7 @@ pub struct Config {
     pub rate_limit: [Option<u32>; 3],
     /// So many dead letters are an alert.
     pub dead_letter_alert: Option<u32>,
+    pub redis: RedisSettings,
     pub log: logging::Options,
     pub client: ClientConfig,
     /// `[tasks.NAME]`: tasks that are run by a command.
@@ -95,6 +97,19 @@ pub(crate) struct PostgresParts {
     db: String,
     user: String,
     password: Option<Secret>,
+}
+
+/// How Redis is reached, as it was set: by its address, or by its parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisSettings {
+    pub url: Option<Secret>,
+    pub host: Option<String>,
+    pub port: u16,
+    pub db: u32,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    /// What keys and the channel begin with.
+    pub prefix: String,
 }
 
 /// Where the API listens.

@@ -4,7 +4,7 @@ use super::{Config, Effect, Entry, Fault, Origin, parse};
 
 fn no_redis(what: &str) -> String {
     format!(
-        "this version does not use Redis. Unset {what}; PostgreSQL (DATABASE_URL=postgres://…) is enough for a cluster"
+        "Redis only speeds up nodes that share PostgreSQL, and the store is a SQLite file. Unset {what}, or set DATABASE_URL=postgres://…"
     )
 }
 
@@ -20,13 +20,11 @@ pub(super) fn postgres_by_parts(config: &mut Config) {
 }
 
 /// Faults of settings that must not be set, Redis' in one line.
-pub(super) fn refused(entries: &[Entry]) -> Vec<Fault> {
-    let set = |effect: Effect| {
-        entries.iter().filter(move |entry| entry.setting.effect == effect && entry.origin != Origin::Default)
-    };
+pub(super) fn refused(config: &Config) -> Vec<Fault> {
+    let set = |entry: &&Entry| entry.setting.effect == Effect::OnlyWithPostgres && entry.origin != Origin::Default;
     let mut faults = Vec::new();
-    let names: Vec<String> = set(Effect::OtherService).map(written_as).collect();
-    if !names.is_empty() {
+    let names: Vec<String> = config.entries.iter().filter(set).map(written_as).collect();
+    if !names.is_empty() && config.database.file().is_some() {
         let place = names.join(", ");
         faults.push(Fault { problem: no_redis(if names.len() == 1 { "it" } else { "them" }), place });
     }

@@ -1,6 +1,6 @@
 //! The one table of settings.
 
-use super::{Config, Secret, parse};
+use super::{Config, Secret, parse, services::SERVICES};
 use crate::logging;
 
 /// What a setting does in this version.
@@ -9,8 +9,8 @@ pub enum Effect {
     Works,
     /// Known from other versions; accepted with a warning.
     NotYet,
-    /// Asks for Redis: a start error.
-    OtherService,
+    /// Asks for Redis: a start error where the store is a file.
+    OnlyWithPostgres,
 }
 
 /// Whether a value may be shown. What may not also exists as a file: each variable with `_FILE` behind its name.
@@ -34,7 +34,7 @@ impl Secrecy {
 }
 
 /// One setting: a row of the reference, a line of `config show`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Its path in the file, which is also its name: `worker.concurrency`.
     pub name: &'static str,
@@ -63,7 +63,7 @@ impl Setting {
 }
 
 /// A working setting that is no secret; rows below say what differs.
-const PLAIN: Setting = Setting {
+pub(super) const PLAIN: Setting = Setting {
     name: "",
     flag: None,
     env: &[],
@@ -77,7 +77,19 @@ const PLAIN: Setting = Setting {
 };
 
 /// Every setting. Sections (`[tasks.NAME]`, `[queues.NAME]`) are not settings.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] = &joined::<{ OWN.len() + SERVICES.len() }>([OWN, SERVICES]);
+
+const fn joined<const N: usize>(parts: [&[Setting]; 2]) -> [Setting; N] {
+    let (mut all, mut at) = ([PLAIN; N], 0);
+    while at < N {
+        let first = parts[0].len();
+        all[at] = if at < first { parts[0][at] } else { parts[1][at - first] };
+        at += 1;
+    }
+    all
+}
+
+const OWN: &[Setting] = &[
     Setting {
         name: "api.host",
         flag: Some("--host"),
@@ -316,76 +328,6 @@ pub const SETTINGS: &[Setting] = &[
         },
         ..PLAIN
     },
-    Setting {
-        name: "postgres.host",
-        env: &["POSTGRES_HOST"],
-        default: "localhost",
-        doc: "Server of the database, where no database_url is given",
-        secrecy: Secrecy::Open,
-        set: |config, text| {
-            config.postgres.host = text.to_owned();
-            Ok(())
-        },
-        ..PLAIN
-    },
-    Setting {
-        name: "postgres.port",
-        env: &["POSTGRES_PORT"],
-        default: "5432",
-        doc: "Its port",
-        secrecy: Secrecy::Open,
-        set: |config, text| parse::integer(text, 1..=65_535).map(|port| config.postgres.port = port.to_string()),
-        ..PLAIN
-    },
-    Setting {
-        name: "postgres.db",
-        env: &["POSTGRES_DB"],
-        default: "jobqueue",
-        doc: "Name of the database",
-        secrecy: Secrecy::Open,
-        set: |config, text| {
-            config.postgres.db = text.to_owned();
-            Ok(())
-        },
-        ..PLAIN
-    },
-    Setting {
-        name: "postgres.user",
-        env: &["POSTGRES_USER"],
-        default: "jobqueue",
-        doc: "User of the database",
-        secrecy: Secrecy::Open,
-        set: |config, text| {
-            config.postgres.user = text.to_owned();
-            Ok(())
-        },
-        ..PLAIN
-    },
-    Setting {
-        name: "postgres.password",
-        env: &["POSTGRES_PASSWORD"],
-        default: "",
-        doc: "Password of that user",
-        secrecy: Secrecy::Hidden,
-        set: |config, text| {
-            config.postgres.password = (!text.is_empty()).then(|| Secret::new(text));
-            Ok(())
-        },
-        ..PLAIN
-    },
-    Setting {
-        name: "postgres.max_connections",
-        env: &["POSTGRES_MAX_CONNECTIONS"],
-        doc: "A node uses a fixed, small number of connections",
-        effect: Effect::NotYet,
-        ..PLAIN
-    },
-    other("redis.host", &["REDIS_HOST"]),
-    other("redis.port", &["REDIS_PORT"]),
-    other("redis.db", &["REDIS_DB"]),
-    other("redis.password", &["REDIS_PASSWORD"]),
-    other("redis.max_connections", &["REDIS_MAX_CONNECTIONS"]),
-    other("redis_url", &["REDIS_URL"]),
 ];
 
 fn rate_limit(config: &mut Config, class: usize, text: &str) -> Result<(), String> {
@@ -394,16 +336,4 @@ fn rate_limit(config: &mut Config, class: usize, text: &str) -> Result<(), Strin
         text => u32::try_from(parse::integer(text, 1..=1_000_000_000)?).ok(),
     };
     Ok(())
-}
-
-/// Settings of services that this version does not use. All are hidden: some are secrets.
-const fn other(name: &'static str, env: &'static [&'static str]) -> Setting {
-    Setting {
-        name,
-        env,
-        doc: "Not used by this version",
-        secrecy: Secrecy::Hidden,
-        effect: Effect::OtherService,
-        ..PLAIN
-    }
 }

@@ -82,7 +82,7 @@ impl Engine {
         };
         let done = self.admin(cancel, |_, _| {}).await?;
         if matches!(done, Cancelled::Asked { .. }) {
-            self.0.held.cancel(id, force);
+            self.stop_handler(id, force);
         }
         Ok(done)
     }
@@ -217,7 +217,7 @@ impl Engine {
                 let due = marks.into_iter().filter(|mark| mark.0 <= now);
                 ready.extend(due.map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
             }
-            engine.broker().hint(&ready);
+            engine.wake_peers(&engine.broker().hint(&ready));
             Ok(!ready.is_empty())
         })
         .await?;

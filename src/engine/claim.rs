@@ -190,7 +190,7 @@ impl ClaimOp {
         let put_off_until = put_off.iter().map(|ready| ready.mark.0).min();
         if !put_off.is_empty() {
             // Who asks hears of the time by the reply: no wake is wanted.
-            engine.broker().hint(&put_off);
+            engine.wake_peers(&engine.broker().hint(&put_off));
         }
         give_back(engine, &queue, surplus.iter().chain(&passed_over));
         for task in &tasks {
@@ -221,6 +221,6 @@ fn give_back<'a>(engine: &Engine, queue: &Arc<str>, entries: impl Iterator<Item 
     let ready = |(priority, mark): &(Priority, Mark)| Ready { queue: queue.clone(), priority: *priority, mark: *mark };
     let ready: Vec<_> = entries.map(ready).collect();
     if !ready.is_empty() {
-        engine.broker().hint(&ready);
+        engine.wake_peers(&engine.broker().hint(&ready));
     }
 }

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Engine, admin::blocking_read};
 use crate::{
+    broker::Notice,
     store::{Act, KeyAdded, KeyRevoked, KeyRow, StoreError},
     task::{KeyId, Millis, Reach, Scope, Scopes},
 };
@@ -234,7 +235,9 @@ impl Engine {
                 engine.0.keys.change(|known| known.put(Arc::new(row.into())));
             }
         };
-        self.admin(add, tell).await
+        let added = self.admin(add, tell).await?;
+        self.tell_peers(Notice::KeysChanged);
+        Ok(added)
     }
 
     /// Ends a key, and every session that was opened with it.
@@ -255,7 +258,18 @@ impl Engine {
                 }
             });
         };
-        self.admin(revoke, tell).await
+        let revoked = self.admin(revoke, tell).await?;
+        self.tell_peers(Notice::KeysChanged);
+        Ok(revoked)
+    }
+
+    /// Another node has changed some. Blocks.
+    pub(super) fn look_at_keys(&self) {
+        let read_at = self.0.keys.changes();
+        match self.reader().keys() {
+            Ok(stored) => self.0.keys.renew(read_at, stored),
+            Err(error) => log::debug!("The keys could not be read again: {error}"),
+        }
     }
 
     /// Learns of keys that others have changed in the store, and notes there which were used.

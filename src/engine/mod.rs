@@ -15,6 +15,7 @@ mod keys;
 mod meter;
 mod notice;
 mod operations;
+mod peers;
 mod queues;
 mod stage;
 mod submit;
@@ -41,7 +42,7 @@ pub use trouble::Trouble;
 pub use watch::Watch;
 
 use crate::{
-    broker::Broker,
+    broker::{Broker, Bus},
     clock::Clock,
     store::{Reader, Session, StoreError, WorkerInfo},
     task::{RateLimit, RetryPolicy, WorkerId},
@@ -84,6 +85,7 @@ struct Inner {
     keys: Keys,
     trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
+    bus: OnceLock<Arc<dyn Bus>>,
     meter: Meter,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -135,6 +137,7 @@ impl Engine {
             keys,
             trouble: trouble::Present::default(),
             listener: OnceLock::new(),
+            bus: OnceLock::new(),
             meter,
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),

@@ -137,7 +137,7 @@ impl Engine {
         let dealt = self.admin(run, move |dealt, after| tell(&told, dealt, after)).await?;
         for (id, dealt) in tasks.iter().zip(&dealt) {
             if matches!(dealt, Dealt::Cancelled(Cancelled::Asked { .. })) {
-                self.held().cancel(*id, false);
+                self.stop_handler(*id, false);
             }
         }
         Ok(dealt)

@@ -12,6 +12,7 @@ use super::{
     notice::After,
 };
 use crate::{
+    broker::Notice,
     store::{Act, QueueDeleted, QueueRow, StoreError, Tx},
     task::QueueSettings,
 };
@@ -97,6 +98,7 @@ impl Engine {
             if !row.paused {
                 self.wake(&queue);
             }
+            self.tell_peers(Notice::QueuesChanged(vec![queue]));
         }
         Ok(done)
     }
@@ -119,6 +121,7 @@ impl Engine {
         if done == QueueDeleted::Done {
             self.0.settings_of.set(&name, QueueSettings::default());
             self.broker().forget(&name);
+            self.tell_peers(Notice::QueuesChanged(vec![name]));
         }
         Ok(done)
     }
@@ -142,6 +145,9 @@ impl Engine {
         let done = self.admin(set, tell).await?;
         if done && !paused {
             self.wake(&name);
+        }
+        if done {
+            self.tell_peers(Notice::QueuesChanged(vec![name]));
         }
         Ok(done)
     }

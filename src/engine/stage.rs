@@ -160,19 +160,24 @@ impl Stage {
     fn after(&self) -> After {
         let interested = self.engine.listener().is_some_and(|listener| listener.is_interested());
         let freed = (!self.engine.0.common.at_cap().is_empty()).then(Default::default);
-        After { changes: interested.then(Default::default), freed, ..After::default() }
+        let wanted = interested || self.engine.has_peers();
+        After { changes: wanted.then(Default::default), freed, ..After::default() }
     }
 
     /// Hints only now: a broker that hears of a task before its commit would offer what may never exist.
     fn tell(&self, after: After, ends: u64) {
         let freed = self.freed(&after, ends);
         let woken = if after.ready.is_empty() { Vec::new() } else { self.engine.broker().hint(&after.ready) };
+        self.engine.wake_peers(&woken);
         self.engine.0.watches.ended(&after.ended);
+        if let Some(changes) = &after.changes {
+            self.engine.tell_peers_of(changes, &after.ended);
+        }
         let Some(listener) = self.engine.listener() else { return };
         for queue in woken.iter().chain(&freed) {
             listener.woken(queue);
         }
-        if let Some(changes) = after.changes.filter(|changes| !changes.is_empty()) {
+        if let Some(changes) = after.changes.filter(|changes| !changes.is_empty() && listener.is_interested()) {
             listener.changed(changes);
         }
         if after.unresolved {

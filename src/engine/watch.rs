@@ -36,6 +36,15 @@ impl Watches {
     }
 }
 
+impl Watches {
+    /// Ends may have been missed: whoever waits looks again.
+    pub(super) fn all(&self) {
+        if self.count.load(Ordering::SeqCst) > 0 {
+            self.by_task().values().for_each(|(notify, _)| notify.notify_waiters());
+        }
+    }
+}
+
 /// An interest in the end of a task. Register it *before* reading the task, so that no end falls between the two.
 pub struct Watch {
     engine: Engine,

@@ -40,7 +40,8 @@ pub(super) struct HealthDetails {
 #[schema(as = HealthPart)]
 pub(super) struct PartView {
     kind: &'static str,
-    /// `ok`; `full`: there is no room to write; `locked`: another program keeps it from writing; `down`.
+    /// `ok`; `full`: there is no room to write; `locked`: another program keeps it from writing; `down`; `away`: the
+    /// server does without it.
     status: &'static str,
     /// Which one, and what is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +69,14 @@ impl ApiState {
             Ok(Err(error)) => Some(error.to_string()),
             Err(problem) => Some(problem.detail().to_owned()),
         }
+    }
+
+    /// A broker that is away is no reason to be down: the store has everything.
+    fn broker(&self) -> PartView {
+        let broker = self.engine.broker();
+        let Some(outage) = broker.outage() else { return PartView::of(broker.kind(), "ok", None) };
+        let (since, meanwhile) = (Some(Time(outage.since)), Some(outage.meanwhile));
+        PartView { since, meanwhile, ..PartView::of(broker.kind(), "away", Some(outage.error)) }
     }
 
     /// A store that answers reads may still take nothing.
@@ -100,11 +109,11 @@ pub(super) async fn health(
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let store = state.store().await;
+    let (store, broker) = (state.store().await, state.broker());
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
     let (code, status) = if store.error.is_some() {
         (StatusCode::SERVICE_UNAVAILABLE, "down")
-    } else if state.is_draining() || parked() {
+    } else if state.is_draining() || broker.error.is_some() || parked() {
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "ok")
@@ -113,7 +122,6 @@ pub(super) async fn health(
     if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
         return reply::json(code, &HealthView { status, details: None });
     }
-    let broker = PartView::of(state.engine.broker().kind(), "ok", None);
     let details = HealthDetails { store, broker, version: state.node.version };
     reply::json(code, &HealthView { status, details: Some(details) })
 }

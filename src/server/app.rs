@@ -9,7 +9,8 @@ use std::{
 use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
-    config::{CommandConfig, Config, Database, Timeout},
+    broker::{BadRedisConfig, RedisConfig},
+    config::{CommandConfig, Config, Database, RedisSettings, Secret, Timeout},
     engine::{Engine, Key, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
     store::{Act, Store},
@@ -234,9 +235,24 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
     let configured = config.api.keys.iter().enumerate();
     let keys = configured.map(|(number, key)| Arc::new(Key::configured(&name(number), key.reveal()))).collect();
     let engine_settings = Settings { retry, keys, rate_limit: default_limit(config), ..Settings::default() };
-    let node = Embedded::start(&Place::of(config), registry, settings, engine_settings).await?;
+    let redis = redis(&config.redis)?;
+    let node = Embedded::start(&Place::of(config), registry, settings, engine_settings, redis).await?;
     set_weights(&node.engine, config).await?;
     Ok(node)
+}
+
+/// Where the heads of the queues are to be kept, if in Redis.
+fn redis(settings: &RedisSettings) -> Result<Option<RedisConfig>, BadRedisConfig> {
+    let RedisSettings { url, host, port, db, user, password, prefix } = settings;
+    let config = match (url, host) {
+        (Some(url), _) => RedisConfig::parse(url.reveal())?,
+        (None, Some(host)) => {
+            let password = password.as_ref().map(Secret::reveal);
+            RedisConfig::from_parts(host, *port, *db, user.as_deref(), password)?
+        }
+        (None, None) => return Ok(None),
+    };
+    config.with_prefix(prefix).map(Some)
 }
 
 /// A weight in the file is in force from the start, whether the queue has been used yet or not.

@@ -13,7 +13,7 @@ use crate::{
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
-    broker::InProcess,
+    broker::{BadRedisConfig, Broker, Bus, InProcess, RedisBroker, RedisConfig, RedisStartError},
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThreads},
     store::{Location, Store, StoreError, WorkerInfo},
@@ -63,18 +63,23 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Node(String),
+    #[error("REDIS_URL: {0}")]
+    RedisConfig(#[from] BadRedisConfig),
+    #[error(transparent)]
+    Redis(#[from] RedisStartError),
     #[error("cannot start the threads that run handlers: {0}")]
     Handlers(std::io::Error),
 }
 
 impl Embedded {
     /// Opens the store (bringing its schema up), takes back what an earlier life of this node held, and starts the tree on
-    /// this thread's arbiter.
+    /// this thread's arbiter. With `redis` the heads of the queues are kept there.
     pub async fn start(
         place: &Place,
         registry: Registry,
         settings: NodeSettings,
         engine_settings: Settings,
+        redis: Option<RedisConfig>,
     ) -> Result<Self, StartError> {
         let identity = match &place.store {
             Location::File(_) => None,
@@ -89,14 +94,9 @@ impl Embedded {
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), settings.slots, node_id.clone());
-        let (engine, stages) = Engine::start(
-            store.sessions()?,
-            store.reader(),
-            Arc::new(InProcess::default()),
-            clock,
-            engine_settings,
-            &worker,
-        )?;
+        let (broker, bus) = broker(redis).await?;
+        let (engine, stages) =
+            Engine::start(store.sessions()?, store.reader(), broker, clock, engine_settings, &worker)?;
         take_over(&engine, node_id, &place.witness()).await?;
         let node = Arc::new(Node {
             engine: engine.clone(),
@@ -114,6 +114,9 @@ impl Embedded {
             tokio::task::yield_now().await;
         }
         engine.listen(Arc::new(Link(node.clone())));
+        if let Some(bus) = bus {
+            engine.join(&bus);
+        }
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());
         }
@@ -151,6 +154,15 @@ impl Embedded {
         }
         exit
     }
+}
+
+/// The broker, and the way to the other nodes where there may be some.
+async fn broker(redis: Option<RedisConfig>) -> Result<(Arc<dyn Broker>, Option<Arc<dyn Bus>>), StartError> {
+    let Some(config) = redis else { return Ok((Arc::new(InProcess::default()), None)) };
+    // Not on the arbiter: it waits for the first answer.
+    let connected = tokio::task::spawn_blocking(move || RedisBroker::connect(config)).await;
+    let broker = Arc::new(connected.map_err(|error| StartError::Handlers(std::io::Error::other(error)))??);
+    Ok((broker.clone(), Some(broker)))
 }
 
 /// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live

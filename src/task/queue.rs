@@ -81,6 +81,18 @@ impl Quota {
         self.total.min(part)
     }
 
+    /// For those who count elsewhere: the room in all, the part of each priority, and the room of each part.
+    pub fn by_level(&self) -> (usize, [u8; Priority::MAX as usize + 1], [usize; 4]) {
+        let mut levels = [0; Priority::MAX as usize + 1];
+        let Some((parts, rule)) = self.parts else { return (self.total, levels, [usize::MAX; 4]) };
+        for level in 0..=Priority::MAX {
+            if let Some(priority) = Priority::new(level) {
+                levels[usize::from(level)] = rule.key(priority) as u8;
+            }
+        }
+        (self.total, levels, parts)
+    }
+
     pub fn take(&mut self, priority: Priority) {
         self.total = self.total.saturating_sub(1);
         if let Some((parts, rule)) = &mut self.parts {

@@ -1,0 +1,126 @@
+//! What this node tells the other nodes and hears from them. Nothing here decides anything: a cancel is in the store before
+//! it is told, and what is heard makes this node look again, never act on what it was told.
+
+use std::sync::{Arc, Weak};
+
+use super::{Engine, Inner, notice::Changes};
+use crate::{
+    broker::{Bus, BusListener, Notice, bus::Events},
+    task::{QueueSettings, TaskId},
+};
+
+/// Weak, or bus and engine would keep each other.
+struct Ear(Weak<Inner>);
+
+impl BusListener for Ear {
+    fn heard(&self, notice: Notice) {
+        if let Some(inner) = self.0.upgrade() {
+            Engine(inner).heard(notice);
+        }
+    }
+}
+
+impl Engine {
+    /// Joins the other nodes. Once; without it this node is alone.
+    pub fn join(&self, bus: &Arc<dyn Bus>) {
+        if self.0.bus.set(bus.clone()).is_err() {
+            log::warn!("The engine has a bus already; the second one is ignored");
+            return;
+        }
+        bus.listen(Arc::new(Ear(Arc::downgrade(&self.0))));
+    }
+
+    /// There may be other nodes.
+    pub(super) fn has_peers(&self) -> bool {
+        self.0.bus.get().is_some()
+    }
+
+    pub(super) fn tell_peers(&self, notice: Notice) {
+        if let Some(bus) = self.0.bus.get() {
+            bus.publish(notice);
+        }
+    }
+
+    /// Wakes queues on the other nodes. Whoever uses up the broker's wake must do so: it is for all who wait.
+    pub(super) fn wake_peers(&self, queues: &[Arc<str>]) {
+        if self.has_peers() && !queues.is_empty() {
+            self.tell_peers(Notice::Wake(queues.to_vec()));
+        }
+    }
+
+    /// Asks the handler of a running task to stop, here or wherever it runs. Should nobody hear, the store still knows.
+    pub(super) fn stop_handler(&self, id: TaskId, at_once: bool) {
+        if !self.held().cancel(id, at_once) {
+            self.tell_peers(Notice::Cancel(vec![id]));
+        }
+    }
+
+    pub(super) fn tell_peers_of(&self, changes: &Changes, ended: &[TaskId]) {
+        if !self.has_peers() || (changes.is_empty() && ended.is_empty()) {
+            return;
+        }
+        let Changes { ids, more, counts, queues } = changes.clone();
+        let most = ended.len().min(Events::MAX_ENDED);
+        let (ended_more, ended) = (ended.len() > most, ended[..most].to_vec());
+        self.tell_peers(Notice::Events(Events { counts, queues, ids, more, ended, ended_more }));
+    }
+
+    fn heard(&self, notice: Notice) {
+        match notice {
+            Notice::Wake(queues) => queues.iter().for_each(|queue| self.wake(queue)),
+            Notice::Cancel(ids) => {
+                for id in ids {
+                    self.held().cancel(id, false);
+                }
+            }
+            Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
+            Notice::KeysChanged => self.look_at_keys(),
+            Notice::Events(events) => self.heard_events(events),
+            Notice::Missed => self.look_at_everything(),
+        }
+    }
+
+    fn look_at_queue(&self, queue: &Arc<str>) {
+        match self.reader().queue(queue) {
+            Ok(Some(row)) => {
+                self.0.settings_of.set(queue, row.settings);
+                if !row.paused {
+                    self.wake(queue);
+                }
+            }
+            Ok(None) => self.0.settings_of.set(queue, QueueSettings::default()),
+            Err(error) => log::debug!("A queue's settings could not be read again: {error}"),
+        }
+        if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
+            listener.changed(Changes { queues: [queue.clone()].into(), ..Changes::default() });
+        }
+    }
+
+    fn heard_events(&self, events: Events) {
+        let Events { counts, queues, ids, more, ended, ended_more } = events;
+        if ended_more {
+            self.0.watches.all();
+        } else {
+            self.0.watches.ended(&ended);
+        }
+        if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
+            listener.changed(Changes { ids, more, counts, queues });
+        }
+    }
+
+    /// Notices were missed: whatever one of them may have been about is looked at.
+    fn look_at_everything(&self) {
+        self.0.watches.all();
+        self.look_at_keys();
+        match self.reader().queues() {
+            Ok(rows) => {
+                for row in rows {
+                    let name: Arc<str> = row.name.into();
+                    self.0.settings_of.set(&name, row.settings);
+                    self.wake(&name);
+                }
+            }
+            Err(error) => log::debug!("The queues could not be read again: {error}"),
+        }
+    }
+}
