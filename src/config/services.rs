@@ -80,6 +80,7 @@ pub(super) const SERVICES: &[Setting] = &[
             config.redis.host = if text.is_empty() { None } else { Some(parse::host(text)?) };
             Ok(())
         },
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {
@@ -88,6 +89,7 @@ pub(super) const SERVICES: &[Setting] = &[
         default: "6379",
         doc: "Port of Redis",
         set: |config, text| parse::integer(text, 1..=65_535).map(|port| config.redis.port = port as u16),
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {
@@ -96,6 +98,7 @@ pub(super) const SERVICES: &[Setting] = &[
         default: "0",
         doc: "Number of the database in Redis",
         set: |config, text| parse::integer(text, 0..=65_535).map(|db| config.redis.db = db as u32),
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {
@@ -106,6 +109,7 @@ pub(super) const SERVICES: &[Setting] = &[
             config.redis.user = (!text.is_empty()).then(|| text.to_owned());
             Ok(())
         },
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {
@@ -127,6 +131,7 @@ pub(super) const SERVICES: &[Setting] = &[
             config.redis.prefix = text.to_owned();
             Ok(())
         },
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {
@@ -135,6 +140,7 @@ pub(super) const SERVICES: &[Setting] = &[
         default: "3",
         doc: "Accepted as the original has it; a node uses three connections, whatever is allowed beyond them",
         set: |_, text| parse::integer(text, 3..=1_000_000).map(drop),
+        secrecy: Secrecy::Open,
         ..REDIS
     },
     Setting {

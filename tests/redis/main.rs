@@ -4,7 +4,6 @@
 
 mod bus;
 mod faults;
-mod measure;
 mod model;
 mod node;
 mod server;

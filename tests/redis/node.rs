@@ -9,9 +9,9 @@ use jobqueue::{
     actors::NodeSettings,
     broker::{Bus, RedisConfig},
     clock::{Clock, SystemClock},
-    engine::{Changes, ClaimReply, Engine, Listener, Settings, StageThread, Submission},
-    server::Embedded,
-    store::{Act, WorkerInfo, sqlite::SqliteStore},
+    engine::{Changes, ClaimReply, Engine, Listener, Settings, StageThreads, Submission},
+    server::{Embedded, Place},
+    store::{Act, Location, WorkerInfo, sqlite::SqliteStore},
     task::{NewTask, Outcome, WorkerId},
     work::{Registry, StopReason, TaskContext, TaskFailure},
 };
@@ -53,7 +53,7 @@ impl Listener for Tell {
 struct Peer {
     engine: Engine,
     told: mpsc::Receiver<Told>,
-    _stage: StageThread,
+    _stage: StageThreads,
 }
 
 impl Peer {
@@ -62,6 +62,7 @@ impl Peer {
         let broker = Arc::new(redis.broker());
         let worker = WorkerInfo {
             id: WorkerId::new(),
+            node: None,
             host: "here".into(),
             pid: 1,
             version: "0".into(),
@@ -70,7 +71,7 @@ impl Peer {
         };
         let (session, reader, clock) = (store.session().unwrap(), store.reader(), Arc::new(SystemClock));
         let settings = Settings::default();
-        let (engine, stage) = Engine::start(session, reader, broker.clone(), clock, settings, &worker).unwrap();
+        let (engine, stage) = Engine::start(vec![session], reader, broker.clone(), clock, settings, &worker).unwrap();
         let (tell, told) = mpsc::channel();
         engine.listen(Arc::new(Tell(Mutex::new(tell))));
         let bus: Arc<dyn Bus> = broker;
@@ -115,7 +116,7 @@ async fn what_one_node_does_the_other_hears_of() {
     let mut grants = other.claim().grants;
     let grant = grants.pop().unwrap();
     assert_eq!(grant.task().id, task.id);
-    one.engine.cancel(task.id, None, Act::local("task.cancel", "t")).await.unwrap();
+    one.engine.cancel(task.id, None, false, Act::local("task.cancel", "t")).await.unwrap();
     eventually("the handler is asked to stop", || grant.stop().reason() == Some(StopReason::Cancel));
 
     // The end of a task that ran elsewhere.
@@ -165,8 +166,8 @@ async fn a_node_runs_every_task_once_whatever_happens_to_redis() {
         dead_letter_alert: None,
     };
     let config = RedisConfig::parse(&redis.url()).unwrap();
-    let database = folder.path().join("jobs.db");
-    let node = Embedded::start_with(&database, registry(), settings, Settings::default(), Some(config)).await.unwrap();
+    let place = Place { store: Location::File(folder.path().join("jobs.db")), data: folder.path().into() };
+    let node = Embedded::start(&place, registry(), settings, Settings::default(), Some(config)).await.unwrap();
     submit(&node, 500).await;
     ended(&node, 500).await;
     assert_eq!((node.engine.broker().kind(), node.engine.broker().outage()), ("redis", None));

@@ -1,25 +1,34 @@
-//! How fast the broker is: `cargo test --release --test redis measure -- --ignored --nocapture`.
+//! The broker alone, in Redis and in process: `cargo bench --bench broker`. Needs Debian's redis-server.
 
-use std::{collections::BTreeSet, time::Instant};
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark fails by a panic and prints"
+)]
+
+#[path = "../tests/redis/server.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod server;
+
+use std::time::Instant;
 
 use jobqueue::{
     broker::{Broker, InProcess},
-    task::{Priority, Quota},
+    task::{Mark, Priority, Quota, Ready, TaskId},
 };
 
-use crate::{
-    model::{drain, mark, ready},
-    server::Redis,
-};
+use server::Redis;
 
 const TASKS: u64 = 50_000;
 
-#[test]
-#[ignore = "measures and asserts nothing"]
-fn measure() {
+fn main() {
+    // `cargo test --benches` runs this too, without this word: there is nothing to test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let redis = Redis::start();
     let broker = redis.broker();
-    drain(&broker, "q", &mut BTreeSet::new(), 10);
     for batch in [1, 10, 100, 500] {
         let tasks = if batch == 1 { TASKS / 5 } else { TASKS };
         let commands = redis.figure("total_commands_processed");
@@ -27,7 +36,7 @@ fn measure() {
         let (hint, pop) = rounds(&broker, batch, tasks);
         let commands = redis.figure("total_commands_processed") - commands;
         let (hint_own, pop_own) = rounds(&InProcess::default(), batch, tasks);
-        eprintln!(
+        println!(
             "batch {batch}: hints {:.0}/s ({:.2} us a task), pops {:.0}/s ({:.2} us a task), {:.3} calls a task; \
              in process {hint_own:.2} and {pop_own:.2} us",
             1e6 / hint,
@@ -38,7 +47,14 @@ fn measure() {
         );
     }
     let cpu = redis.figure("used_memory_peak") / 1024;
-    eprintln!("outage {:?}, Redis used {cpu} KiB at most", broker.outage());
+    println!("outage {:?}, Redis used {cpu} KiB at most", broker.outage());
+}
+
+fn ready(n: u64) -> Ready {
+    let mut id = [0xC3; 16];
+    id[8..].copy_from_slice(&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    let mark: Mark = (1, TaskId::from_bytes(id));
+    Ready { queue: "q".into(), priority: Priority::MEDIUM, mark }
 }
 
 /// Microseconds a task for hints and for pops.
@@ -52,7 +68,7 @@ fn rounds(broker: &dyn Broker, batch: u64, tasks: u64) -> (f64, f64) {
     }
     let (mut hint, mut pop) = (0.0, 0.0);
     for round in 0..tasks / batch {
-        let hints: Vec<_> = (0..batch).map(|n| ready("q", Priority::MEDIUM, mark(1, round * batch + n))).collect();
+        let hints: Vec<_> = (0..batch).map(|n| ready(round * batch + n)).collect();
         let began = Instant::now();
         broker.hint(&hints);
         hint += began.elapsed().as_secs_f64();
