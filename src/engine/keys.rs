@@ -160,6 +160,12 @@ impl Keys {
         }
     }
 
+    /// A key of the configuration has this secret: only there it can be taken away.
+    pub fn is_configured(&self, hash: &KeyHash) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.configured.iter().any(|key| key.hash == *hash)
+    }
+
     /// Requests are asked for a key.
     pub fn required(&self) -> bool {
         self.required.load(Ordering::Acquire)
@@ -220,11 +226,18 @@ impl Engine {
         &self.0.keys
     }
 
-    /// Stores a key. From the first one on, every request needs one.
-    pub async fn create_key(&self, key: KeyRow, act: Act) -> Result<KeyAdded, StoreError> {
+    /// Stores a key, by the hash of its maker's. From the first one on, every request needs one: only that is made without.
+    pub async fn create_key(&self, key: KeyRow, by: Option<KeyHash>, act: Act) -> Result<KeyAdded, StoreError> {
         let (engine, row) = (self.clone(), key.clone());
+        let maker = self.clone();
         let add = move |tx: &mut dyn crate::store::Tx, now| {
-            let added = tx.add_key(&key)?;
+            // Here, after whatever was committed before: the maker may have been let in when its key was still good.
+            match &by {
+                Some(by) if maker.keys().find(by, now).is_err() => return Ok(KeyAdded::MakerGone),
+                None if maker.keys().required() => return Ok(KeyAdded::NotFirst),
+                _ => {}
+            }
+            let added = tx.add_key(&key, by.is_none())?;
             if added == KeyAdded::Done {
                 tx.audit(&act, now)?;
             }

@@ -85,16 +85,18 @@ impl Engine {
             audited(tx, is_new || row != before, &act, now)?;
             Ok(QueueChanged::Done(Box::new(row)))
         };
-        let told: Arc<str> = queue.into();
+        let (told, engine): (Arc<str>, _) = (queue.into(), self.clone());
+        // Here, in the order of the commits: whoever is answered later must not set what was replaced meanwhile.
         let tell = move |done: &QueueChanged, after: &mut After| {
-            if let (QueueChanged::Done(_), Some(changes)) = (done, &mut after.changes) {
+            let QueueChanged::Done(row) = done else { return };
+            engine.0.settings_of.set(&told, row.settings.clone());
+            if let Some(changes) = &mut after.changes {
                 changes.queues.insert(told);
             }
         };
         let done = self.admin(set, tell).await?;
         if let QueueChanged::Done(row) = &done {
             let queue: Arc<str> = row.name.as_str().into();
-            self.0.settings_of.set(&queue, row.settings.clone());
             if !row.paused {
                 self.wake(&queue);
             }
@@ -106,9 +108,10 @@ impl Engine {
     /// Deletes a queue that has no task.
     pub async fn delete_queue(&self, queue: &str, act: Act) -> Result<QueueDeleted, StoreError> {
         let name: Arc<str> = queue.into();
-        let (deleted, told) = (name.clone(), name.clone());
+        let (deleted, told, engine) = (name.clone(), name.clone(), self.clone());
         let tell = move |done: &QueueDeleted, after: &mut After| {
             if *done == QueueDeleted::Done {
+                engine.0.settings_of.set(&told, QueueSettings::default());
                 after.deleted.push(told);
             }
         };
@@ -119,7 +122,6 @@ impl Engine {
         };
         let done = self.admin(delete, tell).await?;
         if done == QueueDeleted::Done {
-            self.0.settings_of.set(&name, QueueSettings::default());
             self.broker().forget(&name);
             self.tell_peers(Notice::QueuesChanged(vec![name]));
         }

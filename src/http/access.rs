@@ -88,9 +88,8 @@ async fn check(request: &ServiceRequest, need: Need, subject: Subject) -> Result
     if caller.is_restricted() {
         check_queue(request, &caller, need, subject).await?;
     }
-    if caller.key().is_some() {
-        request.extensions_mut().insert(caller);
-    }
+    // Without a key too: whether none is asked for is to be looked at again once the body is there.
+    request.extensions_mut().insert(caller);
     Ok(())
 }
 

@@ -125,5 +125,5 @@ pub(super) async fn redriven(
         Redriven::NotFound => return Err(no_task(id)),
     }
     let row = state.task(id).await?;
-    reply::ok(&TaskView::of(&row, Shown::ALL))
+    reply::ok(&state.view(&row, Shown::ALL))
 }

@@ -96,7 +96,7 @@ async fn amended(state: &ApiState, id: TaskId, change: Amendment, act: Act) -> R
         }
     }
     let row = state.task(id).await?;
-    reply::ok(&TaskView::of(&row, Shown::ALL))
+    reply::ok(&state.view(&row, Shown::ALL))
 }
 
 /// Deletes a task that is over

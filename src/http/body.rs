@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use actix_web::{
-    FromRequest, HttpRequest, dev,
+    FromRequest, HttpMessage as _, HttpRequest, dev,
     error::PayloadError,
     http::header,
     web::{Bytes, BytesMut, Data},
 };
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
 
-use super::{ApiState, code::Code, problem::Problem};
+use super::{ApiState, caller::Caller, code::Code, problem::Problem};
 
 /// Largest body of most requests.
 pub(super) const SMALL: usize = 1 << 20;
@@ -28,18 +28,32 @@ impl<const LIMIT: usize> FromRequest for Body<LIMIT> {
         let announced = announced(request, LIMIT);
         let deadline =
             request.app_data::<Data<ApiState>>().map_or(Duration::from_secs(10), |state| state.edge.body_deadline);
-        let payload = payload.take();
+        let (payload, request) = (payload.take(), request.clone());
         Box::pin(async move {
             let announced = announced?;
             // One deadline for the whole body: one for each chunk would let a client send a byte at a time for ever.
             match tokio::time::timeout(deadline, collect(payload, announced, LIMIT)).await {
-                Ok(body) => body.map(Self),
+                Ok(body) => {
+                    let body = body?;
+                    still_good(&request)?;
+                    Ok(Self(body))
+                }
                 Err(_) => {
                     let detail = format!("The body was not complete after {} s", deadline.as_secs_f32());
                     Err(Problem::new(Code::BodyTimeout, detail).closing())
                 }
             }
         })
+    }
+}
+
+/// Who was let in by the headers may have lost their key since.
+fn still_good(request: &HttpRequest) -> Result<(), Problem> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    match (caller, request.app_data::<Data<ApiState>>()) {
+        (Some(caller), Some(state)) => caller.check_still_good(state),
+        // An open route asks nobody.
+        _ => Ok(()),
     }
 }
 

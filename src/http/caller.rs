@@ -70,6 +70,15 @@ impl Caller {
         Err(Problem::new(Code::QueueNotAllowed, detail))
     }
 
+    /// Refuses what was let in and is no longer good: a body may take its time, and so may the answer.
+    pub(super) fn check_still_good(&self, state: &ApiState) -> Result<(), Problem> {
+        match &self.0 {
+            Some(key) => Self::with(state, &key.hash).map(drop),
+            None if self.is_good(state) => Ok(()),
+            None => Err(refused(Code::KeyRequired, NO_KEY)),
+        }
+    }
+
     /// Still good: for what takes longer than a request.
     pub(super) fn is_good(&self, state: &ApiState) -> bool {
         match &self.0 {

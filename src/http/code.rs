@@ -137,6 +137,9 @@ codes! {
     "no_result": CONFLICT, NoResult,
         "Only a task that has succeeded has a result.",
         "Look at its status: what went wrong is its `error`.";
+    "key_configured": CONFLICT, KeyConfigured,
+        "The API key is named in the server's configuration too, so that revoking it would not end it.",
+        "Take it out of `API_KEYS`, restart the server, then revoke it.";
     "key_name_taken": CONFLICT, KeyNameTaken,
         "An API key in use has this name.",
         "Choose another name, or revoke that key first.";

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     store::{DeadFilter, DeadRow},
-    task::{DeadReason, Priority, TaskError, TaskId, name},
+    task::{DeadReason, Priority, Scope, TaskError, TaskId, name},
 };
 
 #[derive(Deserialize, IntoParams)]
@@ -157,6 +157,10 @@ pub(super) async fn retry(
     state.dead_letter(id.0).await?;
     let given = args.is_some() || kwargs.is_some();
     let text = |part: Option<&RawValue>, own: String| part.map_or(own, |part| part.get().to_owned());
+    if given && !caller.may(Scope::Submit) {
+        let detail = "To run a task with other arguments is to submit one: this needs the scope submit too";
+        return Err(Problem::new(Code::MissingScope, detail));
+    }
     let arguments = if given {
         let own = state.task(id.0).await?;
         Some((text(args, own.args), text(kwargs, own.kwargs)))

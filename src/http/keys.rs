@@ -114,7 +114,13 @@ fn check(draft: KeyDraft<'_>, now: Millis) -> Result<KeyRow, Problem> {
     if let Err(error) = name::free(&draft.name, MAX_NAME, "a key's name") {
         faults.invalid("/name", error.to_string());
     }
-    if NOBODY.contains(&&*draft.name) || draft.name.starts_with(super::CONFIGURED) {
+    // Names that look alike would tell the audit log's reader of somebody else.
+    let plain = |c: char| c.is_alphanumeric() || " ._-+@/:#'()".contains(c);
+    if draft.name.trim() != draft.name || !draft.name.chars().all(plain) {
+        faults.invalid("/name", "is letters, digits and . _ - + @ / : # ' ( ) with spaces only between them");
+    }
+    let lower = draft.name.to_lowercase();
+    if NOBODY.contains(&&*lower) || lower.starts_with(&super::CONFIGURED.to_lowercase()) {
         faults.invalid("/name", format!("{:?} stands for somebody else in the audit log", draft.name));
     }
     if draft.scopes.is_empty() {
@@ -202,8 +208,17 @@ pub(super) async fn create(
     let detail = serde_json::json!({
         "name": row.name, "scopes": row.scopes.to_string(), "queues": row.queues.patterns(),
     });
-    match state.engine.create_key(row.clone(), caller.act("key.create", row.id).with(detail)).await? {
+    let by = caller.key().map(|key| key.hash);
+    match state.engine.create_key(row.clone(), by, caller.act("key.create", row.id).with(detail)).await? {
         KeyAdded::Done => {}
+        // Whoever it was has lost the right meanwhile, and is told as at the door.
+        KeyAdded::NotFirst | KeyAdded::MakerGone => {
+            caller.check_still_good(&state)?;
+            return Err(Problem::new(
+                Code::KeyRequired,
+                "Another key has just been made: this one needs a key to be made",
+            ));
+        }
         KeyAdded::NameTaken => {
             let detail = format!("A key named {:?} is in use: revoke it first, or choose another name", row.name);
             return Err(Problem::new(Code::KeyNameTaken, detail));
@@ -254,6 +269,12 @@ pub(super) async fn revoke(
     id: Id<KeyId>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
+    let rows = state.read(|reader| reader.keys()).await?;
+    let hash = rows.into_iter().find(|row| row.id == id.0).map(|row| row.hash);
+    if hash.is_some_and(|hash| state.engine.keys().is_configured(&hash)) {
+        let detail = "This key stands in API_KEYS too, and would stay good: take it out there first";
+        return Err(Problem::new(Code::KeyConfigured, detail));
+    }
     match state.engine.revoke_key(id.0, caller.act("key.revoke", id.0)).await? {
         KeyRevoked::NotFound => return Err(no_key(id.0)),
         KeyRevoked::Before => {}

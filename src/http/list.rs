@@ -99,7 +99,7 @@ pub(super) async fn list(
         })
         .await?;
     let (next_cursor, prev_cursor) = binding.neighbours(&listed);
-    let data = listed.rows.iter().map(|row| TaskView::of(row, shown)).collect();
+    let data = listed.rows.iter().map(|row| state.view(row, shown)).collect();
     reply::ok(&TaskList { data, next_cursor, prev_cursor, total })
 }
 

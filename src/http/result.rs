@@ -16,7 +16,7 @@ use super::{
     reply, shape,
     tasks::{Id, no_task},
     time::Time,
-    view::{self, Raw},
+    view::{self, Raw, Shown, TaskView},
 };
 use crate::{
     store::{ResultChanged, TaskRow},
@@ -63,6 +63,14 @@ fn expires_at(row: &TaskRow, defaults: &TaskDefaults) -> Option<Millis> {
     Some(row.finished_at? + row.result_ttl_ms.unwrap_or(defaults.result_ttl_ms))
 }
 
+impl ApiState {
+    /// A task as it is shown: without a result that is not given out any more.
+    pub(super) fn view<'a>(&self, row: &'a TaskRow, shown: Shown) -> TaskView<'a> {
+        let expired = is_expired(row, &self.defaults, self.now());
+        TaskView::of(row, Shown { result: shown.result && !expired, ..shown })
+    }
+}
+
 /// It had a result, which is not given out any more.
 pub(super) fn is_expired(row: &TaskRow, defaults: &TaskDefaults, now: Millis) -> bool {
     row.status == Status::Success && expires_at(row, defaults).is_some_and(|at| at <= now)
@@ -78,9 +86,14 @@ pub(super) fn is_expired(row: &TaskRow, defaults: &TaskDefaults, now: Millis) ->
         (status = 410, description = "The result has expired or was deleted"),
     )
 )]
-pub(super) async fn get(state: Data<ApiState>, id: Id, query: Query<WaitQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id,
+    query: Query<WaitQuery>,
+) -> Result<HttpResponse, Problem> {
     let row = match query::wait(query.0.wait.as_deref())? {
-        Some(patience) => state.wait_for(id.0, patience).await?.ok_or_else(|| no_task(id.0))?,
+        Some(patience) => state.wait_for(&caller, id.0, patience).await?.ok_or_else(|| no_task(id.0))?,
         None => state.task(id.0).await?,
     };
     answer(&state, &row)

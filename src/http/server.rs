@@ -33,6 +33,8 @@ pub fn serve(listener: TcpListener, state: ApiState, workers: usize) -> io::Resu
         .workers(workers.max(1))
         .max_connections(connections)
         .keep_alive(Duration::from_secs(75))
+        // Who has closed the connection does not wait for an answer: a long poll ends, and its place is free.
+        .h1_allow_half_closed(false)
         .client_request_timeout(Duration::from_secs(5))
         .shutdown_timeout(3)
         .disable_signals()

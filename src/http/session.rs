@@ -29,8 +29,9 @@ use crate::{
 
 pub(super) const COOKIE: &str = "jobqueue_session";
 const LASTS: Millis = 12 * 3_600_000;
-/// Beyond it the one that ends first goes.
+/// Beyond it the one that ends first goes: of all, and of one key, so that no key ends the sessions of others.
 const MOST: usize = 10_000;
+const MOST_OF_A_KEY: usize = 100;
 
 /// The sessions of this process. They end with it: only a key is kept longer than its holder looks.
 #[derive(Default)]
@@ -50,11 +51,18 @@ impl Sessions {
     fn open(&self, token: &str, key: KeyHash, now: Millis) {
         let mut all = self.all();
         all.retain(|_, session| session.until > now);
-        if all.len() >= MOST
-            && let Some(first) = all.iter().min_by_key(|(_, session)| session.until).map(|(token, _)| *token)
-        {
-            all.remove(&first);
-        }
+        let first = |all: &HashMap<KeyHash, Session>, meant: &dyn Fn(&Session) -> bool| {
+            let meant = all.iter().filter(|(_, session)| meant(session));
+            meant.min_by_key(|(_, session)| session.until).map(|(token, _)| *token)
+        };
+        let goes = if all.values().filter(|session| session.key == key).count() >= MOST_OF_A_KEY {
+            first(&all, &|session| session.key == key)
+        } else if all.len() >= MOST {
+            first(&all, &|_| true)
+        } else {
+            None
+        };
+        goes.and_then(|token| all.remove(&token));
         all.insert(hash_key(token), Session { key, until: now + LASTS });
     }
 

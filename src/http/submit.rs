@@ -86,7 +86,7 @@ pub(super) async fn submit(
     };
     let response = match outcome {
         StoredOutcome::Rejected { id } => return Err(key_held(id)),
-        StoredOutcome::Deduplicated { id } => deduplicated(&state, id, wait, shown(&caller)).await?,
+        StoredOutcome::Deduplicated { id } => deduplicated(&state, &caller, id, wait).await?,
         StoredOutcome::NoParent { id } => return Err(no_parent(&parents, id)),
         StoredOutcome::Full => return Err(queue_full(&task.queue)),
         StoredOutcome::Created { id, at, by_parents } => {
@@ -96,7 +96,7 @@ pub(super) async fn submit(
             }
             match wait {
                 None => created(&parts.view(&task), StatusCode::CREATED)?,
-                Some(patience) => waited(&state, id, patience).await?,
+                Some(patience) => waited(&state, &caller, id, patience).await?,
             }
         }
     };
@@ -111,25 +111,25 @@ fn shown(caller: &Caller) -> Shown {
 
 async fn deduplicated(
     state: &ApiState,
+    caller: &Caller,
     id: TaskId,
     wait: Option<Duration>,
-    shown: Shown,
 ) -> Result<HttpResponse, Problem> {
-    let row = state.wait_for(id, wait.unwrap_or_default()).await?;
+    let row = state.wait_for(caller, id, wait.unwrap_or_default()).await?;
     let Some(row) = row else {
         let detail = "The task that held the unique key has just been deleted: submit again";
         return Err(Problem::new(Code::UniqueKeyReleased, detail).about(id));
     };
-    let mut view = TaskView::of(&row, shown);
+    let mut view = state.view(&row, shown(caller));
     view.deduplicated = true;
     let unfinished = wait.is_some() && !row.status.is_terminal();
     reply::json(if unfinished { StatusCode::ACCEPTED } else { StatusCode::OK }, &view)
 }
 
-async fn waited(state: &ApiState, id: TaskId, patience: Duration) -> Result<HttpResponse, Problem> {
-    let row = state.wait_for(id, patience).await?.ok_or_else(|| super::tasks::no_task(id))?;
+async fn waited(state: &ApiState, caller: &Caller, id: TaskId, patience: Duration) -> Result<HttpResponse, Problem> {
+    let row = state.wait_for(caller, id, patience).await?.ok_or_else(|| super::tasks::no_task(id))?;
     let status = if row.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    created(&TaskView::of(&row, Shown::ALL), status)
+    created(&state.view(&row, Shown::ALL), status)
 }
 
 fn created(view: &TaskView<'_>, status: StatusCode) -> Result<HttpResponse, Problem> {

@@ -47,6 +47,5 @@ impl ApiState {
 )]
 pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let row = state.task(id.0).await?;
-    let expired = result::is_expired(&row, &state.defaults, state.now());
-    reply::ok(&TaskView::of(&row, Shown { result: !expired, ..Shown::ALL }))
+    reply::ok(&state.view(&row, Shown::ALL))
 }

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use super::{ApiState, problem::Problem};
+use super::{ApiState, caller::Caller, problem::Problem};
 use crate::{store::TaskRow, task::TaskId};
 
 /// How often the long requests look whether the server drains: it has no other way to tell them.
@@ -10,7 +10,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 impl ApiState {
     /// The task once it is over, or as it is when the patience ends or the server drains. `None`: there is no such task.
-    pub(super) async fn wait_for(&self, id: TaskId, patience: Duration) -> Result<Option<TaskRow>, Problem> {
+    pub(super) async fn wait_for(
+        &self,
+        caller: &Caller,
+        id: TaskId,
+        patience: Duration,
+    ) -> Result<Option<TaskRow>, Problem> {
         let over = tokio::time::Instant::now() + patience;
         loop {
             // The interest is registered before the task is read, so that its end cannot fall between the two.
@@ -18,12 +23,16 @@ impl ApiState {
             let mut ended = pin!(watch.ended());
             ended.as_mut().enable();
             let row = self.read(move |reader| reader.task(id)).await?;
+            caller.check_still_good(self)?;
             if row.as_ref().is_none_or(|row| row.status.is_terminal()) || self.is_draining() {
                 return Ok(row);
             }
             tokio::select! {
                 () = ended => {}
-                () = tokio::time::sleep_until(over) => return Ok(row),
+                () = tokio::time::sleep_until(over) => {
+                    caller.check_still_good(self)?;
+                    return Ok(row);
+                }
                 () = self.drained() => return Ok(row),
             }
         }

@@ -78,7 +78,7 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
     let mut added = KeyAdded::Done;
     let mut session = store.session().map_err(failed)?;
     let stored = session.transaction(&mut |tx| {
-        added = tx.add_key(&row)?;
+        added = tx.add_key(&row, false)?;
         if added == KeyAdded::Done { tx.audit(&act, now) } else { Ok(()) }
     });
     stored.map_err(failed)?;
@@ -87,6 +87,7 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
         KeyAdded::NameTaken => {
             Err(Failure::failed(format!("a key named {:?} is in use: choose another name", row.name)))
         }
+        KeyAdded::NotFirst | KeyAdded::MakerGone => Err(Failure::failed("the key was not made")),
         KeyAdded::TooMany(most) => Err(Failure::failed(format!("there are {most} keys, the most that are kept"))),
     }
 }

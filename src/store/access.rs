@@ -24,6 +24,10 @@ pub struct KeyRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyAdded {
     Done,
+    /// It was to be the first, and is not.
+    NotFirst,
+    /// Its maker's own key is no longer good.
+    MakerGone,
     /// Another key that is in use has this name.
     NameTaken,
     /// There are as many as may be.

@@ -87,7 +87,7 @@ pub trait Tx {
     /// Deletes a queue that has no task.
     fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError>;
 
-    fn add_key(&mut self, key: &KeyRow) -> Result<KeyAdded, StoreError>;
+    fn add_key(&mut self, key: &KeyRow, as_first: bool) -> Result<KeyAdded, StoreError>;
     fn revoke_key(&mut self, id: KeyId, now: Millis) -> Result<KeyRevoked, StoreError>;
     /// Notes when keys were last used.
     fn touch_keys(&mut self, used: &[(KeyId, Millis)]) -> Result<(), StoreError>;

@@ -36,8 +36,11 @@ pub(super) fn keys(connection: &mut Connection) -> QueryResult<Vec<KeyRow>> {
     Ok(rows.into_iter().filter_map(key).collect())
 }
 
-pub(super) fn add_key(writer: &mut Writer, key: &KeyRow) -> QueryResult<KeyAdded> {
+pub(super) fn add_key(writer: &mut Writer, key: &KeyRow, as_first: bool) -> QueryResult<KeyAdded> {
     let count: i64 = api_keys::table.count().get_result(&mut writer.connection)?;
+    if as_first && count > 0 {
+        return Ok(KeyAdded::NotFirst);
+    }
     if count >= MOST_KEYS {
         return Ok(KeyAdded::TooMany(MOST_KEYS));
     }

@@ -226,8 +226,8 @@ impl Tx for Writer {
         self.told(done)
     }
 
-    fn add_key(&mut self, key: &KeyRow) -> Result<KeyAdded, StoreError> {
-        let done = access::add_key(self, key);
+    fn add_key(&mut self, key: &KeyRow, as_first: bool) -> Result<KeyAdded, StoreError> {
+        let done = access::add_key(self, key, as_first);
         self.told(done)
     }
 
