@@ -183,7 +183,10 @@ impl SubmitOp {
         } else {
             tx.keep()?;
         }
-        let passing = self.outcomes.contains(&StoredOutcome::Full);
+        // For want of room nothing has been stored: that may be otherwise in a moment. Where anything has, the refusals are
+        // part of the answer, or a repeat would store it once more.
+        let stored = self.outcomes.iter().any(|outcome| matches!(outcome, StoredOutcome::Created { .. }));
+        let passing = !stored && self.outcomes.contains(&StoredOutcome::Full);
         if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
             tx.remember(key, &self.outcomes)?;
         }
