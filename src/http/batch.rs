@@ -76,7 +76,7 @@ pub(super) struct ItemError<'a> {
 /// Each task is answered for itself, unless the batch is atomic.
 #[utoipa::path(
     post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours. Each API key has keys of its own")),
     request_body(
         content = BatchBody,
         example = json!({ "tasks": [{ "name": "demo.add", "args": [1, 2] }, { "name": "demo.echo" }] })
@@ -91,7 +91,7 @@ pub(super) async fn submit_batch(
     body: Body<LARGE>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.now();
-    let idempotency = submit::idempotency_key(&request, "POST /tasks/batch", &body.0, now)?;
+    let idempotency = submit::idempotency_key(&request, &caller, "POST /tasks/batch", &body.0, now)?;
     let batch: BatchBody<'_> = shape::parse(&body.0)?;
     if !(1..=MOST).contains(&batch.tasks.len()) {
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());

@@ -82,3 +82,32 @@ async fn a_batch_of_which_a_part_found_no_room_is_stored_once() {
     assert_eq!(told, [201]);
     drop(held);
 }
+
+/// Nobody learns or blocks anything by the key of another.
+#[actix::test]
+async fn each_api_key_has_idempotency_keys_of_its_own() {
+    let server = Server::start().await;
+    let body = r#"{"name":"a","args":["secret"]}"#;
+    let open = send(&server, "/api/v1/tasks", "k", body).await.json();
+    let (_, root) = make(&server, "", "root", json!({"scopes": ["admin"]})).await;
+    let (_, one) = make(&server, &root, "one", json!({"scopes": ["submit"]})).await;
+    let (_, other) = make(&server, &root, "other", json!({"scopes": ["submit"]})).await;
+    let send = async |secret: &str, path: &str, body: &str| {
+        let headers = [("Idempotency-Key", "k"), ("X-API-Key", secret)];
+        server.call("POST", path, &headers, body.as_bytes()).await
+    };
+    let mut ids = vec![open["id"].clone()];
+    for secret in [&root, &one, &other] {
+        let first = send(secret, "/api/v1/tasks", body).await;
+        assert_eq!((first.status, first.header("idempotent-replayed")), (201, None), "{}", first.text());
+        let again = send(secret, "/api/v1/tasks", body).await;
+        assert_eq!((again.text(), again.header("idempotent-replayed")), (first.text(), Some("true")));
+        send(secret, "/api/v1/tasks/batch", r#"{"tasks":[{"name":"a"}]}"#)
+            .await
+            .assert_problem(422, "idempotency_key_reused");
+        ids.push(first.json()["id"].clone());
+    }
+    assert_eq!(server.stored(), 4);
+    let different: std::collections::HashSet<_> = ids.iter().map(Value::to_string).collect();
+    assert_eq!(different.len(), 4, "{ids:?}");
+}
