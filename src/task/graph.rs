@@ -1,6 +1,6 @@
 //! Tasks that wait for others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,29 @@ pub struct Parent {
 
 /// Most parents of one task.
 pub const MAX_PARENTS: usize = 10_000;
+
+/// The parents where some stand for others: each once, and where it is named in several ways the stricter counts. `None`:
+/// they are as they were.
+pub fn moved(parents: &[Parent], to: &HashMap<TaskId, TaskId>) -> Option<Vec<Parent>> {
+    if !parents.iter().any(|parent| to.contains_key(&parent.id)) {
+        return None;
+    }
+    let (mut others, mut places) = (Vec::<Parent>::with_capacity(parents.len()), HashMap::new());
+    for parent in parents {
+        let id = *to.get(&parent.id).unwrap_or(&parent.id);
+        match places.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(others.len());
+                others.push(Parent { id, ..*parent });
+            }
+            Entry::Occupied(place) if parent.on_failure == OnFailure::Skip => {
+                others[*place.get()].on_failure = OnFailure::Skip;
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    Some(others)
+}
 
 /// An order in which each task comes after those of its parents that are among `tasks`; or the places of a cycle.
 /// Linear in the number of tasks and edges (Kahn, 1962).
@@ -122,6 +145,30 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn moved_parents_are_each_there_once_and_none_is_looser_than_it_was(
+            parents in prop::collection::vec((0..12_usize, any::<bool>()), 0..12),
+            to in prop::collection::hash_map(0..12_usize, 0..12_usize, 0..8),
+        ) {
+            let policy = |run: bool| if run { OnFailure::Run } else { OnFailure::Skip };
+            let parents: Vec<_> = parents.iter().map(|(n, run)| Parent { id: id(*n), on_failure: policy(*run) }).collect();
+            let to: HashMap<_, _> = to.iter().map(|(from, to)| (id(*from), id(*to))).collect();
+            let place = |parent: &Parent| *to.get(&parent.id).unwrap_or(&parent.id);
+            let Some(others) = moved(&parents, &to) else {
+                prop_assert!(parents.iter().all(|parent| !to.contains_key(&parent.id)));
+                return Ok(());
+            };
+            for (index, other) in others.iter().enumerate() {
+                prop_assert!(others[..index].iter().all(|before| before.id != other.id));
+                let mut of = parents.iter().filter(|parent| place(parent) == other.id).peekable();
+                prop_assert!(of.peek().is_some());
+                prop_assert_eq!(other.on_failure, policy(of.all(|parent| parent.on_failure == OnFailure::Run)));
+            }
+            prop_assert!(parents.iter().all(|parent| others.iter().any(|other| other.id == place(parent))));
         }
     }
 

@@ -167,3 +167,28 @@ async fn a_fan_out_beyond_one_transaction_is_told_in_steps() {
     let stats = server.get("/api/v1/queues/default/stats").await.json();
     assert_eq!((&stats["status_counts"]["queued"], &stats["status_counts"]["pending"]), (&json!(700), &json!(0)));
 }
+
+/// A parent that is named by two ways is one parent, under the stricter of the policies.
+#[actix::test]
+async fn two_siblings_that_one_task_stands_for_are_one_parent() {
+    let server = Server::start().await;
+    let holder = server.submit(r#"{"name":"a","unique_key":"k"}"#).await;
+    let same = r#"{"name":"a","unique_key":"k"}"#;
+    for parents in [
+        r#"[{"index":0},{"index":1,"on_failure":"run"}]"#.to_owned(),
+        r#"[{"index":0,"on_failure":"run"},{"index":1}]"#.to_owned(),
+        format!(r#"["{holder}",{{"index":0,"on_failure":"run"}}]"#),
+    ] {
+        let batch = format!(r#"{{"tasks":[{same},{same},{{"name":"c","depends_on":{parents}}}]}}"#);
+        let reply = server.post("/api/v1/tasks/batch", &batch).await.json();
+        let statuses: Vec<_> = reply["results"].as_array().unwrap().iter().map(|item| item["status"].clone()).collect();
+        assert_eq!(statuses, [200, 200, 201], "{reply}");
+        let child = reply["results"][2]["id"].as_str().unwrap();
+        let around = server.get(&format!("/api/v1/tasks/{child}/dependencies")).await.json();
+        let parents = around["parents"].as_array().unwrap();
+        assert_eq!((parents.len(), &parents[0]["id"], &parents[0]["on_failure"]), (1, &json!(holder), &json!("skip")));
+        assert_eq!(server.get(&format!("/api/v1/tasks/{child}/explain")).await.json()["reasons"][0]["count"], 1);
+    }
+    assert_eq!(end(&server, success()).await, holder);
+    assert_eq!(server.claim("default").await.len(), 3, "each child is free");
+}
