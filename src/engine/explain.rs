@@ -121,7 +121,7 @@ impl Engine {
         let running = counters.iter().filter(|row| row.kind == Counted::In(Status::Running)).map(|row| row.n);
         let running = u32::try_from(running.sum::<i64>()).unwrap_or(0);
         let default = self.default_rate_limit();
-        Ok(Gate::new(&row.settings, default.as_ref(), reader.limit_states(&row.name)?, running, now))
+        Ok(Gate::new(&row.settings, default.as_ref(), reader.limit_state(&row.name)?, running, now))
     }
 }
 

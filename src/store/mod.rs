@@ -26,10 +26,7 @@ pub use session::{
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
-use crate::task::{
-    Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId,
-    rate::{Key, LimitState},
-};
+use crate::task::{Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -46,7 +43,7 @@ pub trait Reader: Send + Sync {
     fn has_unresolved(&self) -> Result<bool, StoreError>;
     /// The earliest moment at which a task may have to be expired.
     fn next_expiry(&self) -> Result<Option<Millis>, StoreError>;
-    fn limit_states(&self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
+    fn limit_state(&self, queue: &str) -> Result<Option<LimitState>, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;

@@ -15,6 +15,7 @@ mod explain;
 mod figures;
 mod idempotency;
 mod keys;
+mod limits;
 mod lists;
 mod live;
 mod operate;

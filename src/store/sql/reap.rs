@@ -224,6 +224,7 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
     super::metrics::prune(connection, limits)?;
+    super::limits::prune(connection, limits.now)?;
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
     super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
