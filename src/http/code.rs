@@ -131,6 +131,9 @@ codes! {
     "parent_failed": CONFLICT, ParentFailed,
         "The task waits for the success of another one, which did not succeed.",
         "Retry that one first: the answer's `task_id` is the one.";
+    "parent_gone": CONFLICT, ParentGone,
+        "The task waits for the success of another one, which did not succeed and has been deleted since.",
+        "Submit it anew, with the parents it is to have now. The answer's `task_id` is the one that is gone.";
     "task_not_waiting": CONFLICT, TaskNotWaiting,
         "Only a task that waits can be changed, and this one runs or is over.",
         "Cancel it and submit it anew, or wait for its end and retry it.";

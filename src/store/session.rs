@@ -272,6 +272,8 @@ pub enum Redriven {
     KeyTaken(TaskId),
     /// It waits for the success of this task, which has failed.
     ParentFailed(TaskId),
+    /// It waits for the success of this task, which did not succeed and is deleted.
+    ParentGone(TaskId),
     /// It waits for its parents again.
     Waits(Arc<str>),
     NotFound,

@@ -192,3 +192,60 @@ async fn two_siblings_that_one_task_stands_for_are_one_parent() {
     assert_eq!(end(&server, success()).await, holder);
     assert_eq!(server.claim("default").await.len(), 3, "each child is free");
 }
+
+/// That a parent did not succeed is known for as long as its child could run.
+#[actix::test]
+async fn a_deleted_parent_that_failed_is_not_one_that_succeeded() {
+    let server = Server::start().await;
+    let parent = server.submit(r#"{"name":"a"}"#).await;
+    let child = server.submit(&format!(r#"{{"name":"b","depends_on":["{parent}"]}}"#)).await;
+    let anyway = r#"{"name":"c","depends_on":[{"id":"PARENT","on_failure":"run"}]}"#.replace("PARENT", &parent);
+    let anyway = server.submit(&anyway).await;
+    end(&server, failure()).await;
+    while server.engine.resolve(100).await.unwrap() {}
+    assert_eq!((status(&server, &child).await, status(&server, &anyway).await), (json!("skipped"), json!("queued")));
+    assert_eq!(end(&server, success()).await, anyway);
+    assert_eq!(server.call("DELETE", &format!("/api/v1/tasks/{parent}"), &[], b"").await.status, 204);
+    let refused = server.post(&format!("/api/v1/tasks/{child}/retry"), "").await.assert_problem(409, "parent_gone");
+    assert_eq!(refused["task_id"], json!(parent));
+    assert_eq!(status(&server, &child).await, "skipped");
+    assert_eq!(server.post(&format!("/api/v1/tasks/{anyway}/retry"), "").await.json()["status"], "queued");
+    assert_eq!(end(&server, success()).await, anyway);
+    assert_eq!(server.call("DELETE", &format!("/api/v1/tasks/{child}"), &[], b"").await.status, 204);
+    // One that has succeeded may go.
+    let parent = server.submit(r#"{"name":"a"}"#).await;
+    let child = server.submit(&format!(r#"{{"name":"b","depends_on":["{parent}"]}}"#)).await;
+    end(&server, success()).await;
+    assert_eq!(end(&server, failure()).await, child);
+    assert_eq!(server.call("DELETE", &format!("/api/v1/tasks/{parent}"), &[], b"").await.status, 204);
+    assert_eq!(server.post(&format!("/api/v1/tasks/{child}/retry"), "").await.json()["status"], "queued");
+}
+
+/// A parent that has succeeded and runs again has not succeeded.
+#[actix::test]
+async fn a_child_that_still_waits_waits_again_for_a_parent_that_runs_again() {
+    let server = Server::start().await;
+    let first = server.submit(r#"{"name":"a","priority":9}"#).await;
+    let second = server.submit(r#"{"name":"a","delay":"1h"}"#).await;
+    let child = server.submit(&format!(r#"{{"name":"b","depends_on":["{first}","{second}"]}}"#)).await;
+    let unmet = async || {
+        let explained = server.get(&format!("/api/v1/tasks/{child}/explain")).await.json();
+        explained["reasons"][0]["count"].clone()
+    };
+    assert_eq!(end(&server, success()).await, first);
+    assert_eq!(unmet().await, 1);
+    assert_eq!(server.post(&format!("/api/v1/tasks/{first}/retry"), "").await.status, 200);
+    assert_eq!(unmet().await, 2);
+    let now = r#"{"run_at":"2020-01-01T00:00:00Z"}"#;
+    assert_eq!(server.post(&format!("/api/v1/tasks/{second}/run-now"), "").await.status, 200);
+    let mut grants = server.claim("default").await;
+    assert_eq!(grants.len(), 2, "both parents and not the child");
+    let place = grants.iter().position(|grant| grant.task().id.to_string() == second).unwrap();
+    grants.remove(place).finish(success());
+    server.get(&format!("/api/v1/tasks/{second}/result?wait=30s")).await;
+    assert_eq!(status(&server, &child).await, "pending");
+    grants.remove(0).finish(failure());
+    server.get(&format!("/api/v1/tasks/{first}/result?wait=30s")).await;
+    while server.engine.resolve(100).await.unwrap() {}
+    assert_eq!(status(&server, &child).await, "skipped");
+}

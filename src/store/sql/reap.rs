@@ -262,7 +262,7 @@ pub(super) fn prune(
         if dependencies::is_needed(writer, &id)? {
             continue;
         }
-        dependencies::cut(writer, &id)?;
+        dependencies::cut(writer, &id, status)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
