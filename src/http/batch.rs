@@ -22,7 +22,7 @@ use super::{
 use crate::{
     engine::Submission,
     store::StoredOutcome,
-    task::{Millis, NewTask, Parent, TaskId},
+    task::{Millis, NewTask, Parent, TaskId, graph},
 };
 
 const MOST: usize = 1_000;
@@ -140,12 +140,31 @@ fn sort(items: Vec<Item>, hidden: &HashSet<TaskId>, atomic: bool) -> Result<(Vec
                 None => with_siblings(task, &siblings, &ids),
             });
         match parented {
-            Ok(task) => tasks.push(task),
+            Ok(task) => tasks.push((index, task)),
             Err(problem) if atomic => return Err(problem.under(&format!("/tasks/{index}"))),
             Err(problem) => refused.push((index, problem)),
         }
     }
-    Ok((tasks, refused))
+    if !atomic {
+        take_out_circles(&mut tasks, &mut refused);
+    }
+    Ok((tasks.into_iter().map(|(_, task)| task).collect(), refused))
+}
+
+/// Tasks that could never start, because they wait for themselves, are refused each for itself, and so are those that wait
+/// for them.
+fn take_out_circles(tasks: &mut Vec<(usize, NewTask)>, refused: &mut Vec<Refused>) {
+    let stuck = graph::stuck(tasks.iter().map(|(_, task)| (task.id, task.parents.as_slice())));
+    if stuck.is_empty() {
+        return;
+    }
+    let stuck: HashSet<usize> = stuck.into_iter().map(|place| tasks[place].0).collect();
+    tasks.retain(|(index, _)| !stuck.contains(index));
+    refused.extend(stuck.into_iter().map(|index| {
+        let fault = Fault::at("/depends_on", "leads to tasks of this batch that wait for each other in a circle");
+        (index, Problem::invalid(Code::DependencyCycle, vec![fault]))
+    }));
+    refused.sort_unstable_by_key(|(index, _)| *index);
 }
 
 /// Siblings have their ids now, unless they are refused.

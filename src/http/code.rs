@@ -208,7 +208,7 @@ codes! {
         "Submit parents first, or in the same batch by their `index`. A task that is over is deleted after its retention.";
     "dependency_cycle": UNPROCESSABLE_ENTITY, DependencyCycle,
         "Tasks of the batch wait for each other in a circle, so none could ever start.",
-        "`errors` names the tasks of one circle: take one of its edges out.";
+        "`errors` names the tasks of one circle: take one of its edges out. Only an atomic batch is refused as a whole.";
     "confirmation_required": UNPROCESSABLE_ENTITY, ConfirmationRequired,
         "The filter is empty, so this would be done to everything.",
         "Give a condition, or say that everything is meant with `all`.";

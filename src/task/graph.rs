@@ -51,8 +51,35 @@ pub fn moved(parents: &[Parent], to: &HashMap<TaskId, TaskId>) -> Option<Vec<Par
 }
 
 /// An order in which each task comes after those of its parents that are among `tasks`; or the places of a cycle.
-/// Linear in the number of tasks and edges (Kahn, 1962).
 pub fn order<'a, I>(tasks: I) -> Result<Vec<usize>, Vec<usize>>
+where
+    I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
+{
+    let Sorted { order, children, unmet } = sort(tasks);
+    if order.len() == unmet.len() { Ok(order) } else { Err(cycle(&children, &unmet)) }
+}
+
+/// The places of the tasks that have no place in any order: those of cycles, and those that wait for such.
+pub fn stuck<'a, I>(tasks: I) -> Vec<usize>
+where
+    I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
+{
+    if tasks.clone().all(|(_, parents)| parents.is_empty()) {
+        return Vec::new();
+    }
+    let unmet = sort(tasks).unmet;
+    (0..unmet.len()).filter(|place| unmet[*place] > 0).collect()
+}
+
+struct Sorted {
+    order: Vec<usize>,
+    children: Vec<Vec<usize>>,
+    /// By place: parents that are not in the order.
+    unmet: Vec<usize>,
+}
+
+/// As far as it goes; linear in the number of tasks and edges (Kahn, 1962).
+fn sort<'a, I>(tasks: I) -> Sorted
 where
     I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
 {
@@ -76,7 +103,7 @@ where
             }
         }
     }
-    if order.len() == unmet.len() { Ok(order) } else { Err(cycle(&children, &unmet)) }
+    Sorted { order, children, unmet }
 }
 
 /// Every task that is left has a parent that is left: going from parent to parent must come back to where it was.
@@ -113,11 +140,21 @@ mod tests {
         TaskId::from_bytes(bytes)
     }
 
-    fn ordered(edges: &[(usize, usize)], n: usize) -> Result<Vec<usize>, Vec<usize>> {
+    fn parents(edges: &[(usize, usize)], n: usize) -> Vec<Vec<Parent>> {
         let mut parents: Vec<Vec<Parent>> = vec![Vec::new(); n];
         for (child, parent) in edges {
             parents[*child].push(Parent { id: id(*parent), on_failure: OnFailure::Skip });
         }
+        parents
+    }
+
+    fn stuck_of(edges: &[(usize, usize)], n: usize) -> Vec<usize> {
+        let parents = parents(edges, n);
+        stuck(parents.iter().enumerate().map(|(place, parents)| (id(place), parents.as_slice())))
+    }
+
+    fn ordered(edges: &[(usize, usize)], n: usize) -> Result<Vec<usize>, Vec<usize>> {
+        let parents = parents(edges, n);
         order(parents.iter().enumerate().map(|(place, parents)| (id(place), parents.as_slice())))
     }
 
@@ -139,6 +176,15 @@ mod tests {
                 }
                 Err(cycle) => {
                     prop_assert!(!cycle.is_empty());
+                    let stuck = stuck_of(&edges, n);
+                    prop_assert!(cycle.iter().all(|place| stuck.contains(place)));
+                    // Nothing is that does not wait for one that is, and without them there is an order.
+                    for place in &stuck {
+                        prop_assert!(edges.iter().any(|(child, parent)| child == place && stuck.contains(parent)));
+                    }
+                    let rest: Vec<_> = edges.iter().filter(|(child, _)| !stuck.contains(child)).copied().collect();
+                    prop_assert!(rest.iter().all(|(_, parent)| !stuck.contains(parent)));
+                    prop_assert!(ordered(&rest, n).is_ok());
                     for (index, parent) in cycle.iter().enumerate() {
                         let child = cycle[(index + 1) % cycle.len()];
                         prop_assert!(edges.contains(&(child, *parent)), "{:?}", cycle);

@@ -124,7 +124,8 @@ async fn a_batch_may_name_its_own_tasks_in_any_order() {
         assert_eq!(end(&server, success()).await, id(index));
     }
     let before = server.stored();
-    let cycle = r#"{"tasks":[{"name":"a","depends_on":[{"index":1}]},{"name":"b","depends_on":[{"index":0}]}]}"#;
+    let cycle =
+        r#"{"atomic":true,"tasks":[{"name":"a","depends_on":[{"index":1}]},{"name":"b","depends_on":[{"index":0}]}]}"#;
     let problem = server.post("/api/v1/tasks/batch", cycle).await.assert_problem(422, "dependency_cycle");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2);
     for (index, tasks) in [
@@ -236,7 +237,6 @@ async fn a_child_that_still_waits_waits_again_for_a_parent_that_runs_again() {
     assert_eq!(unmet().await, 1);
     assert_eq!(server.post(&format!("/api/v1/tasks/{first}/retry"), "").await.status, 200);
     assert_eq!(unmet().await, 2);
-    let now = r#"{"run_at":"2020-01-01T00:00:00Z"}"#;
     assert_eq!(server.post(&format!("/api/v1/tasks/{second}/run-now"), "").await.status, 200);
     let mut grants = server.claim("default").await;
     assert_eq!(grants.len(), 2, "both parents and not the child");
@@ -248,4 +248,40 @@ async fn a_child_that_still_waits_waits_again_for_a_parent_that_runs_again() {
     server.get(&format!("/api/v1/tasks/{first}/result?wait=30s")).await;
     while server.engine.resolve(100).await.unwrap() {}
     assert_eq!(status(&server, &child).await, "skipped");
+}
+
+#[actix::test]
+async fn a_circle_in_a_batch_refuses_its_members_and_who_waits_for_them_and_nobody_else() {
+    let server = Server::start().await;
+    let batch = r#"{"tasks":[
+        {"name":"alone"},
+        {"name":"one","depends_on":[{"index":2}]},
+        {"name":"two","depends_on":[{"index":1},{"index":0}]},
+        {"name":""},
+        {"name":"after","depends_on":[{"index":2}]},
+        {"name":"child","depends_on":[{"index":0}]}]}"#;
+    let headers = [("Idempotency-Key", "k")];
+    let first = server.call("POST", "/api/v1/tasks/batch", &headers, batch.as_bytes()).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let reply = first.json();
+    let told =
+        reply["results"].as_array().unwrap().iter().map(|item| (item["status"].clone(), item["error"]["code"].clone()));
+    let circle = (json!(422), json!("dependency_cycle"));
+    let stored = (json!(201), Value::Null);
+    let expected = [
+        stored.clone(),
+        circle.clone(),
+        circle.clone(),
+        (json!(422), json!("invalid_field")),
+        circle.clone(),
+        stored.clone(),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(reply["results"][4]["error"]["errors"][0]["pointer"], "/depends_on");
+    assert_eq!(server.stored(), 2);
+    let again = server.call("POST", "/api/v1/tasks/batch", &headers, batch.as_bytes()).await;
+    assert_eq!((again.text(), again.header("idempotent-replayed")), (first.text(), Some("true")));
+    let all = r#"{"tasks":[{"name":"a","depends_on":[{"index":1}]},{"name":"b","depends_on":[{"index":0}]}]}"#;
+    let reply = server.post("/api/v1/tasks/batch", all).await.json();
+    assert!(reply["results"].as_array().unwrap().iter().all(|item| item["status"] == 422), "{reply}");
 }
