@@ -26,6 +26,8 @@ use crate::{
 };
 
 const MOST: usize = 1_000;
+/// Dependencies of all tasks of a request: they are tied in one transaction, for which others wait.
+const MOST_TIES: usize = 100_000;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with a list `tasks`")]
@@ -98,6 +100,7 @@ pub(super) async fn submit_batch(
         return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/tasks", detail)]));
     }
     let items = read_all(&batch, &state, &caller, now);
+    check_ties(&items)?;
     let parents = items.iter().flatten().flat_map(|(task, _)| task.parents.iter().map(|parent| parent.id)).collect();
     let hidden = caller.hidden(&state, parents).await?;
     let (tasks, refused) = sort(items, &hidden, batch.atomic)?;
@@ -127,6 +130,22 @@ fn read_all(batch: &BatchBody<'_>, state: &ApiState, caller: &Caller, now: Milli
         Ok((item.task, item.siblings))
     };
     batch.tasks.iter().map(one).collect()
+}
+
+fn check_ties(items: &[Item]) -> Result<(), Problem> {
+    let mut ties = 0;
+    for (index, item) in items.iter().enumerate() {
+        ties += item.as_ref().map_or(0, |(task, siblings)| task.parents.len() + siblings.len());
+        if ties > MOST_TIES {
+            let detail =
+                format!("the tasks of a request have at most {MOST_TIES} dependencies together: send fewer tasks");
+            return Err(Problem::invalid(
+                Code::InvalidField,
+                vec![Fault::at(format!("/tasks/{index}/depends_on"), detail)],
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The tasks that can be stored, and the others with what is wrong. An atomic batch fails with its first fault.

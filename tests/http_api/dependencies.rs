@@ -285,3 +285,18 @@ async fn a_circle_in_a_batch_refuses_its_members_and_who_waits_for_them_and_nobo
     let reply = server.post("/api/v1/tasks/batch", all).await.json();
     assert!(reply["results"].as_array().unwrap().iter().all(|item| item["status"] == 422), "{reply}");
 }
+
+/// All of a request are tied in one transaction, for which others wait.
+#[actix::test]
+async fn a_request_has_a_bounded_number_of_dependencies() {
+    let server = Server::start().await;
+    let parents: Vec<_> = (0..500).map(|index| json!({ "index": index })).collect();
+    let task = |n: usize| if n < 500 { json!({"name": "a"}) } else { json!({"name": "b", "depends_on": parents}) };
+    for atomic in [false, true] {
+        let batch = json!({"atomic": atomic, "tasks": (0..701).map(task).collect::<Vec<_>>()}).to_string();
+        let problem = server.post("/api/v1/tasks/batch", &batch).await.assert_problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["pointer"], "/tasks/700/depends_on");
+        assert!(problem["detail"].as_str().unwrap().contains("100000"), "{problem}");
+    }
+    assert_eq!(server.stored(), 0);
+}
