@@ -47,8 +47,15 @@ pub trait Reader: Send + Sync {
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;
-    /// Ready tasks of a queue that are claimed before one at this place, counted up to `most`.
-    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError>;
+    /// Ready tasks of a lane, those before this place if one is given, counted up to `most`.
+    fn ahead(
+        &self,
+        queue: &str,
+        lane: Priority,
+        before: Option<Mark>,
+        now: Millis,
+        most: u64,
+    ) -> Result<u64, StoreError>;
     /// The earliest moment a claimable task of the queue became (or becomes) ready.
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;

@@ -150,8 +150,15 @@ impl Reader for PooledReader {
         })
     }
 
-    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError> {
-        self.read(|connection| list::ahead(connection, queue, priority, mark, now, most))
+    fn ahead(
+        &self,
+        queue: &str,
+        lane: Priority,
+        before: Option<Mark>,
+        now: Millis,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        self.read(|connection| list::ahead(connection, queue, lane, before, now, most))
     }
 
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError> {
