@@ -92,9 +92,9 @@ impl Engine {
         if settings.is_unlimited() && default.is_none() {
             return Ok(None);
         }
-        let states = tx.limit_states(queue)?;
+        let state = tx.limit_state(queue)?;
         let running = if settings.concurrency.is_some() { tx.running(queue)? } else { 0 };
-        Ok(Some(Gate::new(settings, default, states, running, now)))
+        Ok(Some(Gate::new(settings, default, state, running, now)))
     }
 }
 
@@ -136,8 +136,8 @@ impl ClaimOp {
     fn count(&mut self, gate: &mut Gate, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
         if !self.claimed.tasks.is_empty() {
             gate.take(self.claimed.tasks.iter().map(|task| task.priority));
-            for (key, state) in gate.states() {
-                tx.keep_limit_state(&self.queue, key, state)?;
+            if let Some((state, until)) = gate.state() {
+                tx.keep_limit_state(&self.queue, state, until)?;
             }
             let within = gate.rule().and_then(RateLimit::start_within).and_then(|within| u64::try_from(within).ok());
             self.found.start_by = within.map(|within| moment.began + Duration::from_millis(within));

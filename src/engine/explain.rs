@@ -4,8 +4,9 @@ use super::Engine;
 use crate::{
     store::{Counted, QueueRow, Reader, StoreError, TaskRow},
     task::{
-        Gate, Millis, Status, TaskId,
+        Gate, Millis, Priority, Status, TaskId,
         admission::{Candidate, Hold},
+        rate::Key,
     },
 };
 
@@ -38,6 +39,8 @@ pub enum Reason {
     },
     /// It has outlived two workers and waits until no other such task is on the node.
     Suspect,
+    /// It expires at this moment, and cannot start before.
+    Expires(Millis),
     /// So many tasks (at most [`MOST_AHEAD`]) come first.
     Ahead(u64),
     /// All slots of this node are taken.
@@ -72,16 +75,15 @@ impl Engine {
             Status::Pending => vec![waits_for(reader, &task)?],
             _ => Vec::new(),
         };
-        if reasons.is_empty() {
-            let candidate = Candidate { ready_at: task.ready_at, expires_at: task.expires_at, crashes: task.crashes };
-            reasons.extend(candidate.hold(!self.held().has_suspect(), now).and_then(reason));
-        }
         if task.status.is_waiting() {
+            reasons.extend(self.own_holds(&task, now));
+            let mut gate = Gate::default();
             if let Some(row) = reader.queue(&task.queue)? {
-                reasons.extend(self.queue_holds(reader, &row, &task, now)?);
+                gate = self.gate_of(reader, &row, now)?;
+                reasons.extend(queue_holds(&mut gate, &row, &task));
             }
             if let Some(at) = task.ready_at.filter(|at| *at <= now) {
-                let ahead = reader.ahead(&task.queue, task.priority, (at, task.id), now, MOST_AHEAD)?;
+                let ahead = ahead(reader, &mut gate, &task, at, now)?;
                 reasons.extend((ahead > 0).then_some(Reason::Ahead(ahead)));
             }
             reasons.extend((self.held().len() >= slots).then_some(Reason::Slots));
@@ -91,28 +93,25 @@ impl Engine {
             _ => None,
         };
         let not_before = reasons.iter().filter_map(until).max();
+        let too_late =
+            |at: &Millis| task.status.is_waiting() && not_before.is_some_and(|start| start >= *at) && *at > now;
+        reasons.extend(task.expires_at.filter(too_late).map(Reason::Expires));
         Ok(Some(Explanation { task, reasons, not_before }))
     }
 
-    fn queue_holds(
-        &self,
-        reader: &dyn Reader,
-        row: &QueueRow,
-        task: &TaskRow,
-        now: Millis,
-    ) -> Result<Vec<Reason>, StoreError> {
-        let mut reasons = Vec::new();
-        reasons.extend(row.paused.then_some(Reason::Paused));
-        let mut gate = self.gate_of(reader, row, now)?;
-        if let Some(rule) = gate.rule().copied()
-            && let Some(at) = gate.permits(rule.key(task.priority)).and_then(|permits| permits.next_at)
-        {
-            reasons.push(Reason::RateLimit(at));
-        }
-        if let Some(limit) = row.settings.concurrency.filter(|_| gate.is_at_cap()) {
-            reasons.push(Reason::Concurrency { limit, running: gate.running() });
-        }
-        Ok(reasons)
+    /// What of the task itself keeps it. One that waits for its parents keeps its time until they are done.
+    fn own_holds(&self, task: &TaskRow, now: Millis) -> Vec<Reason> {
+        let ready_at = match task.status {
+            Status::Pending => Some(task.run_at.unwrap_or(now)),
+            _ => task.ready_at,
+        };
+        let candidate = Candidate { ready_at, expires_at: task.expires_at, crashes: task.crashes };
+        let hold = candidate.hold(!self.held().has_suspect(), now);
+        let mut reasons: Vec<Reason> = hold.and_then(reason).into_iter().collect();
+        // It will be one when its time has come.
+        let suspect = candidate.is_suspect() && self.held().has_suspect();
+        reasons.extend((suspect && matches!(hold, Some(Hold::NotDue(_)))).then_some(Reason::Suspect));
+        reasons
     }
 
     /// The limits of a queue as its next claim will find them.
@@ -121,7 +120,7 @@ impl Engine {
         let running = counters.iter().filter(|row| row.kind == Counted::In(Status::Running)).map(|row| row.n);
         let running = u32::try_from(running.sum::<i64>()).unwrap_or(0);
         let default = self.default_rate_limit();
-        Ok(Gate::new(&row.settings, default.as_ref(), reader.limit_states(&row.name)?, running, now))
+        Ok(Gate::new(&row.settings, default.as_ref(), reader.limit_state(&row.name)?, running, now))
     }
 }
 
@@ -133,6 +132,43 @@ fn reason(hold: Hold) -> Option<Reason> {
         Hold::Expired => Some(Reason::Expired),
         Hold::Suspect => Some(Reason::Suspect),
     }
+}
+
+fn queue_holds(gate: &mut Gate, row: &QueueRow, task: &TaskRow) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    reasons.extend(row.paused.then_some(Reason::Paused));
+    if let Some(rule) = gate.rule().copied()
+        && let Some(at) = gate.permits(rule.key(task.priority)).and_then(|permits| permits.next_at)
+    {
+        reasons.push(Reason::RateLimit(at));
+    }
+    if let Some(limit) = row.settings.concurrency.filter(|_| gate.is_at_cap()) {
+        reasons.push(Reason::Concurrency { limit, running: gate.running() });
+    }
+    reasons
+}
+
+/// Tasks that come before one that is ready. Of those under another part of the limit no more than that part lets start.
+fn ahead(reader: &dyn Reader, gate: &mut Gate, task: &TaskRow, at: Millis, now: Millis) -> Result<u64, StoreError> {
+    let key = |priority| gate.rule().map_or(Key::Queue, |rule| rule.key(priority));
+    let own = key(task.priority);
+    let lanes: Vec<_> = (task.priority.level()..=Priority::MAX).rev().filter_map(Priority::new).collect();
+    let lanes: Vec<_> = lanes.into_iter().map(|lane| (lane, key(lane))).collect();
+    let mut room = Key::ALL.map(|part| {
+        let permits = if part == own { None } else { gate.permits(part) };
+        permits.map_or(MOST_AHEAD, |permits| permits.free.into())
+    });
+    let mut ahead = 0;
+    for (lane, part) in lanes {
+        let most = room[part as usize].min(MOST_AHEAD - ahead);
+        if most > 0 {
+            let before = (lane == task.priority).then_some((at, task.id));
+            let found = reader.ahead(&task.queue, lane, before, now, most)?;
+            room[part as usize] -= found;
+            ahead += found;
+        }
+    }
+    Ok(ahead)
 }
 
 fn waits_for(reader: &dyn Reader, task: &TaskRow) -> Result<Reason, StoreError> {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     store::{IdempotencyKey, Inserted, StoreError, StoreErrorKind, StoredOutcome, Tx},
-    task::{NewTask, Ready, Status, UniqueConflict, graph},
+    task::{NewTask, Parent, Ready, Status, UniqueConflict, graph},
 };
 
 /// How long a submission waits for room before it is told to come back later.
@@ -74,6 +74,9 @@ pub(super) struct SubmitOp {
     outcomes: Vec<StoredOutcome>,
     replayed: bool,
     refused: Option<SubmitError>,
+    /// Parents as they were asked for, of tasks whose parents are others that hold their unique keys: should this
+    /// transaction be rolled back and run again, others may hold them.
+    asked: Vec<(usize, Vec<Parent>)>,
     reply: oneshot::Sender<Result<SubmitReply, SubmitError>>,
 }
 
@@ -90,7 +93,8 @@ impl Engine {
             },
         };
         let (reply, answer) = oneshot::channel();
-        let op = SubmitOp { submission, order, outcomes: Vec::new(), replayed: false, refused: None, reply };
+        let (outcomes, asked) = Default::default();
+        let op = SubmitOp { submission, order, outcomes, replayed: false, refused: None, asked, reply };
         self.0.inbox.submit(op).map_err(|_| SubmitError::Closed)?;
         let answer = answer.await.unwrap_or(Err(SubmitError::Closed));
         drop(room);
@@ -183,7 +187,10 @@ impl SubmitOp {
         } else {
             tx.keep()?;
         }
-        let passing = self.outcomes.contains(&StoredOutcome::Full);
+        // For want of room nothing has been stored: that may be otherwise in a moment. Where anything has, the refusals are
+        // part of the answer, or a repeat would store it once more.
+        let stored = self.outcomes.iter().any(|outcome| matches!(outcome, StoredOutcome::Created { .. }));
+        let passing = !stored && self.outcomes.contains(&StoredOutcome::Full);
         if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
             tx.remember(key, &self.outcomes)?;
         }
@@ -203,6 +210,9 @@ impl SubmitOp {
 
     fn insert_all(&mut self, engine: &Engine, tx: &mut dyn Tx) -> Result<(), StoreError> {
         self.outcomes = vec![StoredOutcome::Full; self.submission.tasks.len()];
+        for (index, parents) in self.asked.drain(..) {
+            self.submission.tasks[index].parents = parents;
+        }
         // The order is needed again should this transaction be rolled back and run in parts.
         let order = self.order.clone();
         let mut left = order.unwrap_or_else(|| (0..self.submission.tasks.len()).collect()).into_iter().peekable();
@@ -212,7 +222,9 @@ impl SubmitOp {
             let together = self.together(engine, &mut left);
             for &index in &together {
                 let parents = &mut self.submission.tasks[index].parents;
-                parents.iter_mut().for_each(|parent| parent.id = *moved.get(&parent.id).unwrap_or(&parent.id));
+                if let Some(others) = graph::moved(parents, &moved) {
+                    self.asked.push((index, std::mem::replace(parents, others)));
+                }
             }
             if let [only] = together[..]
                 && is_full(engine, tx, &self.submission.tasks[only].queue)?

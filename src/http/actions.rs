@@ -118,6 +118,12 @@ pub(super) async fn redriven(
             let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");
             return Err(Problem::new(Code::ParentFailed, detail).about(parent));
         }
+        Redriven::ParentGone(parent) => {
+            let detail = format!(
+                "The task waits for the success of {parent}, which did not succeed and is deleted: submit the task anew"
+            );
+            return Err(Problem::new(Code::ParentGone, detail).about(parent));
+        }
         Redriven::Live(status) => {
             return Err(Problem::new(Code::TaskNotFinished, format!("The task is not over: its status is {status}")));
         }

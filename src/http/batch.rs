@@ -22,10 +22,12 @@ use super::{
 use crate::{
     engine::Submission,
     store::StoredOutcome,
-    task::{Millis, NewTask, Parent, TaskId},
+    task::{Millis, NewTask, Parent, TaskId, graph},
 };
 
 const MOST: usize = 1_000;
+/// Dependencies of all tasks of a request: they are tied in one transaction, for which others wait.
+const MOST_TIES: usize = 100_000;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with a list `tasks`")]
@@ -76,7 +78,7 @@ pub(super) struct ItemError<'a> {
 /// Each task is answered for itself, unless the batch is atomic.
 #[utoipa::path(
     post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours. Each API key has keys of its own")),
     request_body(
         content = BatchBody,
         example = json!({ "tasks": [{ "name": "demo.add", "args": [1, 2] }, { "name": "demo.echo" }] })
@@ -91,13 +93,14 @@ pub(super) async fn submit_batch(
     body: Body<LARGE>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.now();
-    let idempotency = submit::idempotency_key(&request, "POST /tasks/batch", &body.0, now)?;
+    let idempotency = submit::idempotency_key(&request, &caller, "POST /tasks/batch", &body.0, now)?;
     let batch: BatchBody<'_> = shape::parse(&body.0)?;
     if !(1..=MOST).contains(&batch.tasks.len()) {
         let detail = format!("a batch has 1 to {MOST} tasks, not {}", batch.tasks.len());
         return Err(Problem::invalid(Code::InvalidField, vec![Fault::at("/tasks", detail)]));
     }
     let items = read_all(&batch, &state, &caller, now);
+    check_ties(&items)?;
     let parents = items.iter().flatten().flat_map(|(task, _)| task.parents.iter().map(|parent| parent.id)).collect();
     let hidden = caller.hidden(&state, parents).await?;
     let (tasks, refused) = sort(items, &hidden, batch.atomic)?;
@@ -129,6 +132,22 @@ fn read_all(batch: &BatchBody<'_>, state: &ApiState, caller: &Caller, now: Milli
     batch.tasks.iter().map(one).collect()
 }
 
+fn check_ties(items: &[Item]) -> Result<(), Problem> {
+    let mut ties = 0;
+    for (index, item) in items.iter().enumerate() {
+        ties += item.as_ref().map_or(0, |(task, siblings)| task.parents.len() + siblings.len());
+        if ties > MOST_TIES {
+            let detail =
+                format!("the tasks of a request have at most {MOST_TIES} dependencies together: send fewer tasks");
+            return Err(Problem::invalid(
+                Code::InvalidField,
+                vec![Fault::at(format!("/tasks/{index}/depends_on"), detail)],
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The tasks that can be stored, and the others with what is wrong. An atomic batch fails with its first fault.
 fn sort(items: Vec<Item>, hidden: &HashSet<TaskId>, atomic: bool) -> Result<(Vec<NewTask>, Vec<Refused>), Problem> {
     let ids: Vec<Option<TaskId>> = items.iter().map(|item| item.as_ref().ok().map(|(task, _)| task.id)).collect();
@@ -140,12 +159,31 @@ fn sort(items: Vec<Item>, hidden: &HashSet<TaskId>, atomic: bool) -> Result<(Vec
                 None => with_siblings(task, &siblings, &ids),
             });
         match parented {
-            Ok(task) => tasks.push(task),
+            Ok(task) => tasks.push((index, task)),
             Err(problem) if atomic => return Err(problem.under(&format!("/tasks/{index}"))),
             Err(problem) => refused.push((index, problem)),
         }
     }
-    Ok((tasks, refused))
+    if !atomic {
+        take_out_circles(&mut tasks, &mut refused);
+    }
+    Ok((tasks.into_iter().map(|(_, task)| task).collect(), refused))
+}
+
+/// Tasks that could never start, because they wait for themselves, are refused each for itself, and so are those that wait
+/// for them.
+fn take_out_circles(tasks: &mut Vec<(usize, NewTask)>, refused: &mut Vec<Refused>) {
+    let stuck = graph::stuck(tasks.iter().map(|(_, task)| (task.id, task.parents.as_slice())));
+    if stuck.is_empty() {
+        return;
+    }
+    let stuck: HashSet<usize> = stuck.into_iter().map(|place| tasks[place].0).collect();
+    tasks.retain(|(index, _)| !stuck.contains(index));
+    refused.extend(stuck.into_iter().map(|index| {
+        let fault = Fault::at("/depends_on", "leads to tasks of this batch that wait for each other in a circle");
+        (index, Problem::invalid(Code::DependencyCycle, vec![fault]))
+    }));
+    refused.sort_unstable_by_key(|(index, _)| *index);
 }
 
 /// Siblings have their ids now, unless they are refused.

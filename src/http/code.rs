@@ -131,6 +131,9 @@ codes! {
     "parent_failed": CONFLICT, ParentFailed,
         "The task waits for the success of another one, which did not succeed.",
         "Retry that one first: the answer's `task_id` is the one.";
+    "parent_gone": CONFLICT, ParentGone,
+        "The task waits for the success of another one, which did not succeed and has been deleted since.",
+        "Submit it anew, with the parents it is to have now. The answer's `task_id` is the one that is gone.";
     "task_not_waiting": CONFLICT, TaskNotWaiting,
         "Only a task that waits can be changed, and this one runs or is over.",
         "Cancel it and submit it anew, or wait for its end and retry it.";
@@ -208,7 +211,7 @@ codes! {
         "Submit parents first, or in the same batch by their `index`. A task that is over is deleted after its retention.";
     "dependency_cycle": UNPROCESSABLE_ENTITY, DependencyCycle,
         "Tasks of the batch wait for each other in a circle, so none could ever start.",
-        "`errors` names the tasks of one circle: take one of its edges out.";
+        "`errors` names the tasks of one circle: take one of its edges out. Only an atomic batch is refused as a whole.";
     "confirmation_required": UNPROCESSABLE_ENTITY, ConfirmationRequired,
         "The filter is empty, so this would be done to everything.",
         "Give a condition, or say that everything is meant with `all`.";

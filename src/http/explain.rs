@@ -30,6 +30,8 @@ pub(super) struct ExplanationView {
     reasons: Vec<ReasonView>,
     /// It does not start before this moment; null where time is not what it waits for.
     not_before: Option<Time>,
+    /// It expires if it has not started by this moment.
+    expires_at: Option<Time>,
     /// What would go wrong once it starts.
     warnings: Vec<String>,
 }
@@ -37,8 +39,8 @@ pub(super) struct ExplanationView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
 pub(super) struct ReasonView {
-    /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `expired`, `suspect`, `ahead`,
-    /// `slots`, `running` or `over`.
+    /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `expired`, `expires`,
+    /// `suspect`, `ahead`, `slots`, `running` or `over`.
     code: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +79,9 @@ fn view(reason: &Reason) -> ReasonView {
         },
         Reason::Suspect => {
             plain("suspect", "It has outlived two workers and waits until no other such task runs".into())
+        }
+        Reason::Expires(at) => {
+            ReasonView { until: Some(Time(*at)), ..plain("expires", "It expires before it can start".into()) }
         }
         Reason::Ahead(n) => {
             let about = if *n >= MOST_AHEAD { "or more " } else { "" };
@@ -119,6 +124,7 @@ pub(super) async fn get(
         summary,
         reasons,
         not_before: explained.not_before.map(Time),
+        expires_at: explained.task.expires_at.filter(|_| explained.task.status.is_waiting()).map(Time),
         warnings,
     })
 }

@@ -260,7 +260,9 @@ async fn shown(state: &ApiState, request: &HttpRequest) -> Result<HttpResponse, 
 
 /// Sets a queue's rate limit
 ///
-/// In force with the next task that starts; what has started counts against the new limit.
+/// In force with the next task that starts. What has started under the limit before counts against the new one, of whatever
+/// kind either is, also where the queue was deleted in between; what started while there was no limit does not. A window that
+/// becomes longer counts what the shorter one still counted.
 #[utoipa::path(
     put, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "put_rate_limit", tag = "queues",
     params(("queue" = String, Path)),

@@ -49,7 +49,7 @@ pub(super) struct SubmitQuery {
 /// With `wait` the answer is 200 and the finished task, or 202 if it is not finished by then.
 #[utoipa::path(
     post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
-    params(SubmitQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours")),
+    params(SubmitQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repeat of the same request under the same key gets the first answer again, for 24 hours. Each API key has keys of its own")),
     request_body(content = Draft, example = json!({ "name": "demo.add", "args": [1, 2] })),
     responses(
         (status = 201, body = TaskView, description = "Stored"),
@@ -66,7 +66,7 @@ pub(super) async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let wait = query::wait(query.0.wait.as_deref())?;
     let now = state.now();
-    let idempotency = idempotency_key(&request, "POST /tasks", &body.0, now)?;
+    let idempotency = idempotency_key(&request, &caller, "POST /tasks", &body.0, now)?;
     let Checked { task, parts, siblings } = check::check(shape::parse::<Draft<'_>>(&body.0)?, &state, now)?;
     if let Some(sibling) = siblings.first() {
         let fault = sibling.fault("has a meaning in a batch only; name the task by its `id`");
@@ -162,9 +162,11 @@ pub(super) fn key_held(holder: TaskId) -> Problem {
     Problem::new(Code::UniqueKeyHeld, format!("The unique key is held by task {holder}")).about(holder)
 }
 
-/// The header, with what the request was: a repeat is one of the same route and body.
+/// The header, with what the request was: a repeat is one by the same caller, of the same route and body. Each API key has
+/// idempotency keys of its own, or one could learn by them what another has submitted, or take them away from it.
 pub(super) fn idempotency_key(
     request: &HttpRequest,
+    caller: &Caller,
     route: &str,
     body: &[u8],
     now: Millis,
@@ -177,5 +179,11 @@ pub(super) fn idempotency_key(
         return Err(Problem::invalid(Code::InvalidHeader, vec![fault]));
     };
     let hash = Sha256::new().chain_update(route).chain_update([0]).chain_update(body).finalize();
-    Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash.to_vec(), created_at: now }))
+    // No key that is sent has a tab in it. Names of configured keys, which have no id, are no ids.
+    let key = match caller.key().map(|key| (key.id, &key.name)) {
+        None => key.to_owned(),
+        Some((Some(id), _)) => format!("{id}\t{key}"),
+        Some((None, name)) => format!("{name}\t{key}"),
+    };
+    Ok(Some(IdempotencyKey { key, body_hash: hash.to_vec(), created_at: now }))
 }

@@ -11,7 +11,7 @@ use super::{
     code::Code,
     problem::Problem,
     query::{Nothing, Query},
-    reply, result,
+    reply,
     view::{Shown, TaskView},
 };
 use crate::{store::TaskRow, task::TaskId};

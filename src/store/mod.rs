@@ -26,10 +26,7 @@ pub use session::{
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
-use crate::task::{
-    Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId,
-    rate::{Key, LimitState},
-};
+use crate::task::{Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -46,12 +43,19 @@ pub trait Reader: Send + Sync {
     fn has_unresolved(&self) -> Result<bool, StoreError>;
     /// The earliest moment at which a task may have to be expired.
     fn next_expiry(&self) -> Result<Option<Millis>, StoreError>;
-    fn limit_states(&self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
+    fn limit_state(&self, queue: &str) -> Result<Option<LimitState>, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;
-    /// Ready tasks of a queue that are claimed before one at this place, counted up to `most`.
-    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError>;
+    /// Ready tasks of a lane, those before this place if one is given, counted up to `most`.
+    fn ahead(
+        &self,
+        queue: &str,
+        lane: Priority,
+        before: Option<Mark>,
+        now: Millis,
+        most: u64,
+    ) -> Result<u64, StoreError>;
     /// The earliest moment a claimable task of the queue became (or becomes) ready.
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError>;
     fn dead_letters(&self, filter: &DeadFilter, page: &Page) -> Result<ListedPage<DeadRow>, StoreError>;

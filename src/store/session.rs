@@ -10,8 +10,7 @@ use super::{
 };
 use crate::task::{
     Granted, KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId,
-    Verdict, WorkerId,
-    rate::{Key, LimitState},
+    Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -44,8 +43,9 @@ pub trait Tx {
     fn entrance(&mut self, queue: &str, worker: WorkerId, limited: bool) -> Result<Entrance, StoreError>;
     /// Tasks of a queue that run now, on all nodes.
     fn running(&mut self, queue: &str) -> Result<u32, StoreError>;
-    fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError>;
-    fn keep_limit_state(&mut self, queue: &str, key: Key, state: &LimitState) -> Result<(), StoreError>;
+    fn limit_state(&mut self, queue: &str) -> Result<Option<LimitState>, StoreError>;
+    /// It matters until this moment, whether the queue is deleted meanwhile or not.
+    fn keep_limit_state(&mut self, queue: &str, state: &LimitState, until: Millis) -> Result<(), StoreError>;
     /// Grants those of the tasks hinted at that are ready, and still of the priority their hint says. Asked [`Tx::entrance`] before, in the same transaction.
     fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError>;
     /// See [`super::Reader::ready_after`]; here within the transaction.
@@ -272,6 +272,8 @@ pub enum Redriven {
     KeyTaken(TaskId),
     /// It waits for the success of this task, which has failed.
     ParentFailed(TaskId),
+    /// It waits for the success of this task, which did not succeed and is deleted.
+    ParentGone(TaskId),
     /// It waits for its parents again.
     Waits(Arc<str>),
     NotFound,

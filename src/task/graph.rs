@@ -1,6 +1,6 @@
 //! Tasks that wait for others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,59 @@ pub struct Parent {
 /// Most parents of one task.
 pub const MAX_PARENTS: usize = 10_000;
 
+/// The parents where some stand for others: each once, and where it is named in several ways the stricter counts. `None`:
+/// they are as they were.
+pub fn moved(parents: &[Parent], to: &HashMap<TaskId, TaskId>) -> Option<Vec<Parent>> {
+    if !parents.iter().any(|parent| to.contains_key(&parent.id)) {
+        return None;
+    }
+    let (mut others, mut places) = (Vec::<Parent>::with_capacity(parents.len()), HashMap::new());
+    for parent in parents {
+        let id = *to.get(&parent.id).unwrap_or(&parent.id);
+        match places.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(others.len());
+                others.push(Parent { id, ..*parent });
+            }
+            Entry::Occupied(place) if parent.on_failure == OnFailure::Skip => {
+                others[*place.get()].on_failure = OnFailure::Skip;
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    Some(others)
+}
+
 /// An order in which each task comes after those of its parents that are among `tasks`; or the places of a cycle.
-/// Linear in the number of tasks and edges (Kahn, 1962).
 pub fn order<'a, I>(tasks: I) -> Result<Vec<usize>, Vec<usize>>
+where
+    I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
+{
+    let Sorted { order, children, unmet } = sort(tasks);
+    if order.len() == unmet.len() { Ok(order) } else { Err(cycle(&children, &unmet)) }
+}
+
+/// The places of the tasks that have no place in any order: those of cycles, and those that wait for such.
+pub fn stuck<'a, I>(tasks: I) -> Vec<usize>
+where
+    I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
+{
+    if tasks.clone().all(|(_, parents)| parents.is_empty()) {
+        return Vec::new();
+    }
+    let unmet = sort(tasks).unmet;
+    (0..unmet.len()).filter(|place| unmet[*place] > 0).collect()
+}
+
+struct Sorted {
+    order: Vec<usize>,
+    children: Vec<Vec<usize>>,
+    /// By place: parents that are not in the order.
+    unmet: Vec<usize>,
+}
+
+/// As far as it goes; linear in the number of tasks and edges (Kahn, 1962).
+fn sort<'a, I>(tasks: I) -> Sorted
 where
     I: ExactSizeIterator<Item = (TaskId, &'a [Parent])> + Clone,
 {
@@ -53,7 +103,7 @@ where
             }
         }
     }
-    if order.len() == unmet.len() { Ok(order) } else { Err(cycle(&children, &unmet)) }
+    Sorted { order, children, unmet }
 }
 
 /// Every task that is left has a parent that is left: going from parent to parent must come back to where it was.
@@ -90,11 +140,21 @@ mod tests {
         TaskId::from_bytes(bytes)
     }
 
-    fn ordered(edges: &[(usize, usize)], n: usize) -> Result<Vec<usize>, Vec<usize>> {
+    fn parents(edges: &[(usize, usize)], n: usize) -> Vec<Vec<Parent>> {
         let mut parents: Vec<Vec<Parent>> = vec![Vec::new(); n];
         for (child, parent) in edges {
             parents[*child].push(Parent { id: id(*parent), on_failure: OnFailure::Skip });
         }
+        parents
+    }
+
+    fn stuck_of(edges: &[(usize, usize)], n: usize) -> Vec<usize> {
+        let parents = parents(edges, n);
+        stuck(parents.iter().enumerate().map(|(place, parents)| (id(place), parents.as_slice())))
+    }
+
+    fn ordered(edges: &[(usize, usize)], n: usize) -> Result<Vec<usize>, Vec<usize>> {
+        let parents = parents(edges, n);
         order(parents.iter().enumerate().map(|(place, parents)| (id(place), parents.as_slice())))
     }
 
@@ -116,12 +176,45 @@ mod tests {
                 }
                 Err(cycle) => {
                     prop_assert!(!cycle.is_empty());
+                    let stuck = stuck_of(&edges, n);
+                    prop_assert!(cycle.iter().all(|place| stuck.contains(place)));
+                    // Nothing is that does not wait for one that is, and without them there is an order.
+                    for place in &stuck {
+                        prop_assert!(edges.iter().any(|(child, parent)| child == place && stuck.contains(parent)));
+                    }
+                    let rest: Vec<_> = edges.iter().filter(|(child, _)| !stuck.contains(child)).copied().collect();
+                    prop_assert!(rest.iter().all(|(_, parent)| !stuck.contains(parent)));
+                    prop_assert!(ordered(&rest, n).is_ok());
                     for (index, parent) in cycle.iter().enumerate() {
                         let child = cycle[(index + 1) % cycle.len()];
                         prop_assert!(edges.contains(&(child, *parent)), "{:?}", cycle);
                     }
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn moved_parents_are_each_there_once_and_none_is_looser_than_it_was(
+            parents in prop::collection::vec((0..12_usize, any::<bool>()), 0..12),
+            to in prop::collection::hash_map(0..12_usize, 0..12_usize, 0..8),
+        ) {
+            let policy = |run: bool| if run { OnFailure::Run } else { OnFailure::Skip };
+            let parents: Vec<_> = parents.iter().map(|(n, run)| Parent { id: id(*n), on_failure: policy(*run) }).collect();
+            let to: HashMap<_, _> = to.iter().map(|(from, to)| (id(*from), id(*to))).collect();
+            let place = |parent: &Parent| *to.get(&parent.id).unwrap_or(&parent.id);
+            let Some(others) = moved(&parents, &to) else {
+                prop_assert!(parents.iter().all(|parent| !to.contains_key(&parent.id)));
+                return Ok(());
+            };
+            for (index, other) in others.iter().enumerate() {
+                prop_assert!(others[..index].iter().all(|before| before.id != other.id));
+                let mut of = parents.iter().filter(|parent| place(parent) == other.id).peekable();
+                prop_assert!(of.peek().is_some());
+                prop_assert_eq!(other.on_failure, policy(of.all(|parent| parent.on_failure == OnFailure::Run)));
+            }
+            prop_assert!(parents.iter().all(|parent| others.iter().any(|other| other.id == place(parent))));
         }
     }
 

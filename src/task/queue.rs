@@ -106,8 +106,7 @@ impl Quota {
 #[derive(Debug, Clone, Default)]
 pub struct Gate {
     rule: Option<RateLimit>,
-    /// By [`Key`].
-    states: [LimitState; 4],
+    state: LimitState,
     concurrency: Option<u32>,
     running: u32,
     now: Millis,
@@ -117,16 +116,12 @@ impl Gate {
     pub fn new(
         settings: &QueueSettings,
         default: Option<&RateLimit>,
-        states: impl IntoIterator<Item = (Key, LimitState)>,
+        state: Option<LimitState>,
         running: u32,
         now: Millis,
     ) -> Self {
         let rule = settings.rate_limit.or(default.copied()).filter(|rule| rule.enabled);
-        let mut gate = Self { rule, concurrency: settings.concurrency, running, now, ..Self::default() };
-        for (key, state) in states {
-            gate.states[key as usize] = state;
-        }
-        gate
+        Self { rule, state: state.unwrap_or_default(), concurrency: settings.concurrency, running, now }
     }
 
     pub const fn rule(&self) -> Option<&RateLimit> {
@@ -143,7 +138,7 @@ impl Gate {
         let parts = self.rule.map(|rule| {
             let mut parts = [0; 4];
             for key in rule.keys() {
-                parts[*key as usize] = self.states[*key as usize].permits(&rule, *key, self.now).free as usize;
+                parts[*key as usize] = self.state.permits(&rule, *key, self.now).free as usize;
             }
             (parts, rule)
         });
@@ -158,7 +153,7 @@ impl Gate {
     /// One part of the limit, as it stands.
     pub fn permits(&mut self, key: Key) -> Option<Permits> {
         let rule = self.rule?;
-        Some(self.states[key as usize].permits(&rule, key, self.now))
+        Some(self.state.permits(&rule, key, self.now))
     }
 
     /// When the first of the parts that are used up has a permit again.
@@ -172,14 +167,13 @@ impl Gate {
         for priority in granted {
             self.running += 1;
             if let Some(rule) = self.rule {
-                self.states[rule.key(priority) as usize].take(&rule, 1);
+                self.state.take(&rule, priority);
             }
         }
     }
 
-    /// What is to be kept of it.
-    pub fn states(&self) -> impl Iterator<Item = (Key, &LimitState)> {
-        let keys = self.rule.as_ref().map_or(&[][..], |rule| rule.keys());
-        keys.iter().map(|key| (*key, &self.states[*key as usize]))
+    /// What is to be kept of it, and until when it matters.
+    pub fn state(&self) -> Option<(&LimitState, Millis)> {
+        self.rule.as_ref().map(|rule| (&self.state, self.state.matters_until(rule)))
     }
 }

@@ -1,4 +1,4 @@
-//! Rate limits: how many tasks may start in a time. Pure: what has been granted is kept by the store.
+//! Rate limits: how many tasks may start in a time. Pure: what has been granted is kept by the store ([`LimitState`]).
 //!
 //! Sliding window: in *no* span of `per` do more than `limit` tasks start. A permit given at t is used by a start within
 //! [t, t + grace] and given back a whole `per` after that. Permits are counted in a hundred buckets of time, rounded
@@ -6,9 +6,13 @@
 //!
 //! Token bucket: `burst` may start at once, and `limit` each `per` after that.
 
-use std::collections::BTreeMap;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
+
+pub use state::LimitState;
 
 use super::{Millis, Priority, PriorityClass, duration};
 
@@ -61,11 +65,9 @@ impl RateLimit {
 
     /// The part of the limit that tasks of this priority count towards.
     pub const fn key(&self, priority: Priority) -> Key {
-        match (self.by, priority.class()) {
-            (LimitBy::Queue, _) => Key::Queue,
-            (LimitBy::Priority, PriorityClass::High) => Key::High,
-            (LimitBy::Priority, PriorityClass::Medium) => Key::Medium,
-            (LimitBy::Priority, PriorityClass::Low) => Key::Low,
+        match self.by {
+            LimitBy::Queue => Key::Queue,
+            LimitBy::Priority => Key::of(priority),
         }
     }
 
@@ -107,7 +109,7 @@ impl RateLimit {
     }
 }
 
-/// One part of a queue's limit, with a state of its own.
+/// One part of a queue's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Queue,
@@ -128,21 +130,13 @@ impl Key {
         }
     }
 
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.as_str() == text)
+    const fn of(priority: Priority) -> Self {
+        match priority.class() {
+            PriorityClass::High => Self::High,
+            PriorityClass::Medium => Self::Medium,
+            PriorityClass::Low => Self::Low,
+        }
     }
-}
-
-/// What has been granted under one part of a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LimitState {
-    /// The latest time seen: this state's time never goes back, whatever a clock does.
-    last: Millis,
-    /// Sliding window: width of a bucket, and permits by the number of their bucket.
-    width: Millis,
-    granted: BTreeMap<Millis, u32>,
-    /// Token bucket: what is missing to a full one, in permits × milliseconds of `per`.
-    missing: i64,
 }
 
 /// What may start now.
@@ -153,161 +147,4 @@ pub struct Permits {
     pub free: u32,
     /// When the next one is free, where none is.
     pub next_at: Option<Millis>,
-}
-
-impl LimitState {
-    /// Moves the state's time on and says what is free.
-    pub fn permits(&mut self, rule: &RateLimit, key: Key, now: Millis) -> Permits {
-        let elapsed = (now - self.last).max(0);
-        self.last = self.last.max(now);
-        match rule.algorithm {
-            Algorithm::SlidingWindow => self.window(rule, rule.limit_of(key)),
-            Algorithm::TokenBucket => self.bucket(rule, key, elapsed),
-        }
-    }
-
-    /// Notes that `n` tasks were granted at the time of the last [`Self::permits`].
-    pub fn take(&mut self, rule: &RateLimit, n: u32) {
-        match rule.algorithm {
-            Algorithm::SlidingWindow if n > 0 => {
-                *self.granted.entry(self.last.div_euclid(self.width.max(1))).or_default() += n;
-            }
-            Algorithm::SlidingWindow => {}
-            Algorithm::TokenBucket => self.missing = self.missing.saturating_add(i64::from(n).saturating_mul(rule.per)),
-        }
-    }
-
-    fn window(&mut self, rule: &RateLimit, limit: u32) -> Permits {
-        let width = rule.width();
-        if self.width != width {
-            // The window was changed: a permit counts as given at the end of its old bucket, but not after now.
-            let old = std::mem::replace(&mut self.width, width).max(1);
-            for (index, n) in std::mem::take(&mut self.granted) {
-                let given = ((index + 1) * old - 1).min(self.last);
-                *self.granted.entry(given.div_euclid(width)).or_default() += n;
-            }
-        }
-        let free_at = |index: Millis| (index + 1) * width + rule.per + rule.grace();
-        self.granted.retain(|index, _| free_at(*index) > self.last);
-        let used: u32 = self.granted.values().sum();
-        let mut over = used.saturating_sub(limit) + 1;
-        let next_at = (used >= limit).then(|| {
-            let freed = self.granted.iter().find(|(_, n)| {
-                over = over.saturating_sub(**n);
-                over == 0
-            });
-            freed.map_or(self.last, |(index, _)| free_at(*index))
-        });
-        Permits { used, free: limit.saturating_sub(used), next_at }
-    }
-
-    fn bucket(&mut self, rule: &RateLimit, key: Key, elapsed: Millis) -> Permits {
-        let (limit, size) = (i64::from(rule.limit_of(key)), i64::from(rule.burst_of(key)));
-        self.missing = self.missing.saturating_sub(elapsed.saturating_mul(limit)).max(0);
-        let full = size.saturating_mul(rule.per);
-        let free = (full - self.missing).max(0) / rule.per;
-        let next_at = (free == 0).then(|| {
-            let wanted = self.missing - (full - rule.per);
-            self.last + (wanted + limit - 1) / limit.max(1)
-        });
-        let free = u32::try_from(free).unwrap_or(u32::MAX);
-        Permits { used: rule.burst_of(key).saturating_sub(free), free, next_at }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn rule(limit: u32, per: Millis, algorithm: Algorithm, burst: u32) -> RateLimit {
-        RateLimit { by: LimitBy::Queue, limit: [limit; 3], per, algorithm, burst, enabled: true }
-    }
-
-    proptest! {
-        /// Whatever is asked for at whatever times, and whenever within its grace each task starts.
-        #[test]
-        fn no_window_holds_more_starts_than_the_limit(
-            limit in 1..20_u32, per in 10..30_000_i64,
-            steps in prop::collection::vec((0..700_i64, 1..15_u32, 0.0..=1.0_f64), 1..200),
-        ) {
-            let rule = rule(limit, per, Algorithm::SlidingWindow, 0);
-            let (mut state, mut now, mut starts) = (LimitState::default(), 1_000_000, Vec::new());
-            for (pause, want, late) in steps {
-                now += pause;
-                let permits = state.permits(&rule, Key::Queue, now);
-                prop_assert_eq!(permits.next_at.is_some(), permits.free == 0);
-                let n = want.min(permits.free);
-                state.take(&rule, n);
-                starts.extend((0..n).map(|_| now + (late * rule.grace() as f64) as Millis));
-            }
-            starts.sort_unstable();
-            for (index, first) in starts.iter().enumerate() {
-                let within = starts[index..].iter().take_while(|start| **start < first + per).count();
-                prop_assert!(within <= limit as usize, "{} starts from {}", within, first);
-            }
-        }
-
-        /// The moment told is the first at which a permit is free.
-        #[test]
-        fn the_next_permit_comes_when_it_was_said_to(
-            limit in 1..20_u32, per in 10..5_000_i64, burst in 0..30_u32, window in any::<bool>(),
-            steps in prop::collection::vec((0..900_i64, 1..15_u32), 1..60),
-        ) {
-            let algorithm = if window { Algorithm::SlidingWindow } else { Algorithm::TokenBucket };
-            let rule = rule(limit, per, algorithm, burst);
-            let (mut state, mut now) = (LimitState::default(), 1_000_000);
-            for (pause, want) in steps {
-                now += pause;
-                let permits = state.permits(&rule, Key::Queue, now);
-                if let Some(at) = permits.next_at {
-                    prop_assert!(at > now);
-                    prop_assert_eq!(state.clone().permits(&rule, Key::Queue, at - 1).free, 0);
-                    prop_assert!(state.clone().permits(&rule, Key::Queue, at).free > 0);
-                }
-                state.take(&rule, want.min(permits.free));
-            }
-        }
-
-        /// Of a token bucket: never more than the burst and what has come in since.
-        #[test]
-        fn a_bucket_gives_the_burst_and_the_rate(
-            limit in 1..20_u32, per in 10..5_000_i64, burst in 1..30_u32,
-            steps in prop::collection::vec((0..900_i64, 1..40_u32), 1..60),
-        ) {
-            let rule = rule(limit, per, Algorithm::TokenBucket, burst);
-            let (mut state, mut now, mut taken) = (LimitState::default(), 1_000_000, 0_i64);
-            for (pause, want) in steps {
-                now += pause;
-                let n = want.min(state.permits(&rule, Key::Queue, now).free);
-                state.take(&rule, n);
-                taken += i64::from(n);
-                prop_assert!(taken * per <= i64::from(burst) * per + (now - 1_000_000) * i64::from(limit));
-            }
-        }
-    }
-
-    #[test]
-    fn a_clock_that_goes_back_gives_no_permits_twice() {
-        let rule = rule(2, 1_000, Algorithm::SlidingWindow, 0);
-        let mut state = LimitState::default();
-        assert_eq!(state.permits(&rule, Key::Queue, 50_000).free, 2);
-        state.take(&rule, 2);
-        assert_eq!(state.permits(&rule, Key::Queue, 10_000).free, 0);
-    }
-
-    #[test]
-    fn a_changed_window_forgets_no_permit() {
-        let (short, long) = (rule(5, 1_000, Algorithm::SlidingWindow, 0), rule(5, 60_000, Algorithm::SlidingWindow, 0));
-        let mut state = LimitState::default();
-        state.permits(&short, Key::Queue, 10_000);
-        state.take(&short, 5);
-        assert_eq!(state.permits(&long, Key::Queue, 10_500).free, 0);
-        assert!(state.permits(&long, Key::Queue, 72_000).free > 0);
-        // Nor does it keep one longer than the new window says.
-        state.take(&long, 5);
-        assert_eq!(state.permits(&short, Key::Queue, 72_100).free, 0);
-        assert_eq!(state.permits(&short, Key::Queue, 73_300).free, 5);
-    }
 }

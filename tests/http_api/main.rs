@@ -16,6 +16,7 @@ mod figures;
 mod idempotency;
 mod keys;
 mod late;
+mod limits;
 mod lists;
 mod live;
 mod operate;

@@ -184,3 +184,25 @@ async fn a_pause_is_a_change_that_the_next_editor_is_told_of() {
     put(&server, "/api/v1/queues/mail", &stale).await.assert_problem(409, "queue_changed");
     assert_eq!(server.get("/api/v1/queues/mail").await.json()["paused"], true);
 }
+
+/// What this node knows of the queues there are is no more than a hint where there are others.
+#[actix::test]
+async fn a_queue_that_another_node_has_deleted_is_made_again() {
+    let server = Server::start().await;
+    if server.engine.reader().kind() != "postgresql" {
+        return; // a file has one node
+    }
+    let first = server.submit(r#"{"name":"a","queue":"mail"}"#).await;
+    server.post(&format!("/api/v1/tasks/{first}/cancel"), "").await;
+    assert_eq!(server.call("DELETE", &format!("/api/v1/tasks/{first}"), &[], b"").await.status, 204);
+    let mut other = server.session();
+    let delete = &mut |tx: &mut dyn jobqueue::store::Tx| {
+        assert_eq!(tx.delete_queue("mail")?, jobqueue::store::QueueDeleted::Done);
+        Ok(())
+    };
+    other.transaction(delete).unwrap();
+    assert_eq!(server.get("/api/v1/queues/mail").await.status, 404);
+    server.submit(r#"{"name":"a","queue":"mail"}"#).await;
+    assert_eq!(server.get("/api/v1/queues/mail").await.status, 200);
+    assert_eq!(server.claim("mail").await.len(), 1);
+}

@@ -66,7 +66,7 @@ fn quota(room: Option<u32>) -> Quota {
         burst: 0,
         enabled: room % 2 == 0,
     };
-    Gate::new(&settings, Some(&rule), [], 0, 0).quota()
+    Gate::new(&settings, Some(&rule), None, 0, 0).quota()
 }
 
 fn rows(store: &BTreeSet<(Priority, Mark)>, priority: Priority, from: Option<Mark>, page: usize) -> Vec<Mark> {

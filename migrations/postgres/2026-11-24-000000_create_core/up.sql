@@ -102,13 +102,12 @@ CREATE TABLE queues (
     created_at BIGINT  NOT NULL
 );
 
--- What has been granted under a queue's rate limit, changed in the transaction of the grant.
+-- What has been granted under a queue's rate limit, changed in the transaction of the grant. It outlives its queue for as
+-- long as it matters: a queue that is made again may not start more than it might have.
 CREATE TABLE limits (
-    queue TEXT COLLATE "C" NOT NULL,
-    -- The whole queue, or a class of priorities.
-    key   TEXT NOT NULL,
-    state TEXT NOT NULL,
-    PRIMARY KEY (queue, key)
+    queue         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    matters_until BIGINT NOT NULL,
+    state         TEXT   NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE task_dependencies (

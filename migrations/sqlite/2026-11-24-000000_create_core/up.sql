@@ -98,13 +98,12 @@ CREATE TABLE queues (
     created_at BIGINT  NOT NULL
 ) WITHOUT ROWID;
 
--- What has been granted under a queue's rate limit, changed in the transaction of the grant.
+-- What has been granted under a queue's rate limit, changed in the transaction of the grant. It outlives its queue for as
+-- long as it matters: a queue that is made again may not start more than it might have.
 CREATE TABLE limits (
-    queue TEXT NOT NULL,
-    -- The whole queue, or a class of priorities.
-    key   TEXT NOT NULL,
-    state TEXT NOT NULL,
-    PRIMARY KEY (queue, key)
+    queue         TEXT NOT NULL PRIMARY KEY,
+    matters_until BIGINT NOT NULL,
+    state         TEXT   NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE task_dependencies (

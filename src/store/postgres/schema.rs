@@ -106,9 +106,9 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::super::Id;
 
-    limits (queue, key) {
+    limits (queue) {
         queue -> Text,
-        key -> Text,
+        matters_until -> BigInt,
         state -> Text,
     }
 }
@@ -258,3 +258,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);
+diesel::allow_tables_to_appear_in_same_query!(queues, limits);

@@ -1,6 +1,8 @@
 //! Tasks that wait for others. A child counts the parents it still waits for; a parent that ends tells its children in the
 //! transaction of its end, up to a bound, and the rest is told in later ones.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     tx::Writer,
 };
 use crate::{
-    store::{Counted, Inserted},
+    store::{Counted, Inserted, Redriven},
     task::{ErrorKind, Millis, NewTask, OnFailure, Ready, Status, TaskError, TaskId},
 };
 
@@ -182,8 +184,8 @@ pub(super) fn over(
     Ok(())
 }
 
-/// What a task that starts anew finds: how many parents it waits for again, or the one that has failed.
-pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Result<u32, TaskId>> {
+/// What a task that starts anew finds: how many parents it waits for again, or why it cannot start.
+pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Result<u32, Redriven>> {
     if child.parents == 0 {
         return Ok(Ok(0));
     }
@@ -195,7 +197,18 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
     let ended = |status: i32| Some(reading::status(status)).filter(|status| status.is_terminal());
     let failed = parents.iter().find(|(_, run, status)| ended(*status).is_some_and(|status| !met(status, *run)));
     if let Some((failed, ..)) = failed {
-        return Ok(Err(task_id(failed)));
+        return Ok(Err(Redriven::ParentFailed(task_id(failed))));
+    }
+    // A parent that did not succeed before it was deleted has left the tie behind.
+    let ties: Vec<Vec<u8>> = task_dependencies::table
+        .filter(task_dependencies::child_id.eq(uid(&child.id)))
+        .filter(task_dependencies::run_anyway.eq(false))
+        .order(task_dependencies::parent_id)
+        .select(task_dependencies::parent_id)
+        .load(&mut writer.connection)?;
+    let there: HashSet<&[u8]> = parents.iter().map(|(parent, ..)| parent.as_slice()).collect();
+    if let Some(gone) = ties.iter().find(|parent| !there.contains(parent.as_slice())) {
+        return Ok(Err(Redriven::ParentGone(task_id(gone))));
     }
     let mut unmet = 0;
     for (parent, _, status) in &parents {
@@ -209,6 +222,25 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
     Ok(Ok(unmet))
 }
 
+/// A task runs again: those that still wait, for others, wait for it too again.
+pub(super) fn reopen(writer: &mut Writer, parent: TaskId) -> QueryResult<()> {
+    let waiting = tasks::table
+        .inner_join(task_dependencies::table.on(task_dependencies::child_id.eq(tasks::id)))
+        .filter(task_dependencies::parent_id.eq(uid(parent.as_bytes())))
+        .filter(task_dependencies::resolved.eq(true))
+        .filter(tasks::status.eq(i32::from(Status::Pending.code())))
+        .order(tasks::id)
+        .select(tasks::id);
+    let waiting: Vec<Vec<u8>> = locked!(waiting).load(&mut writer.connection)?;
+    for child in &waiting {
+        let edge = task_dependencies::table.find((uid(parent.as_bytes()), true, uid(child)));
+        diesel::update(edge).set(task_dependencies::resolved.eq(false)).execute(&mut writer.connection)?;
+        let row = tasks::table.filter(tasks::id.eq(uid(child)));
+        diesel::update(row).set(tasks::unmet.eq(tasks::unmet + 1)).execute(&mut writer.connection)?;
+    }
+    Ok(())
+}
+
 /// A task that is to be deleted still has children to tell.
 pub(super) fn is_needed(writer: &mut Writer, id: &[u8]) -> QueryResult<bool> {
     let waiting = task_dependencies::table
@@ -217,9 +249,15 @@ pub(super) fn is_needed(writer: &mut Writer, id: &[u8]) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(waiting)).get_result(&mut writer.connection)
 }
 
-/// Forgets the ties of a task that is deleted.
-pub(super) fn cut(writer: &mut Writer, id: &[u8]) -> QueryResult<()> {
-    let ties = task_dependencies::table
-        .filter(task_dependencies::parent_id.eq(uid(id)).or(task_dependencies::child_id.eq(uid(id))));
-    diesel::delete(ties).execute(&mut writer.connection).map(|_| ())
+/// Forgets the ties of a task that is deleted, but for those to children that must not run because of how it ended: they go
+/// with the children.
+pub(super) fn cut(writer: &mut Writer, id: &[u8], status: Status) -> QueryResult<()> {
+    let own = task_dependencies::table.filter(task_dependencies::child_id.eq(uid(id)));
+    diesel::delete(own).execute(&mut writer.connection)?;
+    // Of one that has succeeded all, of another those that run anyway.
+    let looser = if met(status, false) { vec![false, true] } else { vec![true] };
+    let met = task_dependencies::table
+        .filter(task_dependencies::parent_id.eq(uid(id)))
+        .filter(task_dependencies::run_anyway.eq_any(looser));
+    diesel::delete(met).execute(&mut writer.connection).map(|_| ())
 }

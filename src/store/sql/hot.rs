@@ -116,10 +116,10 @@ statement! {
 
 statement! {
     KeepLimit {
-        "INSERT INTO limits (queue, key, state) VALUES (" queue: &'a str => Text;
-        ", " key: &'a str => Text;
+        "INSERT INTO limits (queue, matters_until, state) VALUES (" queue: &'a str => Text;
+        ", " until: i64 => BigInt;
         ", " state: &'a str => Text;
-    } ") ON CONFLICT (queue, key) DO UPDATE SET state = excluded.state"
+    } ") ON CONFLICT (queue) DO UPDATE SET matters_until = excluded.matters_until, state = excluded.state"
 }
 
 statement! {

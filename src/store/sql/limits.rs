@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     store::{Counted, QueueDeleted, QueueRow},
-    task::{
-        QueueSettings, Status,
-        rate::{Key, LimitState},
-    },
+    task::{Millis, QueueSettings, Status, rate::LimitState},
 };
 
 /// Settings as stored. What an older version does not know is dropped, never an error.
@@ -21,16 +18,15 @@ pub(super) fn settings(text: &str) -> QueueSettings {
     if text == "{}" { QueueSettings::default() } else { serde_json::from_str(text).unwrap_or_default() }
 }
 
-pub(super) fn states(connection: &mut Connection, queue: &str) -> QueryResult<Vec<(Key, LimitState)>> {
-    let rows: Vec<(String, String)> =
-        limits::table.filter(limits::queue.eq(queue)).select((limits::key, limits::state)).load(connection)?;
-    let state = |(key, text): (String, String)| Some((Key::parse(&key)?, serde_json::from_str(&text).ok()?));
-    Ok(rows.into_iter().filter_map(state).collect())
+/// Of an older version's nothing is known.
+pub(super) fn state(connection: &mut Connection, queue: &str) -> QueryResult<Option<LimitState>> {
+    let row: Option<String> = limits::table.find(queue).select(limits::state).first(connection).optional()?;
+    Ok(row.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-pub(super) fn keep_state(writer: &mut Writer, queue: &str, key: Key, state: &LimitState) -> QueryResult<()> {
+pub(super) fn keep_state(writer: &mut Writer, queue: &str, state: &LimitState, until: Millis) -> QueryResult<()> {
     let text = serde_json::to_string(state).unwrap_or_default();
-    KeepLimit { queue, key: key.as_str(), state: &text }.execute(&mut writer.connection).map(|_| ())
+    KeepLimit { queue, until, state: &text }.execute(&mut writer.connection).map(|_| ())
 }
 
 /// How many tasks of a queue are in one of these statuses, this transaction's changes included.
@@ -65,7 +61,14 @@ pub(super) fn delete_queue(writer: &mut Writer, name: &str) -> QueryResult<Queue
     if tasks > 0 {
         return Ok(QueueDeleted::NotEmpty(tasks));
     }
-    diesel::delete(limits::table.filter(limits::queue.eq(name))).execute(&mut writer.connection)?;
+    // What has started under its limit is kept: it may be made again.
     let gone = diesel::delete(queues::table.find(name)).execute(&mut writer.connection)?;
     Ok(if gone > 0 { QueueDeleted::Done } else { QueueDeleted::NotFound })
+}
+
+/// What of deleted queues does not matter any more.
+pub(super) fn prune(connection: &mut Connection, now: Millis) -> QueryResult<()> {
+    let kept = queues::table.filter(queues::name.eq(limits::queue));
+    let old = limits::table.filter(limits::matters_until.le(now)).filter(diesel::dsl::not(diesel::dsl::exists(kept)));
+    diesel::delete(old).execute(connection).map(|_| ())
 }

@@ -290,32 +290,26 @@ pub(super) fn dead_letters(
     Ok(ListedPage { rows, next: onwards, previous })
 }
 
-/// Level by level, so that each is one range of the ready index, however many tasks of it wait for their time.
+/// Up to `most` of one lane: those before this mark, or all that may start now.
 pub(super) fn ahead(
     connection: &mut Connection,
     queue: &str,
-    priority: Priority,
-    mark: Mark,
+    lane: Priority,
+    before: Option<Mark>,
     now: Millis,
     most: u64,
 ) -> QueryResult<u64> {
-    let mut ahead = 0;
-    for level in (priority.level()..=Priority::MAX).rev() {
-        let own = level == priority.level();
-        let room = i64::try_from(most.saturating_sub(ahead)).unwrap_or(i64::MAX);
-        let lane = tasks::table
-            .filter(tasks::queue.eq(queue))
-            .filter(tasks::priority.eq(i32::from(level)))
-            .filter(tasks::ready_at.is_not_null())
-            .filter(tasks::ready_at.le(if own { mark.0 } else { now }))
-            .select((tasks::ready_at.assume_not_null(), tasks::id))
-            .limit(room);
-        let rows: Vec<(i64, Vec<u8>)> = lane.load(connection)?;
-        let before = |(at, id): &(i64, Vec<u8>)| !own || (*at, id.as_slice()) < (mark.0, mark.1.as_bytes().as_slice());
-        ahead += rows.iter().filter(|row| before(row)).count() as u64;
-        if ahead >= most {
-            break;
-        }
-    }
-    Ok(ahead)
+    let lane = tasks::table
+        .filter(tasks::queue.eq(queue))
+        .filter(tasks::priority.eq(i32::from(lane.level())))
+        .filter(tasks::ready_at.is_not_null())
+        .filter(tasks::ready_at.le(before.map_or(now, |mark| mark.0)))
+        .filter(tasks::expires_at.is_null().or(tasks::expires_at.gt(now)))
+        .select((tasks::ready_at.assume_not_null(), tasks::id))
+        .limit(i64::try_from(most).unwrap_or(i64::MAX));
+    let rows: Vec<(i64, Vec<u8>)> = lane.load(connection)?;
+    let is_before = |(at, id): &(i64, Vec<u8>)| {
+        before.is_none_or(|mark| (*at, id.as_slice()) < (mark.0, mark.1.as_bytes().as_slice()))
+    };
+    Ok(rows.iter().filter(|row| is_before(row)).count() as u64)
 }

@@ -22,10 +22,7 @@ use crate::{
         ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
         WorkerRow,
     },
-    task::{
-        Figures, Mark, Millis, Priority, Span, TaskId, WorkerId,
-        rate::{Key, LimitState},
-    },
+    task::{Figures, Mark, Millis, Priority, Span, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -117,8 +114,8 @@ impl Reader for PooledReader {
         self.read(|connection| first.first(connection).optional())
     }
 
-    fn limit_states(&self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError> {
-        self.read(|connection| limits::states(connection, queue))
+    fn limit_state(&self, queue: &str) -> Result<Option<LimitState>, StoreError> {
+        self.read(|connection| limits::state(connection, queue))
     }
 
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
@@ -153,8 +150,15 @@ impl Reader for PooledReader {
         })
     }
 
-    fn ahead(&self, queue: &str, priority: Priority, mark: Mark, now: Millis, most: u64) -> Result<u64, StoreError> {
-        self.read(|connection| list::ahead(connection, queue, priority, mark, now, most))
+    fn ahead(
+        &self,
+        queue: &str,
+        lane: Priority,
+        before: Option<Mark>,
+        now: Millis,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        self.read(|connection| list::ahead(connection, queue, lane, before, now, most))
     }
 
     fn oldest_ready(&self, queue: &str) -> Result<Option<Millis>, StoreError> {

@@ -224,6 +224,7 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
     super::metrics::prune(connection, limits)?;
+    super::limits::prune(connection, limits.now)?;
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
     super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
@@ -261,7 +262,7 @@ pub(super) fn prune(
         if dependencies::is_needed(writer, &id)? {
             continue;
         }
-        dependencies::cut(writer, &id)?;
+        dependencies::cut(writer, &id, status)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);

@@ -66,7 +66,7 @@ pub(super) fn redrive(
     }
     let unmet = match dependencies::anew(writer, &task)? {
         Ok(unmet) => unmet,
-        Err(failed) => return Ok(Redriven::ParentFailed(failed)),
+        Err(refused) => return Ok(refused),
     };
     let to = if unmet > 0 { Status::Pending } else { Status::Queued };
     keep_last_attempt(writer, &task)?;
@@ -84,6 +84,9 @@ pub(super) fn redrive(
         (tasks::result.eq(None::<String>), tasks::error.eq(None::<String>), tasks::cancel_reason.eq(None::<String>)),
     ));
     again.execute(&mut writer.connection)?;
+    if task.has_dependants {
+        dependencies::reopen(writer, id)?;
+    }
     if let Some((args, kwargs)) = arguments {
         let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes())));
         let given = (tasks::args.eq(args), tasks::kwargs.eq(kwargs));

@@ -21,8 +21,7 @@ use crate::{
         Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
-        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId,
-        rate::{Key, LimitState},
+        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId, rate::LimitState,
     },
 };
 
@@ -116,13 +115,13 @@ impl Tx for Writer {
         self.told(done).map(|n| u32::try_from(n).unwrap_or(u32::MAX))
     }
 
-    fn limit_states(&mut self, queue: &str) -> Result<Vec<(Key, LimitState)>, StoreError> {
-        let done = limits::states(&mut self.connection, queue);
+    fn limit_state(&mut self, queue: &str) -> Result<Option<LimitState>, StoreError> {
+        let done = limits::state(&mut self.connection, queue);
         self.told(done)
     }
 
-    fn keep_limit_state(&mut self, queue: &str, key: Key, state: &LimitState) -> Result<(), StoreError> {
-        let done = limits::keep_state(self, queue, key, state);
+    fn keep_limit_state(&mut self, queue: &str, state: &LimitState, until: Millis) -> Result<(), StoreError> {
+        let done = limits::keep_state(self, queue, state, until);
         self.told(done)
     }
 

@@ -153,7 +153,7 @@ impl ReadOnlyStore {
             found.push((name, self.rows(&filled(statement, now))?));
         }
         found.push(("file_sound", self.file()?));
-        found.push(("permits_within_limit", self.permits(now)?));
+        found.push(("permits_within_limit", self.permits()?));
         let none = || (0, Vec::new());
         Ok(INVARIANTS
             .iter()
@@ -198,20 +198,16 @@ impl ReadOnlyStore {
     }
 
     /// By the code that gives the permits out.
-    fn permits(&mut self, now: Millis) -> QueryResult<Found> {
+    fn permits(&mut self) -> QueryResult<Found> {
         let set: Vec<(String, String)> =
             queues::table.select((queues::name, queues::settings)).load(&mut self.connection)?;
         let mut over = Vec::new();
         for (queue, text) in set {
             let settings = limits::settings(&text);
             let Some(rule) = settings.rate_limit.filter(|rule| rule.enabled) else { continue };
-            for (key, mut state) in limits::states(&mut self.connection, &queue)? {
-                if !rule.keys().contains(&key) {
-                    continue;
-                }
-                let most = if rule.burst > 0 { rule.burst } else { rule.limit_of(key) };
-                let used = state.permits(&rule, key, now).used;
-                if used > most {
+            let Some(state) = limits::state(&mut self.connection, &queue)? else { continue };
+            for key in rule.keys() {
+                if let Some((used, most)) = state.excess(&rule, *key) {
                     over.push(format!("{queue}, {}: {used} of {most}", key.as_str()));
                 }
             }

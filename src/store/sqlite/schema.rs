@@ -89,9 +89,9 @@ diesel::table! {
 }
 
 diesel::table! {
-    limits (queue, key) {
+    limits (queue) {
         queue -> Text,
-        key -> Text,
+        matters_until -> BigInt,
         state -> Text,
     }
 }
@@ -211,3 +211,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);
+diesel::allow_tables_to_appear_in_same_query!(queues, limits);
