@@ -160,7 +160,7 @@ async fn what_others_change_in_the_store_is_learned_and_use_is_noted_there() {
     };
     let id = other.id;
     let mut session = server.session();
-    session.transaction(&mut |tx| tx.add_key(&other).map(drop)).unwrap();
+    session.transaction(&mut |tx| tx.add_key(&other, false).map(drop)).unwrap();
     assert_eq!(ask(&server, "elsewhere", "GET", "/api/v1/tasks", "").await.status, 401);
     server.engine.renew_keys().await.unwrap();
     assert_eq!(ask(&server, "elsewhere", "GET", "/api/v1/tasks", "").await.status, 200);
