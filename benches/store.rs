@@ -71,6 +71,7 @@ impl Bench {
         store.migrate_up().unwrap();
         let mut session = store.session().unwrap();
         let worker = WorkerInfo {
+            patience: 12_000,
             id: WorkerId::new(),
             node: None,
             host: "bench".into(),

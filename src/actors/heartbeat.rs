@@ -3,7 +3,10 @@
 //! On a thread of its own, so that nothing that goes on on the arbiter delays it. Embedded, the renewal goes through the
 //! stage like every other write: SQLite has one writer, and there is no other node that could take offence.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 
@@ -13,15 +16,50 @@ use super::{
     supervision::{Shutdown, Supervisor, tree_actor},
     tree,
 };
+use crate::task::Pulses;
 
 /// How long a core actor may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-pub(super) struct Heartbeat(pub Arc<Node>);
+/// How often the heartbeats of other nodes are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Heartbeat {
+    node: Arc<Node>,
+    pulses: Pulses,
+    /// The clock that the others are judged by: it never jumps.
+    began: Instant,
+}
 
 impl Heartbeat {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, pulses: Pulses::default(), began: Instant::now() }
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let (node, now) = (self.node.clone(), self.began.elapsed().as_millis() as i64);
+        let mut pulses = std::mem::take(&mut self.pulses);
+        let work = async move {
+            let reaped = node.engine.reap_silent(&mut pulses, now).await;
+            (pulses, reaped)
+        };
+        ctx.spawn(work.into_actor(self).map(|(pulses, reaped), actor, ctx| {
+            actor.pulses = pulses;
+            match reaped {
+                Ok(reaped) if reaped.workers > 0 => log::warn!(
+                    workers = reaped.workers, requeued = reaped.requeued.len(), poisoned = reaped.poisoned.len(),
+                    cancelled = reaped.cancelled.len();
+                    "A node has fallen silent; its tasks were taken back"
+                ),
+                Ok(_) => {}
+                Err(error) => log::debug!("The other nodes could not be looked at: {error}"),
+            }
+            ctx.run_later(LOOK_EVERY, Self::look);
+        }));
+    }
+
     fn beat(&mut self, ctx: &mut Context<Self>) {
-        let node = self.0.clone();
+        let node = self.node.clone();
         let every = node.settings.heartbeat;
         let work = async move {
             if !core_answers(&node).await {
@@ -59,6 +97,9 @@ impl Actor for Heartbeat {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.beat(ctx);
+        if self.node.engine.is_shared() {
+            self.look(ctx);
+        }
     }
 }
 

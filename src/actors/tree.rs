@@ -89,7 +89,7 @@ fn heartbeat(node: &Arc<Node>) -> ChildSpec {
     let node = node.clone();
     ChildSpec::new("heartbeat", "Heartbeat", move |watch| {
         let node = node.clone();
-        watch.start_alone(move || Heartbeat(node))
+        watch.start_alone(move || Heartbeat::new(node))
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
         Act, Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
         StoreError, StoreErrorKind, Tx,
     },
-    task::{LeaseId, LeaseToken, Millis, Priority, Status, TaskId},
+    task::{LeaseId, LeaseToken, Millis, Priority, Pulses, Status, TaskId},
 };
 
 /// An operation of the store's that is no submit, claim or finish.
@@ -184,6 +184,34 @@ impl Engine {
         let worker = self.worker();
         let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());
         self.admin(move |tx, now| tx.reap_others(Some(worker), node.as_deref(), culprit, now), tell).await
+    }
+
+    /// Other nodes may work on the same store.
+    pub fn is_shared(&self) -> bool {
+        self.reader().kind() != "sqlite"
+    }
+
+    /// Looks at the heartbeats of the other nodes, and takes back what those held that have fallen silent.
+    pub async fn reap_silent(&self, pulses: &mut Pulses, now: Millis) -> Result<Reaped, StoreError> {
+        let own = self.worker();
+        let seen = match blocking_read(self, |reader| reader.pulses()).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                pulses.forget();
+                return Err(error);
+            }
+        };
+        let dead = pulses.look(now, &seen);
+        let mut all = Reaped::default();
+        for pulse in seen.into_iter().filter(|pulse| pulse.worker != own && dead.contains(&pulse.worker)) {
+            let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());
+            let reaped = self.admin(move |tx, now| tx.reap(&pulse, now), tell).await?;
+            all.workers += reaped.workers;
+            all.requeued.extend(reaped.requeued);
+            all.poisoned.extend(reaped.poisoned);
+            all.cancelled.extend(reaped.cancelled);
+        }
+        Ok(all)
     }
 
     /// Gives back tasks that the store says this node holds and that are nowhere in it: a crash between claim and run.

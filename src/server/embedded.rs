@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThreads},
     store::{Location, Store, StoreError, WorkerInfo},
-    task::WorkerId,
+    task::{Millis, WorkerId},
     work::{Registry, witness},
 };
 
@@ -93,7 +93,7 @@ impl Embedded {
         let runtime = handler_runtime().map_err(StartError::Handlers)?;
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
-        let worker = worker_info(clock.now(), settings.slots, node_id.clone());
+        let worker = worker_info(clock.now(), &settings, node_id.clone());
         let (broker, bus) = broker(redis).await?;
         let (engine, stages) =
             Engine::start(store.sessions()?, store.reader(), broker, clock, engine_settings, &worker)?;
@@ -172,7 +172,10 @@ fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
 }
 
-fn worker_info(now: i64, slots: usize, node: Option<String>) -> WorkerInfo {
+/// Beyond three heartbeats that were missed.
+const GRACE: Millis = 3_000;
+
+fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> WorkerInfo {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
         id: WorkerId::new(),
@@ -180,8 +183,9 @@ fn worker_info(now: i64, slots: usize, node: Option<String>) -> WorkerInfo {
         host: if host.is_empty() { "localhost".into() } else { host },
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
-        slots: u32::try_from(slots).unwrap_or(u32::MAX),
+        slots: u32::try_from(settings.slots).unwrap_or(u32::MAX),
         started_at: now,
+        patience: 3 * settings.heartbeat.as_millis() as Millis + GRACE,
     }
 }
 

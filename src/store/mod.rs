@@ -26,7 +26,7 @@ pub use session::{
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
-use crate::task::{Figures, Mark, Millis, Priority, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{Figures, Mark, Millis, Priority, Pulse, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -72,6 +72,8 @@ pub trait Reader: Send + Sync {
     fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError>;
     fn running_operations(&self) -> Result<Vec<Operation>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// The heartbeats of those that are held to be alive.
+    fn pulses(&self) -> Result<Vec<Pulse>, StoreError>;
     /// Tasks held by a worker according to its leases, with the lease and the time of the grant.
     fn held(&self, worker: WorkerId) -> Result<Vec<Held>, StoreError>;
     /// Claimable tasks of a lane after a place, in order: what the broker's head is filled from.

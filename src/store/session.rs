@@ -9,7 +9,7 @@ use super::{
     StoreError,
 };
 use crate::task::{
-    Granted, KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, QueueSettings, Ready, Status, TaskId,
+    Granted, KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready, Status, TaskId,
     Verdict, WorkerId, rate::LimitState,
 };
 
@@ -116,6 +116,8 @@ pub trait Tx {
         culprit: Option<LeaseToken>,
         now: Millis,
     ) -> Result<Reaped, StoreError>;
+    /// Declares a worker dead and takes its tasks back, unless it has beaten since.
+    fn reap(&mut self, dead: &Pulse, now: Millis) -> Result<Reaped, StoreError>;
     /// Gives back tasks of a live worker that it does not know of, as by a crash between claim and run.
     fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError>;
     /// Deletes at most `limits.rows` rows whose time is over; the place where the next call goes on, if more remain.
@@ -289,6 +291,8 @@ pub struct WorkerInfo {
     pub version: String,
     pub slots: u32,
     pub started_at: Millis,
+    /// Without a heartbeat for so long it is dead.
+    pub patience: Millis,
 }
 
 #[derive(Debug, Default)]

@@ -76,6 +76,7 @@ impl Server {
         let store = Store::open(&location).unwrap();
         store.migrate_up().unwrap();
         let worker = WorkerInfo {
+            patience: 12_000,
             id: WorkerId::new(),
             node: None,
             host: "here".into(),

@@ -61,6 +61,7 @@ impl Peer {
     fn start(store: &SqliteStore, redis: &Redis) -> Self {
         let broker = Arc::new(redis.broker());
         let worker = WorkerInfo {
+            patience: 12_000,
             id: WorkerId::new(),
             node: None,
             host: "here".into(),

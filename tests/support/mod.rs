@@ -88,6 +88,10 @@ impl Server {
         format!("http://{}", self.address.replace("0.0.0.0", "127.0.0.1"))
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());

@@ -139,6 +139,8 @@ CREATE TABLE workers (
     started_at BIGINT  NOT NULL,
     beat_seq   BIGINT  NOT NULL DEFAULT 0,
     beat_at    BIGINT  NOT NULL,
+    -- Without a heartbeat for so long it is dead.
+    patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
     node       TEXT
 ) WITHOUT ROWID;

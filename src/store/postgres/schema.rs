@@ -158,6 +158,7 @@ diesel::table! {
         started_at -> BigInt,
         beat_seq -> BigInt,
         beat_at -> BigInt,
+        patience_ms -> BigInt,
         node -> Nullable<Text>,
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
         WorkerRow,
     },
-    task::{Figures, Mark, Millis, Priority, Span, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Priority, Pulse, Span, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -223,14 +223,27 @@ impl Reader for PooledReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, Option<String>);
+        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, i64, Option<String>);
         self.read(|connection| {
             let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, _): Row| {
+            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, ..): Row| {
                 let (pid, slots) = (reading::count(pid), reading::count(slots));
                 Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
             };
             Ok(rows.into_iter().filter_map(worker).collect())
+        })
+    }
+
+    fn pulses(&self) -> Result<Vec<Pulse>, StoreError> {
+        self.read(|connection| {
+            let alive = workers::table.filter(workers::state.eq_any(["alive", "draining"])).select((
+                workers::id,
+                workers::beat_seq,
+                workers::patience_ms,
+            ));
+            let rows: Vec<(Vec<u8>, i64, i64)> = alive.load(connection)?;
+            let pulse = |(id, beats, patience)| worker_id(Some(id)).map(|worker| Pulse { worker, beats, patience });
+            Ok(rows.into_iter().filter_map(pulse).collect())
         })
     }
 

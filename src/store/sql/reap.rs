@@ -14,7 +14,7 @@ use super::{
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
-        DeadReason, ErrorKind, LeaseId, LeaseToken, Millis, Ready, Status, TaskError, TaskId, WorkerId,
+        DeadReason, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId, WorkerId,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
     },
 };
@@ -42,6 +42,21 @@ pub(super) fn reap_others(
         reap(writer, worker, culprit, now, &mut reaped)?;
         reaped.workers += 1;
     }
+    Ok(reaped)
+}
+
+/// Only if it is as it was seen: one that has beaten since, or has stopped, is not dead.
+pub(super) fn reap_silent(writer: &mut Writer, dead: &Pulse, now: Millis) -> QueryResult<Reaped> {
+    let row = workers::table.find(uid(dead.worker.as_bytes())).select((workers::state, workers::beat_seq));
+    let found: Option<(String, i64)> = locked!(row).first(&mut writer.connection).optional()?;
+    let mut reaped = Reaped::default();
+    if found.is_none_or(|(state, beats)| !["alive", "draining"].contains(&&*state) || beats != dead.beats) {
+        return Ok(reaped);
+    }
+    let worker = dead.worker.as_bytes();
+    diesel::update(workers::table.find(uid(worker))).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
+    reap(writer, worker, None, now, &mut reaped)?;
+    reaped.workers = 1;
     Ok(reaped)
 }
 

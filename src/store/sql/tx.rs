@@ -21,7 +21,8 @@ use crate::{
         Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx, WorkerInfo,
     },
     task::{
-        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Ready, Status, TaskId, WorkerId, rate::LimitState,
+        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
+        rate::LimitState,
     },
 };
 
@@ -274,6 +275,7 @@ impl Tx for Writer {
             workers::slots.eq(reading::signed(worker.slots)),
             workers::started_at.eq(worker.started_at),
             workers::beat_at.eq(worker.started_at),
+            workers::patience_ms.eq(worker.patience),
             workers::node.eq(&worker.node),
         );
         let done = diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ());
@@ -302,6 +304,11 @@ impl Tx for Writer {
         now: Millis,
     ) -> Result<Reaped, StoreError> {
         let done = super::reap::reap_others(self, survivor, node, culprit, now);
+        self.told(done)
+    }
+
+    fn reap(&mut self, dead: &Pulse, now: Millis) -> Result<Reaped, StoreError> {
+        let done = super::reap::reap_silent(self, dead, now);
         self.told(done)
     }
 

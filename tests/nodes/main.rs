@@ -1,0 +1,89 @@
+//! Several nodes on one PostgreSQL database, real processes: run by `tests/postgres`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{path::Path, time::Instant};
+
+use serde_json::{Value, json};
+use support::{Server, eventually};
+
+/// Nodes that share a database, each with a folder of its own.
+struct Cluster {
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = support::store::database(folder.path()).expect("JOBQUEUE_TEST_STORE: run this by tests/postgres");
+        Self { folder, url }
+    }
+
+    fn node(&self, name: &str, slots: &str) -> Server {
+        let own: &Path = &self.folder.path().join(name);
+        std::fs::create_dir_all(own).unwrap();
+        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", &self.url)])
+    }
+}
+
+fn workers(server: &Server, state: &str) -> usize {
+    let workers = server.get("/api/v1/workers");
+    workers["data"].as_array().unwrap().iter().filter(|worker| worker["state"] == state).count()
+}
+
+fn count(server: &Server, status: &str) -> u64 {
+    server.get("/api/v1/stats")["status_counts"][status].as_u64().unwrap()
+}
+
+#[test]
+fn nodes_that_start_at_once_share_the_work_and_run_nothing_twice() {
+    let cluster = Cluster::new();
+    let nodes: Vec<Server> = std::thread::scope(|scope| {
+        ["a", "b", "c"]
+            .map(|name| (name, &cluster))
+            .map(|(name, all)| scope.spawn(move || all.node(name, "8")))
+            .map(|node| node.join().unwrap())
+            .into()
+    });
+    assert_eq!(workers(&nodes[0], "alive"), 3);
+    let tasks: Vec<Value> = (0..3_000).map(|n| json!({"name": "demo.echo", "args": [n]})).collect();
+    let ids: Vec<String> =
+        tasks.chunks(1_000).zip(&nodes).flat_map(|(part, node)| node.submit_all(part.to_vec())).collect();
+    eventually("all are done", || count(&nodes[1], "success") == 3_000);
+    let done: Vec<Value> = ids.iter().map(|id| nodes[2].task(id)).collect();
+    assert!(done.iter().all(|task| task["attempt"] == 1), "a task was run twice");
+    let mut by: Vec<&str> = done.iter().map(|task| task["worker_id"].as_str().unwrap()).collect();
+    by.sort_unstable();
+    by.dedup();
+    assert!(by.len() > 1, "one node did it all");
+}
+
+#[test]
+fn what_a_killed_node_ran_runs_elsewhere() {
+    let cluster = Cluster::new();
+    let (first, other) = (cluster.node("a", "4"), cluster.node("b", "4"));
+    // Long enough that only the end of their node takes them back.
+    let ids = first.submit_all(vec![json!({"name": "demo.sleep", "args": [20]}); 8]);
+    eventually("all run", || count(&other, "running") == 8);
+    let own = other.get("/api/v1/workers")["data"].as_array().unwrap().clone();
+    let victim = own.iter().find(|worker| worker["pid"] == first.pid()).unwrap()["id"].clone();
+    let held: Vec<&String> = ids.iter().filter(|id| other.task(id)["worker_id"] == victim).collect();
+    assert!(!held.is_empty() && held.len() < 8);
+    let began = Instant::now();
+    first.kill();
+    eventually("it is found dead", || workers(&other, "dead") == 1);
+    let found = began.elapsed();
+    assert!(found.as_secs() < 30, "{found:?}");
+    for id in &held {
+        let task = other.until(id, |task| task["status"] == "success");
+        assert_eq!((&task["attempt"], &task["crashes"]), (&json!(2), &json!(1)));
+    }
+    // Those of the living were left alone.
+    for id in ids.iter().filter(|id| !held.contains(id)) {
+        assert_eq!(other.until(id, |task| task["status"] == "success")["attempt"], 1);
+    }
+}
