@@ -21,7 +21,7 @@ use crate::task::Pulses;
 /// How long a core actor may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How often the heartbeats of other nodes are looked at.
+/// How often the heartbeats of other nodes are looked at, and what they ask of this one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Heartbeat {
@@ -40,6 +40,9 @@ impl Heartbeat {
         let (node, now) = (self.node.clone(), self.began.elapsed().as_millis() as i64);
         let mut pulses = std::mem::take(&mut self.pulses);
         let work = async move {
+            if let Err(error) = node.engine.hear_cancels().await {
+                log::debug!("Cancels could not be looked for: {error}");
+            }
             let reaped = node.engine.reap_silent(&mut pulses, now).await;
             (pulses, reaped)
         };

@@ -191,6 +191,18 @@ impl Engine {
         self.reader().kind() != "sqlite"
     }
 
+    /// Stops handlers of tasks here whose cancel was asked for on another node, should its word not have come.
+    pub async fn hear_cancels(&self) -> Result<(), StoreError> {
+        let ids: Vec<TaskId> = self.held().list().iter().map(|held| held.task.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for id in blocking_read(self, move |reader| reader.cancelled_among(&ids)).await? {
+            self.0.held.cancel(id, false);
+        }
+        Ok(())
+    }
+
     /// Looks at the heartbeats of the other nodes, and takes back what those held that have fallen silent.
     pub async fn reap_silent(&self, pulses: &mut Pulses, now: Millis) -> Result<Reaped, StoreError> {
         let own = self.worker();

@@ -72,6 +72,8 @@ pub trait Reader: Send + Sync {
     fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError>;
     fn running_operations(&self) -> Result<Vec<Operation>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// Those of these tasks that run and were asked to stop.
+    fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
     /// The heartbeats of those that are held to be alive.
     fn pulses(&self) -> Result<Vec<Pulse>, StoreError>;
     /// Tasks held by a worker according to its leases, with the lease and the time of the grant.

@@ -63,6 +63,20 @@ fn nodes_that_start_at_once_share_the_work_and_run_nothing_twice() {
 }
 
 #[test]
+fn a_cancel_reaches_a_task_on_another_node() {
+    let cluster = Cluster::new();
+    let (one, other) = (cluster.node("a", "2"), cluster.node("b", "2"));
+    let ids = one.submit_all(vec![json!({"name": "demo.sleep", "args": [3600]}); 4]);
+    eventually("both run some", || count(&other, "running") == 4);
+    for id in &ids {
+        assert_eq!(other.call("POST", &format!("/api/v1/tasks/{id}/cancel"), "").0, 200);
+    }
+    for id in &ids {
+        one.until(id, |task| task["status"] == "cancelled");
+    }
+}
+
+#[test]
 fn what_a_killed_node_ran_runs_elsewhere() {
     let cluster = Cluster::new();
     let (first, other) = (cluster.node("a", "4"), cluster.node("b", "4"));

@@ -11,7 +11,7 @@ use super::{
     Connection, Keep, access, dead,
     key::uid,
     limits, list, operations,
-    records::{Payload, TaskRecord, reading, worker_id},
+    records::{Payload, TaskRecord, reading, task_id, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
     translate,
@@ -22,7 +22,7 @@ use crate::{
         ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
         WorkerRow,
     },
-    task::{Figures, Mark, Millis, Priority, Pulse, Span, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Priority, Pulse, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -231,6 +231,17 @@ impl Reader for PooledReader {
                 Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
             };
             Ok(rows.into_iter().filter_map(worker).collect())
+        })
+    }
+
+    fn cancelled_among(&self, among: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        self.read(|connection| {
+            let ids: Vec<_> = among.iter().map(|id| uid(id.as_bytes())).collect();
+            let asked = tasks::table
+                .filter(tasks::id.eq_any(ids))
+                .filter(tasks::status.eq(i32::from(Status::Running.code())).and(tasks::cancel_requested.eq(true)));
+            let found: Vec<Vec<u8>> = asked.select(tasks::id).load(connection)?;
+            Ok(found.iter().map(|id| task_id(id)).collect())
         })
     }
 
