@@ -9,14 +9,21 @@ use actix_web::{
     web::{self, Data},
 };
 
+use nix::sys::socket::{Backlog, listen};
+
 use super::{
     ApiState, configure,
     edge::{self, AllowedHosts},
     session::Sessions,
 };
 
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+
 /// Serves on a listener that is bound already. The server runs once it is awaited or spawned; it handles no signals.
 pub fn serve(listener: TcpListener, state: ApiState, workers: usize) -> io::Result<Server> {
+    // Beyond what the standard library asks for, so that many who come at one moment all get in; the system may lower it.
+    listen(&listener, Backlog::new(BACKLOG)?)?;
     let hosts = AllowedHosts(allowed_hosts(&listener, &state.edge.hosts)?);
     let connections = (state.edge.max_connections / workers.max(1)).max(1);
     let (state, sessions) = (Data::new(state), Data::new(Sessions::default()));
