@@ -1,7 +1,6 @@
 //! The phases that call the engine as the library does.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -11,15 +10,14 @@ use std::{
 
 use super::{
     BenchError, Options, Report,
-    machine::{Folder, cpu_us},
     report::Latency,
-    wal::Wal,
+    site::{Site, Spot},
 };
 use crate::{
     actors::NodeSettings,
     engine::{Engine, Settings, Submission},
-    server::{Embedded, Place},
-    store::{Act, Location},
+    server::Embedded,
+    store::Act,
     task::NewTask,
     work::{Registry, TaskContext, TaskFailure},
 };
@@ -40,43 +38,34 @@ struct Starts {
     by_number: Vec<AtomicU64>,
 }
 
-pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Report) -> Result<(), BenchError> {
-    let node = start(folder, "submit", options.slots, None).await?;
+pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report) -> Result<(), BenchError> {
+    let spot = site.spot("submit")?;
+    let node = start(&spot, options.slots, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     report.submit_one_per_s = Some(submit_one(&node.engine, options.tasks).await?);
     report.submit_bulk_per_s = Some(submit_bulk(&node.engine, options.tasks).await?);
-    let (tasks, cpu, mut wal) = (2 * options.tasks, cpu_us(), Wal::of(&database(folder, "submit"))?);
-    report.drain_per_s = Some(drain(&node, tasks, || wal.look()).await?);
-    report.per_task.cpu_us.drain = Some((cpu_us() - cpu) / tasks as f64);
-    report.per_task.commits = Some(wal.commits as f64 / tasks as f64);
-    report.per_task.wal_bytes = Some(wal.bytes as f64 / tasks as f64);
+    let (tasks, mut counter) = (2 * options.tasks, spot.counter()?);
+    report.drain_per_s = Some(drain(&node, tasks, || counter.look()).await?);
+    report.drained(&counter.cost().await?, tasks);
     node.stop(std::future::pending()).await;
 
-    let node = start(folder, "four", 4, None).await?;
+    let node = start(&site.spot("four")?, 4, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
     submit_bulk(&node.engine, options.tasks).await?;
     report.drain_4_slots_per_s = Some(drain(&node, options.tasks, || {}).await?);
     node.stop(std::future::pending()).await;
 
-    let node = start(folder, "steady", options.slots, None).await?;
+    let node = start(&site.spot("steady")?, options.slots, None).await?;
     report.steady_per_s = Some(steady(&node.engine, Duration::from_secs(options.steady_s)).await?);
     node.stop(std::future::pending()).await;
 
-    report.latency_ms = Some(latency(options, folder).await?);
+    report.latency_ms = Some(latency(options, site).await?);
     Ok(())
 }
 
-fn database(folder: &Folder, phase: &str) -> PathBuf {
-    folder.path().join(phase).join("jobqueue.db")
-}
-
-fn place(folder: &Folder, phase: &str) -> Place {
-    Place { store: Location::File(database(folder, phase)), data: folder.path().join(phase) }
-}
-
-async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
+async fn start(spot: &Spot, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
     let mut registry = Registry::new();
     let noop = |_: TaskContext, _: crate::work::Arguments| async { Ok::<_, TaskFailure>(OK) };
     registry.task("bench.noop", noop).map_err(|error| BenchError::Other(error.to_string()))?;
@@ -95,7 +84,7 @@ async fn start(folder: &Folder, name: &str, slots: usize, starts: Option<Arc<Sta
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
     };
-    Ok(Embedded::start(&place(folder, name), registry, settings, Settings::default(), None).await?)
+    Ok(Embedded::start(&spot.place, registry, settings, Settings::default(), spot.redis.clone()).await?)
 }
 
 const OK: &str = "done";
@@ -203,11 +192,11 @@ async fn steady(engine: &Engine, time: Duration) -> Result<f64, BenchError> {
 }
 
 /// One task at a time on an idle node: from the call of submit to the first line of its handler.
-async fn latency(options: &Options, folder: &Folder) -> Result<Latency, BenchError> {
+async fn latency(options: &Options, site: &Site) -> Result<Latency, BenchError> {
     let count = usize::try_from(options.latency_s * 1_000).unwrap_or(0) / PACE.as_millis() as usize;
     let by_number = (0..count).map(|_| AtomicU64::new(0)).collect();
     let starts = Arc::new(Starts { origin: Instant::now(), by_number });
-    let node = start(folder, "latency", options.slots, Some(starts.clone())).await?;
+    let node = start(&site.spot("latency")?, options.slots, Some(starts.clone())).await?;
     warm_up(&node).await?;
     let mut pace = tokio::time::interval(PACE);
     let mut called = Vec::with_capacity(count);

@@ -51,19 +51,51 @@ pub(super) fn fdatasync_ms(folder: &Path) -> f64 {
     measure().unwrap_or(f64::NAN)
 }
 
+/// What Linux tells processes is in hundredths of a second, whatever it counts in itself.
+const TICK_US: f64 = 10_000.0;
+
 /// CPU time of another process so far, in microseconds; in steps of 10 ms.
 pub(super) fn cpu_us_of(pid: u32) -> Result<f64, BenchError> {
-    // What Linux tells processes is in hundredths of a second, whatever it counts in itself.
-    const TICK_US: f64 = 10_000.0;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name of the program may hold anything but ends with the last bracket; utime and stime are the 14th and 15th
-    // field of all, the 12th and 13th behind it.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    match ticks.as_slice() {
-        [user, system] => Ok((user + system) * TICK_US),
-        _ => Err(BenchError::Other(format!("the CPU time of process {pid} cannot be read"))),
+    let fields = stat(pid)?;
+    Ok((fields[UTIME] + fields[UTIME + 1]) * TICK_US)
+}
+
+/// CPU time so far of the server that a session of PostgreSQL belongs to, with all its processes, those too that have ended.
+/// Fails where it runs on another machine.
+pub(super) fn cpu_us_of_family(session: i32) -> Result<f64, BenchError> {
+    let elsewhere = || BenchError::Other("PostgreSQL does not run here".into());
+    let session = u32::try_from(session).map_err(|_| elsewhere())?;
+    if !std::fs::read_to_string(format!("/proc/{session}/comm"))?.starts_with("postgres") {
+        return Err(elsewhere());
     }
+    let parent = stat(session)?[PARENT] as u32;
+    let of_parent = stat(parent)?;
+    let mut ticks: f64 = of_parent[UTIME..UTIME + 4].iter().sum();
+    for process in std::fs::read_dir("/proc")?.map_while(Result::ok) {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that has just ended is counted with its parent.
+        let Ok(fields) = stat(pid) else { continue };
+        if fields[PARENT] as u32 == parent {
+            ticks += fields[UTIME] + fields[UTIME + 1];
+        }
+    }
+    Ok(ticks * TICK_US)
+}
+
+const PARENT: usize = 1;
+/// utime, stime, and the same of children that have ended.
+const UTIME: usize = 11;
+
+/// The figures in `/proc/PID/stat` behind the name, which may hold anything but ends with the last bracket; the state, which
+/// is a letter, as 0.
+fn stat(pid: u32) -> Result<Vec<f64>, BenchError> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let fields: Vec<f64> = fields.map(|field| field.parse().unwrap_or(0.0)).collect();
+    if fields.len() < UTIME + 4 {
+        return Err(BenchError::Other(format!("the CPU time of process {pid} cannot be read")));
+    }
+    Ok(fields)
 }
 
 /// Resident memory of a process, in megabytes.

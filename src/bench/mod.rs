@@ -4,12 +4,14 @@
 //! temporary folder, with the durability of production (`synchronous=FULL`). The phases over HTTP and those that measure
 //! memory run against a server in a process of its own.
 
+mod counter;
 mod library;
 mod machine;
 mod memory;
 mod over_http;
 mod report;
 mod server;
+mod site;
 mod wal;
 mod wire;
 
@@ -39,6 +41,10 @@ pub struct Options {
     pub latency_s: u64,
     /// Where the databases are made; `None`: the system's temporary folder.
     pub folder: Option<PathBuf>,
+    /// A PostgreSQL server on which databases of the measurement's own are made; `None`: SQLite.
+    pub postgres: Option<String>,
+    /// A Redis for the heads of the queues, under a prefix of the measurement's own.
+    pub redis: Option<String>,
 }
 
 /// Why a measurement could not be made.
@@ -81,17 +87,17 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
 }
 
 async fn measure(options: &Options) -> Result<Report, BenchError> {
-    let folder = machine::Folder::new(options.folder.as_deref())?;
-    let mut report = Report::new(options);
-    report.fdatasync_ms = machine::fdatasync_ms(folder.path());
+    let site = site::Site::new(options)?;
+    let mut report = Report::new(options, &site);
+    report.fdatasync_ms = machine::fdatasync_ms(site.folder());
     if options.library {
-        library::measure(options, &folder, &mut report).await?;
+        library::measure(options, &site, &mut report).await?;
     }
     if options.http {
-        over_http::measure(options, &folder, &mut report).await?;
+        over_http::measure(options, &site, &mut report).await?;
     }
     if options.memory {
-        memory::measure(options, &folder, &mut report).await?;
+        memory::measure(options, &site, &mut report).await?;
     }
     Ok(report)
 }

@@ -7,9 +7,10 @@ use hyper::body::Bytes;
 use super::{
     BenchError, Options, Report,
     library::ARGS,
-    machine::{Folder, cpu_us, cpu_us_of},
+    machine::{cpu_us, cpu_us_of},
     report::Split,
     server::Server,
+    site::Site,
     wire::{Connection, Prepared},
 };
 
@@ -20,8 +21,8 @@ const BATCH_CONNECTIONS: usize = 4;
 /// As many as a request may have.
 const BATCH: usize = 1_000;
 
-pub(super) async fn measure(options: &Options, folder: &Folder, report: &mut Report) -> Result<(), BenchError> {
-    let server = Server::start(&options.program, &folder.path().join("http")).await?;
+pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report) -> Result<(), BenchError> {
+    let server = Server::start(&options.program, &site.spot("http")?).await?;
     pause(&server).await?;
     let tasks = options.tasks;
     let (rate, cpu) = timed(&server, tasks, one_by_one(&server, tasks)).await?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Options;
+use super::{Options, counter::Cost, site::Site};
 
 /// Rates in tasks per second, times in milliseconds, memory in megabytes; null where a phase was not run.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +28,8 @@ pub struct Report {
     pub rss_idle_mb: Option<f64>,
     /// Of the same server with `queued_n` tasks waiting.
     pub rss_queued_mb: Option<f64>,
+    /// By how much Redis grew with these tasks.
+    pub redis_queued_mb: Option<f64>,
     pub queued_n: usize,
     pub bytes_per_task: BytesPerTask,
     pub per_task: PerTask,
@@ -48,15 +50,16 @@ pub struct BytesPerTask {
     pub store: Option<f64>,
     /// By how much the server grew, the heads of the queues (the broker) among it.
     pub memory: Option<f64>,
+    pub redis: Option<f64>,
 }
 
 /// Of the drain, but for what is named otherwise.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct PerTask {
-    /// Written to SQLite's log.
+    /// Written to the store's log.
     pub wal_bytes: Option<f64>,
+    /// Transactions of the store, those that read among them with PostgreSQL.
     pub commits: Option<f64>,
-    /// Null: there is no Redis in this version.
     pub redis_commands: Option<f64>,
     pub cpu_us: CpuUs,
 }
@@ -64,8 +67,11 @@ pub struct PerTask {
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
-    /// One process does it all.
+    /// Of the process that is server and workers.
     pub drain: Option<f64>,
+    /// Of PostgreSQL and of Redis at the drain, where they run on this machine.
+    pub drain_postgresql: Option<f64>,
+    pub drain_redis: Option<f64>,
     pub http_one: Option<Split>,
     pub http_batch: Option<Split>,
 }
@@ -78,11 +84,11 @@ pub struct Split {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, site: &Site) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            store: "sqlite",
-            broker: "in_process",
+            store: site.store(),
+            broker: site.broker(),
             n: options.tasks,
             slots: options.slots,
             fdatasync_ms: 0.0,
@@ -96,10 +102,24 @@ impl Report {
             latency_ms: None,
             rss_idle_mb: None,
             rss_queued_mb: None,
+            redis_queued_mb: None,
             queued_n: options.queued,
             bytes_per_task: BytesPerTask::default(),
             per_task: PerTask::default(),
         }
+    }
+}
+
+impl Report {
+    pub(super) fn drained(&mut self, cost: &Cost, tasks: usize) {
+        let each = |of: f64| of / tasks as f64;
+        let known = |of: Option<f64>| of.filter(|of| of.is_finite()).map(each);
+        let per_task = &mut self.per_task;
+        per_task.cpu_us.drain = Some(each(cost.own_cpu_us));
+        per_task.cpu_us.drain_postgresql = known(cost.postgres_cpu_us);
+        per_task.cpu_us.drain_redis = known(cost.redis_cpu_us);
+        (per_task.commits, per_task.wal_bytes) = (Some(each(cost.commits)), Some(each(cost.wal_bytes)));
+        per_task.redis_commands = known(cost.redis_commands);
     }
 }
 
@@ -134,9 +154,13 @@ impl fmt::Display for Report {
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),
+            ("Redis, with these tasks queued", self.redis_queued_mb, "MB"),
             ("log written per task drained", self.per_task.wal_bytes, "bytes"),
             ("commits per task drained", self.per_task.commits, ""),
+            ("Redis commands per task drained", self.per_task.redis_commands, ""),
             ("CPU per task drained", cpu.drain, "µs"),
+            ("the same, PostgreSQL", cpu.drain_postgresql, "µs"),
+            ("the same, Redis", cpu.drain_redis, "µs"),
             ("CPU of the server per HTTP task", split(cpu.http_one, |of| of.server), "µs"),
             ("CPU of the client per HTTP task", split(cpu.http_one, |of| of.client), "µs"),
             ("the same in batches, server", split(cpu.http_batch, |of| of.server), "µs"),

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use nix::{
 };
 use tokio::sync::oneshot;
 
-use super::BenchError;
+use super::{BenchError, site::Spot};
 
 /// For the start, and again for the end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,21 +29,22 @@ type LastLines = Arc<Mutex<VecDeque<String>>>;
 /// Killed when dropped, so that no way out of the measurement leaves it behind.
 pub(super) struct Server {
     child: Child,
-    database: PathBuf,
     address: String,
     said: LastLines,
 }
 
 impl Server {
     /// `serve` on a free port, with its data and the queue `bench` in this folder, and none of our own settings.
-    pub(super) async fn start(program: &Path, folder: &Path) -> Result<Self, BenchError> {
-        std::fs::create_dir_all(folder)?;
+    pub(super) async fn start(program: &Path, spot: &Spot) -> Result<Self, BenchError> {
+        let folder = spot.folder();
+        std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("jobqueue.toml"), "[queues.bench]\nweight = 1\n")?;
         let mut child = Command::new(program)
             .args(["serve", "--port", "0", "--log-format", "json", "--log-level", "warn,jobqueue::server=info"])
             .env_clear()
             .env("LOG_DIR", "")
-            .current_dir(folder)
+            .envs(spot.environment.iter().cloned())
+            .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -52,8 +53,7 @@ impl Server {
         let said = LastLines::default();
         let (tell, address) = oneshot::channel();
         let log = child.stderr.take();
-        let mut server =
-            Self { child, database: folder.join("data/jobqueue.db"), address: String::new(), said: said.clone() };
+        let mut server = Self { child, address: String::new(), said: said.clone() };
         std::thread::spawn(move || log.map(|log| follow(log, tell, &said)));
         server.address = match tokio::time::timeout(PATIENCE, address).await {
             Ok(Ok(address)) => address,
@@ -68,10 +68,6 @@ impl Server {
 
     pub(super) fn address(&self) -> &str {
         &self.address
-    }
-
-    pub(super) fn database(&self) -> &Path {
-        &self.database
     }
 
     /// TERM, and the orderly end.

@@ -10,7 +10,7 @@ mod redis;
 
 pub use bus::{Bus, BusListener, NoBus, Notice};
 pub use in_process::InProcess;
-pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisStartError};
+pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisGauge, RedisReading, RedisStartError};
 
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
 

@@ -36,6 +36,9 @@ pub struct BenchOptions {
     pub only: Vec<BenchPart>,
     /// Where the databases are made; `None`: the system's temporary folder.
     pub folder: Option<PathBuf>,
+    /// A PostgreSQL server; `None`: SQLite.
+    pub postgres: Option<String>,
+    pub redis: Option<String>,
     /// The report is one JSON object instead of a text.
     pub json: bool,
 }
@@ -45,7 +48,8 @@ pub struct BenchOptions {
     "  jobqueue bench
   jobqueue bench --only http --tasks 20000
   jobqueue bench --seconds 30 --concurrency 4
-  jobqueue bench --tasks 100000 --folder /mnt/fast --json"
+  jobqueue bench --tasks 100000 --folder /mnt/fast --json
+  jobqueue bench --database-url postgres://me:secret@localhost/postgres --redis-url redis://localhost"
 ))]
 pub(super) struct BenchArgs {
     /// Tasks of the submit and drain phases
@@ -74,6 +78,12 @@ pub(super) struct BenchArgs {
     /// Where the databases are made [default: the system's temporary folder]
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     folder: Option<PathBuf>,
+    /// PostgreSQL server to make databases of the benchmark's own on, and to drop them again [default: SQLite]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    database_url: Option<String>,
+    /// Redis for the heads of the queues, under a prefix of the benchmark's own [default: none]
+    #[arg(long, value_name = "URL", help_heading = "Services", requires = "database_url")]
+    redis_url: Option<String>,
 }
 
 pub(super) fn run(
@@ -90,6 +100,8 @@ pub(super) fn run(
         queued: args.queued as usize,
         only: args.only.clone(),
         folder: args.folder.clone(),
+        postgres: args.database_url.clone(),
+        redis: args.redis_url.clone(),
         json: globals.output() == Output::Json,
     };
     terminal.line(&(hooks.bench)(options)?)

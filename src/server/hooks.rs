@@ -121,6 +121,8 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         steady_s: options.steady_s,
         latency_s: options.latency_s,
         folder: options.folder,
+        postgres: options.postgres,
+        redis: options.redis,
     });
     let report = measured.map_err(|error| failed(&error))?;
     if options.json {

@@ -7,6 +7,7 @@
 mod config;
 mod failure;
 mod fallback;
+mod gauge;
 mod heads;
 mod keeper;
 mod keys;
@@ -28,6 +29,7 @@ use std::{
 };
 
 pub use config::{BadRedisConfig, DEFAULT_PREFIX, RedisConfig};
+pub use gauge::{RedisGauge, RedisReading};
 use link::Link;
 
 use super::{

@@ -31,6 +31,7 @@ mod own;
 mod pool;
 mod rollup;
 mod schema;
+mod scratch;
 mod session;
 
 #[path = "../sql/access.rs"]
@@ -88,6 +89,7 @@ use errors::translate;
 use finish_batch::finish_all;
 use id::Id;
 use own::MarkCancelled;
+pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
 /// What the shared modules in `store/sql` know this store as.
 type Backend = diesel::pg::Pg;
@@ -171,30 +173,6 @@ impl PostgresStore {
     fn migration(&self, error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
         StoreError::new(StoreErrorKind::Schema, self.name(), format!("migration failed: {error}"))
     }
-}
-
-/// Makes a database on the same server, for measuring; its address.
-pub fn create_scratch(url: &str, name: &str) -> Result<String, StoreError> {
-    let address = pool::Address::new(url);
-    let fail = |error| translate(&address.name, &error);
-    address.connect_patiently()?.batch_execute(&format!("CREATE DATABASE {}", quoted(name))).map_err(fail)?;
-    let (place, options) =
-        url.split_once('?').map_or((url, String::new()), |(place, rest)| (place, format!("?{rest}")));
-    let (server, _) = place.rsplit_once('/').unwrap_or((place, ""));
-    Ok(format!("{server}/{name}{options}"))
-}
-
-/// Takes it back, with what is still connected to it.
-pub fn drop_scratch(url: &str, name: &str) -> Result<(), StoreError> {
-    let address = pool::Address::new(url);
-    let fail = |error| translate(&address.name, &error);
-    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-    address.connect_patiently()?.batch_execute(&drop).map_err(fail)
-}
-
-/// As an identifier, whatever it contains.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn flush(connection: &mut PgConnection, deltas: impl Iterator<Item = Delta>) -> QueryResult<()> {
