@@ -18,6 +18,8 @@ use super::{
 
 /// Most slots a queue is given at once: a claim is one transaction, and others wait for it.
 const MOST_AT_ONCE: usize = 512;
+/// So many are given at once however few there are.
+const FEW: usize = 8;
 /// How often slots are asked whether they are idle, should a ticket be lost in a way nobody thought of.
 const ROLL_CALL: Duration = Duration::from_secs(5);
 
@@ -51,8 +53,8 @@ struct OpenQueue {
     address: Ref<QueueActor>,
     weight: f64,
     pass: f64,
-    /// It has slots in hand and has not answered yet.
-    filling: bool,
+    /// How often it was given slots and has not answered yet.
+    filling: usize,
 }
 
 /// Holds nothing that cannot be asked for again: who has slots and what is open.
@@ -62,6 +64,8 @@ pub struct Dispatcher {
     idle: BTreeMap<usize, Ticket>,
     open: BTreeMap<Arc<str>, OpenQueue>,
     dispatching: bool,
+    /// Slots given in one round.
+    most_at_once: usize,
 }
 
 #[derive(Message)]
@@ -70,7 +74,10 @@ struct Dispatch;
 
 impl Dispatcher {
     pub fn new(node: Arc<Node>) -> Self {
-        Self { node, idle: BTreeMap::new(), open: BTreeMap::new(), dispatching: false }
+        // Half of them: while the tasks of one half are recorded, those of the other are granted. All at once would take
+        // turns for ever.
+        let most_at_once = node.settings.slots.div_ceil(2).clamp(FEW, MOST_AT_ONCE);
+        Self { node, idle: BTreeMap::new(), open: BTreeMap::new(), dispatching: false, most_at_once }
     }
 
     /// After the messages that wait already, so that a burst of them makes one round.
@@ -83,14 +90,15 @@ impl Dispatcher {
 
     /// How many of `slots` each queue that can take some is given.
     fn shares(&mut self, slots: usize) -> Vec<(Arc<str>, usize)> {
+        let at_once = self.node.engine.claims_at_once();
         let mut shares: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let mut takers: Vec<_> = self.open.iter_mut().filter(|(_, queue)| !queue.filling).collect();
+        let mut takers: Vec<_> = self.open.iter_mut().filter(|(_, queue)| queue.filling < at_once).collect();
         if let [(name, only)] = takers.as_mut_slice() {
-            let given = slots.min(MOST_AT_ONCE);
+            let given = slots.min(self.most_at_once);
             only.pass += given as f64 / only.weight;
             return vec![(name.clone(), given)];
         }
-        for _ in 0..slots.min(MOST_AT_ONCE) {
+        for _ in 0..slots.min(self.most_at_once) {
             let next = takers.iter_mut().min_by(|(_, a), (_, b)| a.pass.total_cmp(&b.pass));
             let Some((name, queue)) = next else { break };
             queue.pass += 1.0 / queue.weight;
@@ -102,7 +110,7 @@ impl Dispatcher {
     fn dispatch(&mut self) {
         for (name, share) in self.shares(self.idle.len()) {
             let Some(queue) = self.open.get_mut(&name) else { continue };
-            queue.filling = true;
+            queue.filling += 1;
             let mut slots = Vec::with_capacity(share);
             while slots.len() < share {
                 match self.idle.pop_first() {
@@ -156,7 +164,7 @@ impl Handler<Open> for Dispatcher {
         let lowest = self.open.values().map(|queue| queue.pass).min_by(f64::total_cmp).unwrap_or(0.0);
         let weight = f64::from(weight.max(1));
         let pass = self.open.get(&queue).map_or(lowest, |open| open.pass);
-        self.open.insert(queue, OpenQueue { address, weight, pass, filling: false });
+        self.open.insert(queue, OpenQueue { address, weight, pass, filling: 0 });
         self.dispatch_soon(ctx);
     }
 }
@@ -166,7 +174,7 @@ impl Handler<Filled> for Dispatcher {
 
     fn handle(&mut self, Filled { queue, unused, open, weight }: Filled, ctx: &mut Self::Context) {
         if let Some(entry) = self.open.get_mut(&queue) {
-            entry.filling = false;
+            entry.filling = entry.filling.saturating_sub(1);
             entry.pass -= unused as f64 / entry.weight; // it was charged for all it was given
             entry.weight = f64::from(weight.max(1));
             if !open {

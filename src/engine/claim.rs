@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, Grant, batch::Moment, notice::After};
+use super::{Engine, Grant, batch::Moment, inbox::Duty, notice::After};
 use crate::{
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
@@ -80,6 +80,11 @@ impl Engine {
         }
     }
 
+    /// Claims of one queue that may be under way at once: more would only wait for each other.
+    pub fn claims_at_once(&self) -> usize {
+        if self.0.inbox.is_alone { 1 } else { Duty::CLAIM_STAGES }
+    }
+
     /// What bounds a queue now; `None`: nothing does.
     fn gate(
         &self,
@@ -99,6 +104,10 @@ impl Engine {
 }
 
 impl ClaimOp {
+    pub(super) fn queue(&self) -> &str {
+        &self.queue
+    }
+
     pub(super) fn granted(&self) -> &[Granted] {
         &self.claimed.tasks
     }

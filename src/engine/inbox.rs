@@ -33,19 +33,26 @@ pub(super) enum Duty {
 }
 
 impl Duty {
-    /// Of several stages.
-    pub(super) const EACH: [Self; 4] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins];
+    /// Of several stages. What takes longest has two: one works while the other commits.
+    pub(super) const EACH: [Self; 6] =
+        [Self::Submits, Self::Submits, Self::Claims, Self::Claims, Self::Finishes, Self::Admins];
+    /// Claims of one queue that may be under way at once.
+    pub(super) const CLAIM_STAGES: usize = 2;
 
     fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
+    }
+
+    fn place(self) -> usize {
+        Self::EACH.iter().position(|duty| *duty == self).unwrap_or(0)
     }
 }
 
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
-    filled: Condvar,
-    /// As many wait for work as there are stages: which of them the work is for is theirs to see.
-    stages: usize,
+    /// By the place of a duty: only a stage whose work it is wakes.
+    filled: [Condvar; Duty::EACH.len()],
+    pub(super) is_alone: bool,
     /// One permit a row.
     pub(super) room: Semaphore,
 }
@@ -54,7 +61,7 @@ pub(super) struct Inbox {
 struct Waiting {
     /// At most one for each task held, and what is held is bounded by the slots.
     finishes: Vec<FinishOp>,
-    /// At most one for each queue.
+    /// At most one for each queue and stage.
     claims: Vec<ClaimOp>,
     submits: VecDeque<SubmitOp>,
     admins: Vec<Box<dyn AdminOp>>,
@@ -63,7 +70,8 @@ struct Waiting {
 
 impl Inbox {
     pub(super) fn new(stages: usize) -> Self {
-        Self { waiting: Mutex::default(), filled: Condvar::new(), stages, room: Semaphore::new(SUBMIT_ROWS) }
+        let (waiting, filled) = (Mutex::default(), std::array::from_fn(|_| Condvar::new()));
+        Self { waiting, filled, is_alone: stages == 1, room: Semaphore::new(SUBMIT_ROWS) }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -72,46 +80,46 @@ impl Inbox {
     }
 
     /// Hands an operation over; gives it back where the engine is closed.
-    fn put<T>(&self, op: T, into: impl FnOnce(&mut Waiting, T)) -> Result<(), T> {
+    fn put<T>(&self, kind: Duty, op: T, into: impl FnOnce(&mut Waiting, T)) -> Result<(), T> {
         let mut waiting = self.waiting();
         if waiting.closed {
             return Err(op);
         }
         into(&mut waiting, op);
         drop(waiting);
-        if self.stages == 1 {
-            self.filled.notify_one()
-        } else {
-            self.filled.notify_all()
-        }
+        self.wake(kind);
         Ok(())
     }
 
+    fn wake(&self, kind: Duty) {
+        self.filled[if self.is_alone { 0 } else { kind.place() }].notify_one();
+    }
+
     pub(super) fn finish(&self, op: FinishOp) -> Result<(), FinishOp> {
-        self.put(op, |waiting, op| waiting.finishes.push(op))
+        self.put(Duty::Finishes, op, |waiting, op| waiting.finishes.push(op))
     }
 
     /// Outcomes that could not be committed: they are owed, whether the engine is closed or not.
     pub(super) fn put_back(&self, ops: Vec<FinishOp>) {
         self.waiting().finishes.extend(ops);
-        self.filled.notify_all();
+        self.wake(Duty::Finishes);
     }
 
     pub(super) fn claim(&self, op: ClaimOp) -> Result<(), ClaimOp> {
-        self.put(op, |waiting, op| waiting.claims.push(op))
+        self.put(Duty::Claims, op, |waiting, op| waiting.claims.push(op))
     }
 
     pub(super) fn submit(&self, op: SubmitOp) -> Result<(), SubmitOp> {
-        self.put(op, |waiting, op| waiting.submits.push_back(op))
+        self.put(Duty::Submits, op, |waiting, op| waiting.submits.push_back(op))
     }
 
     pub(super) fn admin(&self, op: Box<dyn AdminOp>) -> Result<(), Box<dyn AdminOp>> {
-        self.put(op, |waiting, op| waiting.admins.push(op))
+        self.put(Duty::Admins, op, |waiting, op| waiting.admins.push(op))
     }
 
     pub(super) fn close(&self) {
         self.waiting().closed = true;
-        self.filled.notify_all();
+        self.filled.iter().for_each(Condvar::notify_all);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -134,7 +142,7 @@ impl Inbox {
             if waiting.closed {
                 return None;
             }
-            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.filled[duty.place()].wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -147,6 +155,8 @@ impl Waiting {
         }
         if duty.takes(Duty::Claims) {
             batch.claims = std::mem::take(&mut self.claims);
+            // Their limits are locked in this order.
+            batch.claims.sort_by(|one, other| one.queue().cmp(other.queue()));
         }
         if duty.takes(Duty::Admins) {
             batch.admins = std::mem::take(&mut self.admins);

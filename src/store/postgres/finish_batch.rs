@@ -45,7 +45,11 @@ fn succeed(
 ) -> QueryResult<()> {
     let mut places: HashMap<TaskId, usize> = HashMap::with_capacity(items.len());
     let (mut id, mut lease, mut result): (Vec<Uid>, Vec<Uid>, Vec<&str>) = Default::default();
-    for (place, item) in items.iter().enumerate() {
+    // In the order of the ids, as every batch is locked.
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_unstable_by_key(|place| items[*place].task.id);
+    for place in order {
+        let item = &items[place];
         let Verdict::Success { result: text } = item.verdict else { continue };
         // Told twice in one batch: the second is looked at by itself.
         if places.contains_key(&item.task.id) {
