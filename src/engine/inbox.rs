@@ -36,7 +36,7 @@ impl Duty {
     /// Of several stages.
     pub(super) const EACH: [Self; 4] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins];
 
-    fn takes(self, kind: Self) -> bool {
+    pub(super) fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
     }
 }
@@ -116,11 +116,6 @@ impl Inbox {
 
     pub(super) fn is_closed(&self) -> bool {
         self.waiting().closed
-    }
-
-    /// Outcomes waiting to be committed.
-    pub(super) fn finishes(&self) -> usize {
-        self.waiting().finishes.len()
     }
 
     /// Waits for work and takes it; `None` when the engine is closed and all is done.
