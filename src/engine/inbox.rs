@@ -9,7 +9,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Semaphore;
@@ -47,7 +47,7 @@ pub(super) struct Inbox {
     /// As many wait for work as there are stages: which of them the work is for is theirs to see.
     stages: usize,
     /// One permit a row.
-    pub(super) room: Semaphore,
+    pub(super) room: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ struct Waiting {
 
 impl Inbox {
     pub(super) fn new(stages: usize) -> Self {
-        Self { waiting: Mutex::default(), filled: Condvar::new(), stages, room: Semaphore::new(SUBMIT_ROWS) }
+        Self { waiting: Mutex::default(), filled: Condvar::new(), stages, room: Arc::new(Semaphore::new(SUBMIT_ROWS)) }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -151,6 +151,11 @@ impl Waiting {
         }
         let mut rows = 0;
         while let Some(next) = self.submits.front() {
+            // Its caller has gone, and was promised nothing.
+            if next.is_given_up() {
+                self.submits.pop_front();
+                continue;
+            }
             rows += next.rows();
             if rows > ROWS_PER_BATCH && !batch.submits.is_empty() {
                 break;

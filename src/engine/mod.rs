@@ -43,7 +43,7 @@ pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
-pub use trouble::Trouble;
+pub use trouble::{Trouble, meanwhile};
 pub use watch::Watch;
 
 use crate::{

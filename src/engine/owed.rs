@@ -89,13 +89,12 @@ impl Engine {
         let all = left.len();
         let answers: Vec<_> = left.into_iter().map(|owed| self.record(owed)).collect();
         let answers = tokio::time::timeout(PATIENCE, join_all(answers)).await.map_err(|_| {
-            let store: Arc<str> = self.trouble().map_or_else(|| "the store".into(), |trouble| trouble.error.store);
             let message = format!(
                 "has not taken the {all} outcomes that wait in {} within {} s; they stay there until the next start",
                 spool.display(),
                 PATIENCE.as_secs()
             );
-            StoreError::new(StoreErrorKind::Unavailable, &store, message)
+            StoreError::new(StoreErrorKind::Unavailable, self.reader().name(), message)
         })?;
         let recorded = answers.iter().filter(|answer| matches!(answer, Ok(Recorded::Done(_)))).count();
         log::warn!(
