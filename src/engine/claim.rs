@@ -66,6 +66,9 @@ impl Engine {
         want: usize,
         reply: impl FnOnce(Result<ClaimReply, StoreError>) + Send + 'static,
     ) {
+        if let Some(error) = self.owes_too_much() {
+            return reply(Err(error));
+        }
         let op = ClaimOp {
             queue,
             want,
@@ -78,6 +81,12 @@ impl Engine {
         if let Err(op) = self.0.inbox.claim(op) {
             (op.reply)(Ok(ClaimReply::default()));
         }
+    }
+
+    /// A store that grants tasks but does not take outcomes: more would be owed than there are slots.
+    fn owes_too_much(&self) -> Option<StoreError> {
+        let trouble = self.trouble().filter(|_| self.waiting_outcomes().0 >= self.0.slots)?;
+        Some(trouble.error)
     }
 
     /// What bounds a queue now; `None`: nothing does.

@@ -68,3 +68,26 @@ fn what_was_acknowledged_under_load_survives_immediate_restarts() {
     assert!(refused > 0 && ids.len() > 40, "{refused} refused, {} acknowledged", ids.len());
     site.all_ran_once(node, &ids);
 }
+
+/// What the server says of a failing disk, whenever an outcome is to be recorded.
+const NO_OUTCOMES: &str = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN RAISE EXCEPTION 'could not write block 7: Input/output error'; END $$; \
+    CREATE TRIGGER fail BEFORE UPDATE ON tasks FOR EACH ROW WHEN (NEW.status = 5) EXECUTE FUNCTION fail()";
+
+#[test]
+fn where_only_outcomes_fail_no_more_is_started_than_there_are_slots() {
+    let site = Site::new(&[]);
+    let node = site.node("a", "4");
+    site.postgres.run(NO_OUTCOMES);
+    let ids: Vec<String> = (0..40).map(|_| node.submit(r#"{"name": "note"}"#)).collect();
+    // Each is another try, 200 ms after the one before.
+    eventually("the store has failed for long", || {
+        metric(&node, "jobqueue_store_failures_total{cause=\"unavailable\"}") >= Some(15.0)
+    });
+    // Those that had been granted when the first outcome failed have ended too.
+    assert!(site.counts("begun").len() <= 8, "{}", site.counts("begun").len());
+    assert!(site.spooled("a") >= 4);
+    site.postgres.run("DROP TRIGGER fail ON tasks");
+    recovered(&node);
+    site.all_ran_once(&node, &ids);
+}
