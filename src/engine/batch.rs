@@ -51,7 +51,7 @@ impl Batch {
         moment: Moment,
     ) -> Result<(), StoreError> {
         let now = moment.now;
-        finish::run(engine, &mut self.finishes, tx, now)?;
+        finish::run(&mut self.finishes, tx, now)?;
         for op in &mut self.claims {
             op.run(engine, tx, moment)?;
         }

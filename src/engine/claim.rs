@@ -66,6 +66,9 @@ impl Engine {
         want: usize,
         reply: impl FnOnce(Result<ClaimReply, StoreError>) + Send + 'static,
     ) {
+        if let Some(error) = self.owes_too_much() {
+            return reply(Err(error));
+        }
         let op = ClaimOp {
             queue,
             want,
@@ -83,6 +86,12 @@ impl Engine {
     /// Claims of one queue that may be under way at once: more would only wait for each other.
     pub fn claims_at_once(&self) -> usize {
         if self.0.inbox.is_alone { 1 } else { Duty::CLAIM_STAGES }
+    }
+
+    /// A store that grants tasks but does not take outcomes: more would be owed than there are slots.
+    fn owes_too_much(&self) -> Option<StoreError> {
+        let trouble = self.trouble().filter(|_| self.waiting_outcomes().0 >= self.0.slots)?;
+        Some(trouble.error)
     }
 
     /// What bounds a queue now; `None`: nothing does.

@@ -4,10 +4,12 @@ use std::sync::{Arc, atomic::Ordering};
 
 use tokio::sync::oneshot;
 
-use super::{Engine, notice::After};
+use super::{Engine, notice::After, owed::Owed};
 use crate::{
     store::{Finished, Recorded, StoreError, Tx},
-    task::{DeadReason, ErrorKind, Granted, Millis, Outcome, Ready, Status, TaskError, Verdict, outcome::decide},
+    task::{
+        DeadReason, ErrorKind, Granted, Millis, Outcome, Ready, Status, TaskError, Verdict, WorkerId, outcome::decide,
+    },
 };
 
 /// Why an outcome was not recorded.
@@ -22,8 +24,12 @@ pub enum FinishError {
 
 pub(super) struct FinishOp {
     task: Arc<Granted>,
+    /// Who made the attempt: this node, or an earlier life of it.
+    worker: WorkerId,
     verdict: Verdict,
     recorded: Option<Recorded>,
+    /// It is in the spool.
+    pub(super) spooled: bool,
     reply: Option<oneshot::Sender<Recorded>>,
 }
 
@@ -31,18 +37,28 @@ impl Engine {
     /// Hands an outcome over; the commit follows.
     pub(super) fn end(&self, task: Arc<Granted>, outcome: Outcome) {
         let verdict = self.decide(&task, outcome);
-        let op = FinishOp { task, verdict, recorded: None, reply: None };
+        let worker = self.worker();
+        self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: None });
+    }
+
+    pub(super) fn hand_over(&self, op: FinishOp) {
+        self.0.outcomes.fetch_add(1, Ordering::Relaxed);
         if self.0.inbox.finish(op).is_err() {
+            self.settled(1);
             log::warn!("An outcome came after the shutdown; the next start runs its task again");
         }
+    }
+
+    /// Outcomes that wait no longer.
+    pub(super) fn settled(&self, outcomes: usize) {
+        self.0.outcomes.fetch_sub(outcomes, Ordering::Relaxed);
     }
 
     /// Hands an outcome over and waits for what the store says.
     pub async fn finish(&self, task: Arc<Granted>, outcome: Outcome) -> Result<Recorded, FinishError> {
         let (reply, recorded) = oneshot::channel();
-        let verdict = self.decide(&task, outcome);
-        let op = FinishOp { task, verdict, recorded: None, reply: Some(reply) };
-        self.0.inbox.finish(op).map_err(|_| FinishError::Closed)?;
+        let (worker, verdict) = (self.worker(), self.decide(&task, outcome));
+        self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: Some(reply) });
         match recorded.await {
             Ok(Recorded::LeaseLost) => Err(FinishError::LeaseLost),
             Ok(recorded) => Ok(recorded),
@@ -55,12 +71,15 @@ impl Engine {
     }
 }
 
-pub(super) fn run(engine: &Engine, ops: &mut [FinishOp], tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
+pub(super) fn run(ops: &mut [FinishOp], tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
     if ops.is_empty() {
         return Ok(());
     }
-    let worker = engine.worker();
-    let items: Vec<_> = ops.iter().map(|op| Finished { task: &op.task, worker, verdict: &op.verdict }).collect();
+    let item = |op| {
+        let FinishOp { task, worker, verdict, .. }: &FinishOp = op;
+        Finished { task, worker: *worker, verdict }
+    };
+    let items: Vec<_> = ops.iter().map(item).collect();
     let recorded = tx.finish(&items, now)?;
     for (op, recorded) in ops.iter_mut().zip(recorded) {
         op.recorded = Some(recorded);
@@ -68,14 +87,18 @@ pub(super) fn run(engine: &Engine, ops: &mut [FinishOp], tx: &mut dyn Tx, now: M
     Ok(())
 }
 
-/// The store will not take these as they are (a result it cannot keep): recorded as failures instead, so that they end.
-pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) {
+/// The store will not take these as they are (a result it cannot keep): recorded as failures instead, so that they end. How
+/// many of the spool were given up.
+pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) -> usize {
+    let mut given_up = 0;
     for op in ops {
         let told = matches!(&op.verdict, Verdict::Dead { error, .. } if error.kind == ErrorKind::Output);
         if told {
             log::error!(task = op.task.id.to_string().as_str(); "The outcome of a task cannot be recorded: {error}");
             engine.held().remove(op.task.id, op.task.lease);
             engine.meter().given_up(&op.task.queue, engine.clock().now());
+            engine.settled(1);
+            given_up += usize::from(op.spooled);
             continue;
         }
         let message = format!("the store refused the outcome: {}", error.message);
@@ -83,9 +106,24 @@ pub(super) fn refused(engine: &Engine, ops: Vec<FinishOp>, error: &StoreError) {
         let verdict = Verdict::Dead { status: Status::Failed, reason: DeadReason::NotRetryable, error: failure };
         engine.0.inbox.put_back(vec![FinishOp { verdict, recorded: None, ..op }]);
     }
+    given_up
 }
 
 impl FinishOp {
+    /// One of an earlier life of this node, from the spool.
+    pub(super) const fn replayed(
+        task: Arc<Granted>,
+        worker: WorkerId,
+        verdict: Verdict,
+        reply: oneshot::Sender<Recorded>,
+    ) -> Self {
+        Self { task, worker, verdict, recorded: None, spooled: true, reply: Some(reply) }
+    }
+
+    pub(super) fn owed(&self) -> Owed {
+        Owed::new(self.worker, &self.task, &self.verdict)
+    }
+
     /// The attempt that has ended, and the status recorded of it, if it was.
     pub(super) fn ended(&self) -> (&Granted, Option<Status>) {
         let status = self.recorded.and_then(|recorded| match recorded {
@@ -96,7 +134,8 @@ impl FinishOp {
     }
 
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
-        let Self { task, verdict, recorded, reply } = self;
+        let Self { task, verdict, recorded, reply, .. } = self;
+        engine.settled(1);
         engine.held().remove(task.id, task.lease);
         let recorded = recorded.unwrap_or(Recorded::LeaseLost);
         match recorded {

@@ -9,7 +9,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Semaphore;
@@ -39,7 +39,7 @@ impl Duty {
     /// Claims of one queue that may be under way at once.
     pub(super) const CLAIM_STAGES: usize = 2;
 
-    fn takes(self, kind: Self) -> bool {
+    pub(super) fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
     }
 
@@ -54,7 +54,7 @@ pub(super) struct Inbox {
     filled: [Condvar; Duty::EACH.len()],
     pub(super) is_alone: bool,
     /// One permit a row.
-    pub(super) room: Semaphore,
+    pub(super) room: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ struct Waiting {
 impl Inbox {
     pub(super) fn new(stages: usize) -> Self {
         let (waiting, filled) = (Mutex::default(), std::array::from_fn(|_| Condvar::new()));
-        Self { waiting, filled, is_alone: stages == 1, room: Semaphore::new(SUBMIT_ROWS) }
+        Self { waiting, filled, is_alone: stages == 1, room: Arc::new(Semaphore::new(SUBMIT_ROWS)) }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -126,11 +126,6 @@ impl Inbox {
         self.waiting().closed
     }
 
-    /// Outcomes waiting to be committed.
-    pub(super) fn finishes(&self) -> usize {
-        self.waiting().finishes.len()
-    }
-
     /// Waits for work and takes it; `None` when the engine is closed and all is done.
     pub(super) fn take(&self, duty: Duty) -> Option<Batch> {
         let mut waiting = self.waiting();
@@ -166,6 +161,11 @@ impl Waiting {
         }
         let mut rows = 0;
         while let Some(next) = self.submits.front() {
+            // Its caller has gone, and was promised nothing.
+            if next.is_given_up() {
+                self.submits.pop_front();
+                continue;
+            }
             rows += next.rows();
             if rows > ROWS_PER_BATCH && !batch.submits.is_empty() {
                 break;

@@ -15,16 +15,21 @@ mod keys;
 mod meter;
 mod notice;
 mod operations;
+mod owed;
 mod peers;
 mod queues;
+mod spool;
 mod stage;
 mod submit;
 mod trouble;
 mod watch;
 
-use std::sync::{
-    Arc, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 pub use claim::ClaimReply;
@@ -38,7 +43,7 @@ pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
 pub use submit::{Submission, SubmitError, SubmitReply};
-pub use trouble::Trouble;
+pub use trouble::{Trouble, meanwhile};
 pub use watch::Watch;
 
 use crate::{
@@ -59,11 +64,13 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
     /// Keys that are good although they are not in the store.
     pub keys: Vec<Arc<Key>>,
+    /// The file in which outcomes wait while the store takes nothing; `None`: in memory alone.
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new() }
+        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new(), spool: None }
     }
 }
 
@@ -79,6 +86,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     settings: Settings,
     worker: WorkerId,
+    slots: usize,
     held: HeldTasks,
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
@@ -90,6 +98,11 @@ struct Inner {
     lost_leases: AtomicU64,
     processed: AtomicU64,
     failed: AtomicU64,
+    /// Outcomes that were handed over and are not in the store yet.
+    outcomes: AtomicUsize,
+    spool_bytes: AtomicU64,
+    /// What an earlier life has left in the spool.
+    left: Mutex<Vec<owed::Owed>>,
 }
 
 /// The threads that commit. They end when the engine is closed and everything in the inbox is done.
@@ -123,6 +136,7 @@ impl Engine {
         let known = reader.queues()?;
         let meter = Meter::new(worker.slots, clock.now());
         let keys = Keys::new(&settings.keys, reader.keys()?);
+        let (spool, left) = settings.spool.as_deref().and_then(opened).unzip();
         let engine = Self(Arc::new(Inner {
             inbox: inbox::Inbox::new(sessions.len()),
             common: stage::Common::default(),
@@ -131,6 +145,7 @@ impl Engine {
             clock,
             settings,
             worker: worker.id,
+            slots: usize::try_from(worker.slots).unwrap_or(usize::MAX),
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
@@ -142,6 +157,9 @@ impl Engine {
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            outcomes: AtomicUsize::new(0),
+            spool_bytes: AtomicU64::new(spool.as_ref().map_or(0, spool::Spool::bytes)),
+            left: Mutex::new(left.unwrap_or_default()),
         }));
         let mut queues = stage::Queues::new();
         for row in known {
@@ -150,7 +168,7 @@ impl Engine {
             queues.insert(name);
         }
         *engine.0.common.queues.write().unwrap_or_else(PoisonError::into_inner) = queues;
-        let threads = stage_threads(&engine, sessions).map_err(|error| {
+        let threads = stage_threads(&engine, sessions, spool).map_err(|error| {
             let store: Arc<str> = "this process".into();
             let message = format!("cannot start the stage threads: {error}");
             StoreError::new(crate::store::StoreErrorKind::Unavailable, &store, message)
@@ -221,18 +239,42 @@ impl Engine {
         self.0.failed.load(Ordering::Relaxed)
     }
 
+    /// Outcomes that are not in the store yet, and the bytes of those that are safe in the spool.
+    pub fn waiting_outcomes(&self) -> (usize, u64) {
+        (self.0.outcomes.load(Ordering::Relaxed), self.0.spool_bytes.load(Ordering::Relaxed))
+    }
+
+    fn take_left(&self) -> Vec<owed::Owed> {
+        std::mem::take(&mut self.0.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn listener(&self) -> Option<&Arc<dyn Listener>> {
         self.0.listener.get()
     }
 }
 
+/// A node whose spool cannot be used does its work all the same.
+fn opened(path: &Path) -> Option<(spool::Spool, Vec<owed::Owed>)> {
+    let opened = spool::Spool::open(path);
+    if let Err(error) = &opened {
+        log::error!(
+            "{} cannot be used: {error}. While the store takes nothing, outcomes wait in memory alone, and a node that is \
+             killed meanwhile has its tasks run again",
+            path.display()
+        );
+    }
+    opened.ok()
+}
+
 fn stage_threads(
     engine: &Engine,
     sessions: Vec<Box<dyn Session>>,
+    mut spool: Option<spool::Spool>,
 ) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
     let duties: &[inbox::Duty] = if sessions.len() == 1 { &[inbox::Duty::Everything] } else { &inbox::Duty::EACH };
     let start = |(session, duty): (_, &inbox::Duty)| {
-        let stage = stage::Stage::new(engine.clone(), *duty, session);
+        let spool = if duty.takes(inbox::Duty::Finishes) { spool.take() } else { None };
+        let stage = stage::Stage::new(engine.clone(), *duty, session, spool);
         std::thread::Builder::new().name("stage".into()).spawn(move || stage.run())
     };
     sessions.into_iter().zip(duties).map(start).collect()

@@ -12,9 +12,10 @@ use std::{
 use super::{
     Engine,
     batch::{Batch, Moment},
-    finish,
+    finish::{self, FinishOp},
     inbox::Duty,
     notice::After,
+    spool::Spool,
     trouble,
 };
 use crate::{
@@ -59,6 +60,10 @@ impl Common {
 pub(super) struct Stage {
     engine: Engine,
     duty: Duty,
+    /// Of the stage that records outcomes. Gone before the session, whose end lets a successor in.
+    spool: Option<Spool>,
+    /// When something was last not written to it.
+    unspooled: Option<Instant>,
     session: Box<dyn Session>,
     /// The latest time used: it never goes back, whatever the clock does.
     now: Millis,
@@ -67,8 +72,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(engine: Engine, duty: Duty, session: Box<dyn Session>) -> Self {
-        Self { engine, duty, session, now: 0, reported: None, failing: false }
+    pub(super) fn new(engine: Engine, duty: Duty, session: Box<dyn Session>, spool: Option<Spool>) -> Self {
+        Self { engine, duty, spool, unspooled: None, session, now: 0, reported: None, failing: false }
     }
 
     pub(super) fn run(mut self) {
@@ -113,12 +118,14 @@ impl Stage {
             common.ends.fetch_add(1, Ordering::SeqCst) + 1
         };
         let mut after = self.after();
+        let spooled = batch.finishes.iter().filter(|op| op.spooled).count();
         batch.committed(&self.engine, common, &mut after);
         if !after.deleted.is_empty() {
             let mut queues = common.queues_mut();
             queues.retain(|queue| !after.deleted.contains(queue));
         }
         self.tell(after, ends);
+        self.settled(spooled);
     }
 
     fn failed(&mut self, batch: Batch, error: &StoreError) {
@@ -132,16 +139,59 @@ impl Stage {
         }
         if error.is_refusal() {
             // The halving has ended at this one: the store will never take it as it is.
-            return finish::refused(&self.engine, owed, error);
+            let given_up = finish::refused(&self.engine, owed, error);
+            return self.settled(given_up);
         }
-        let closing = self.engine.0.inbox.is_closed();
-        if closing {
-            // Nobody waits for ever at a shutdown: the next start finds the leases and runs these tasks again.
-            log::error!(tasks = owed.len(); "The store fails during the shutdown, outcomes are lost: {error}");
+        let owed = self.keep(owed);
+        if self.engine.0.inbox.is_closed() {
+            // Nobody waits for ever at a shutdown: the next start records what is in the spool, and runs the others again.
+            let spooled = owed.iter().filter(|op| op.spooled).count();
+            log::error!(
+                spooled, lost = owed.len() - spooled;
+                "The store fails during the shutdown; the next start records the outcomes that are in the spool, and runs \
+                 the tasks of the lost ones again: {error}"
+            );
             return;
         }
         self.engine.0.inbox.put_back(owed);
         std::thread::sleep(PAUSE);
+    }
+
+    /// Writes down what is owed and not in the spool yet.
+    fn keep(&mut self, mut owed: Vec<FinishOp>) -> Vec<FinishOp> {
+        let Some(spool) = &mut self.spool else { return owed };
+        // Last time there was no room, or the disk failed.
+        if self.unspooled.is_some_and(|at| at.elapsed() < REPORT_EVERY) && !self.engine.0.inbox.is_closed() {
+            return owed;
+        }
+        let mut new: Vec<&mut FinishOp> = owed.iter_mut().filter(|op| !op.spooled).collect();
+        let added = spool.add(new.iter().map(|op| op.owed()));
+        new.iter_mut().take(*added.as_ref().unwrap_or(&0)).for_each(|op| op.spooled = true);
+        let why = match added {
+            Ok(added) if added == new.len() => None,
+            Ok(_) => Some("it is full".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        self.unspooled = why.is_some().then(Instant::now);
+        if let Some(why) = why {
+            let outcomes = new.iter().filter(|op| !op.spooled).count();
+            log::error!(
+                outcomes; "Outcomes cannot be written to {}: {why}. They wait in memory alone: should this process end before \
+                 the store answers, their tasks run again", spool.path().display()
+            );
+        }
+        self.engine.0.spool_bytes.store(spool.bytes(), Ordering::Relaxed);
+        owed
+    }
+
+    /// So many outcomes of the spool are in the store, or given up.
+    fn settled(&mut self, outcomes: usize) {
+        let Some(spool) = self.spool.as_mut().filter(|_| outcomes > 0) else { return };
+        if let Err(error) = spool.settled(outcomes) {
+            // They are offered to the store again, which knows them.
+            log::warn!("{} cannot be emptied: {error}", spool.path().display());
+        }
+        self.engine.0.spool_bytes.store(spool.bytes(), Ordering::Relaxed);
     }
 
     fn report(&mut self, error: &StoreError) {
@@ -154,7 +204,7 @@ impl Stage {
         }
         self.reported = Some(Instant::now());
         let meanwhile = trouble::meanwhile(error.kind);
-        log::error!(outcomes_waiting = self.engine.0.inbox.finishes(); "The store failed: {error}; {meanwhile}");
+        log::error!(outcomes_waiting = self.engine.waiting_outcomes().0; "The store failed: {error}; {meanwhile}");
     }
 
     fn after(&self) -> After {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     Engine,
@@ -22,6 +22,8 @@ use crate::{
 
 /// How long a submission waits for room before it is told to come back later.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one waits for the store, which may be frozen in the midst of it: a statement ends within that time or fails.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A request to store tasks.
 #[derive(Debug, Default)]
@@ -78,6 +80,8 @@ pub(super) struct SubmitOp {
     /// transaction be rolled back and run again, others may hold them.
     asked: Vec<(usize, Vec<Parent>)>,
     reply: oneshot::Sender<Result<SubmitReply, SubmitError>>,
+    /// Free again when this is gone, not when its caller is.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Engine {
@@ -85,20 +89,26 @@ impl Engine {
     pub async fn submit(&self, submission: Submission) -> Result<SubmitReply, SubmitError> {
         let order = order(&submission.tasks)?;
         let rows = u32::try_from(submission.tasks.len().clamp(1, SUBMIT_ROWS)).unwrap_or(u32::MAX);
-        let room = match self.0.inbox.room.try_acquire_many(rows) {
+        let room = self.0.inbox.room.clone();
+        let room = match room.clone().try_acquire_many_owned(rows) {
             Ok(room) => room,
-            Err(_) => match tokio::time::timeout(PATIENCE, self.0.inbox.room.acquire_many(rows)).await {
+            Err(_) => match tokio::time::timeout(PATIENCE, room.acquire_many_owned(rows)).await {
                 Ok(Ok(room)) => room,
                 _ => return Err(SubmitError::Busy),
             },
         };
         let (reply, answer) = oneshot::channel();
         let (outcomes, asked) = Default::default();
-        let op = SubmitOp { submission, order, outcomes, replayed: false, refused: None, asked, reply };
+        let op = SubmitOp { submission, order, outcomes, replayed: false, refused: None, asked, reply, _room: room };
         self.0.inbox.submit(op).map_err(|_| SubmitError::Closed)?;
-        let answer = answer.await.unwrap_or(Err(SubmitError::Closed));
-        drop(room);
-        answer
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(SubmitError::Closed)),
+            Err(_) => {
+                let message = format!("no answer within {} s", ANSWER.as_secs());
+                let store = self.reader().name();
+                Err(SubmitError::Store(StoreError::new(StoreErrorKind::Indeterminate, store, message)))
+            }
+        }
     }
 }
 
@@ -150,6 +160,11 @@ impl SubmitOp {
         let new = stored.map(|(task, _)| task).filter(|task| !queues.contains(&task.queue));
         let new: HashMap<&str, _> = new.map(|task| (&*task.queue, task.created_at)).collect();
         new.into_iter().try_for_each(|(queue, at)| tx.ensure_queue(queue, at))
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.reply.is_closed()
     }
 
     pub(super) fn rows(&self) -> usize {

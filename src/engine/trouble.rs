@@ -15,14 +15,8 @@ pub struct Trouble {
     pub since: Millis,
 }
 
-impl Trouble {
-    /// What happens until it is over.
-    pub fn meanwhile(&self) -> &'static str {
-        meanwhile(self.error.kind)
-    }
-}
-
-pub(super) fn meanwhile(kind: StoreErrorKind) -> &'static str {
+/// What happens until it is over.
+pub const fn meanwhile(kind: StoreErrorKind) -> &'static str {
     match kind {
         StoreErrorKind::Refused => "the request is answered with an error",
         StoreErrorKind::Full => "submissions are answered 507, running tasks go on and their outcomes wait",

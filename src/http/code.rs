@@ -240,7 +240,7 @@ codes! {
         "The store does not answer. Nothing was changed.",
         "Send it again after `Retry-After`. The detail and `/health` say what is wrong with the store.";
     "indeterminate": SERVICE_UNAVAILABLE, Indeterminate,
-        "The connection to the store was lost while it committed: this may have been done or not.",
+        "The store was lost while it committed, or has not answered in time: this may have been done or not.",
         "Send it again after `Retry-After`. With the same `Idempotency-Key` that is safe: what was stored is not stored twice.";
     "store_schema": SERVICE_UNAVAILABLE, StoreSchema,
         "The database has the schema of another version.",

@@ -1,5 +1,7 @@
 //! Probes. None of them needs a key, none is logged.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::{
     actors::supervision::Phase,
+    engine::meanwhile,
     store::{StoreError, StoreErrorKind},
     task::Scope,
 };
@@ -52,23 +55,37 @@ pub(super) struct PartView {
     /// What happens until it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     meanwhile: Option<&'static str>,
+    /// Of the store: outcomes of tasks of this node that are not in it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcomes_waiting: Option<usize>,
+    /// Of the store: bytes of those outcomes that are safe in the node's own folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool_bytes: Option<u64>,
 }
 
 impl PartView {
     fn of(kind: &'static str, status: &'static str, error: Option<String>) -> Self {
-        Self { kind, status, error, since: None, meanwhile: None }
+        Self { kind, status, error, since: None, meanwhile: None, outcomes_waiting: None, spool_bytes: None }
     }
 }
 
+/// How long a probe waits for the store: one that is frozen answers nothing at all.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl ApiState {
     /// What the store answers to a ping, or why it does not.
-    async fn ping(&self) -> Option<String> {
-        let pinged = self.read(|reader| Ok::<_, StoreError>(reader.ping())).await;
-        match pinged {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(problem) => Some(problem.detail().to_owned()),
+    async fn ping(&self) -> Result<(), StoreError> {
+        let reader = self.engine.reader().clone();
+        let ping = tokio::task::spawn_blocking(move || reader.ping());
+        match tokio::time::timeout(PATIENCE, ping).await {
+            Ok(Ok(pinged)) => pinged,
+            Ok(Err(error)) => Err(self.silent(format!("a ping did not end: {error}"))),
+            Err(_) => Err(self.silent(format!("no answer within {} s", PATIENCE.as_secs()))),
         }
+    }
+
+    fn silent(&self, message: String) -> StoreError {
+        StoreError::new(StoreErrorKind::Unavailable, self.engine.reader().name(), message)
     }
 
     /// A broker that is away is no reason to be down: the store has everything.
@@ -79,20 +96,30 @@ impl ApiState {
         PartView { since, meanwhile, ..PartView::of(broker.kind(), "away", Some(outage.error)) }
     }
 
-    /// A store that answers reads may still take nothing.
     async fn store(&self) -> PartView {
-        let kind = self.engine.reader().kind();
-        if let Some(error) = self.ping().await {
-            return PartView::of(kind, "down", Some(error));
-        }
-        let Some(trouble) = self.engine.trouble() else { return PartView::of(kind, "ok", None) };
-        let status = match trouble.error.kind {
-            StoreErrorKind::Full => "full",
-            StoreErrorKind::Locked => "locked",
-            _ => "down",
+        let part = self.store_state().await;
+        let (outcomes, bytes) = self.engine.waiting_outcomes();
+        PartView { outcomes_waiting: Some(outcomes), spool_bytes: Some(bytes), ..part }
+    }
+
+    /// A store that answers reads may still take nothing.
+    async fn store_state(&self) -> PartView {
+        let (kind, trouble) = (self.engine.reader().kind(), self.engine.trouble());
+        let since = trouble.as_ref().map(|trouble| Time(trouble.since));
+        let (status, error) = match (self.ping().await, trouble) {
+            (Ok(()), None) => return PartView::of(kind, "ok", None),
+            (Ok(()), Some(trouble)) => {
+                let status = match trouble.error.kind {
+                    StoreErrorKind::Full => "full",
+                    StoreErrorKind::Locked => "locked",
+                    _ => "down",
+                };
+                (status, trouble.error)
+            }
+            (Err(error), _) => ("down", error),
         };
-        let (since, meanwhile) = (Some(Time(trouble.since)), Some(trouble.meanwhile()));
-        PartView { since, meanwhile, ..PartView::of(kind, status, Some(trouble.error.to_string())) }
+        let meanwhile = Some(meanwhile(error.kind));
+        PartView { since, meanwhile, ..PartView::of(kind, status, Some(error.to_string())) }
     }
 }
 

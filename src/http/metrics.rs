@@ -87,6 +87,9 @@ fn write_work(text: &mut Text, state: &ApiState, snapshot: &Snapshot) {
         }
     }
     text.single(&family::LEASES_LOST, state.engine.lost_leases() as f64);
+    let (outcomes, spool_bytes) = state.engine.waiting_outcomes();
+    text.single(&family::OUTCOMES_WAITING, outcomes as f64);
+    text.single(&family::SPOOL_BYTES, spool_bytes as f64);
     text.single(&family::SLOTS, state.node.slots as f64);
     let busy = state.engine.held().list().iter().filter(|held| held.slot.is_some()).count();
     text.single(&family::SLOTS_BUSY, busy as f64);

@@ -53,11 +53,10 @@ impl From<StoreError> for Problem {
         match error.kind {
             StoreErrorKind::Full => Self::new(Code::StoreFull, "No space is left to store this. Nothing was changed"),
             StoreErrorKind::Indeterminate => {
-                let detail = "The store was lost while it committed: this may have been done or not";
-                Self::later(Code::Indeterminate, detail, AWAY)
+                Self::later(Code::Indeterminate, format!("This may have been done or not: {error}"), AWAY)
             }
             StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Contended => {
-                Self::later(Code::StoreUnavailable, format!("The store does not answer: {}", error.message), AWAY)
+                Self::later(Code::StoreUnavailable, format!("The store does not answer: {error}"), AWAY)
             }
             StoreErrorKind::Schema => {
                 Self::later(Code::StoreSchema, format!("The store has another schema: {}", error.message), AWAY)

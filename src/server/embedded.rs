@@ -95,8 +95,11 @@ impl Embedded {
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), &settings, node_id.clone());
         let (broker, bus) = broker(redis).await?;
+        let spool = place.spool();
+        let engine_settings = Settings { spool: Some(spool.clone()), ..engine_settings };
         let (engine, stages) =
             Engine::start(store.sessions()?, store.reader(), broker, clock, engine_settings, &worker)?;
+        engine.replay(&spool).await?;
         take_over(&engine, node_id, &place.witness()).await?;
         let node = Arc::new(Node {
             engine: engine.clone(),

@@ -25,13 +25,23 @@ impl Place {
 
     /// Where a crash leaves its last words.
     pub(super) fn witness(&self) -> PathBuf {
+        self.own("crash")
+    }
+
+    /// Where outcomes wait while the store takes nothing.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.own("outcomes")
+    }
+
+    /// A file of the node's own.
+    fn own(&self, what: &str) -> PathBuf {
         match &self.store {
             Location::File(database) => {
                 let mut beside = database.as_os_str().to_owned();
-                beside.push(".crash");
+                beside.push(format!(".{what}"));
                 beside.into()
             }
-            Location::Server(_) => self.data.join("node.crash"),
+            Location::Server(_) => self.data.join(format!("node.{what}")),
         }
     }
 }

@@ -26,6 +26,8 @@ pub use session::{
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
+use std::sync::Arc;
+
 use crate::task::{Figures, Mark, Millis, Priority, Pulse, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
@@ -94,6 +96,8 @@ pub trait Reader: Send + Sync {
     fn audit(&self, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
     /// What an operator calls this kind of store: `sqlite`, `postgresql`.
     fn kind(&self) -> &'static str;
+    /// What an operator calls this one: `SQLite at ./data/jobqueue.db`.
+    fn name(&self) -> &Arc<str>;
     /// Answers within the pool's patience, or says why not.
     fn ping(&self) -> Result<(), StoreError>;
 }

@@ -131,7 +131,8 @@ impl DeadReason {
 }
 
 /// What the store is to record. Applied only while the task is still held under the same lease.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Success {
         result: String,

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "shared: each test program uses a part of it")]
 
+pub(crate) mod postgres;
 pub(crate) mod store;
 
 use std::{
@@ -146,6 +147,16 @@ impl Server {
         let (status, body) = self.call("GET", path, "");
         assert_eq!(status, 200, "{path}: {body}");
         body
+    }
+
+    /// Of a text that is no JSON.
+    pub(crate) fn text(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Submits a task; its id.

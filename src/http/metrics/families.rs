@@ -25,6 +25,8 @@ families! {
     WAIT Histogram "jobqueue_task_wait_seconds" "From the moment a task could have started to its start";
     RUN Histogram "jobqueue_task_run_seconds" "From the start of an attempt to its end";
     LEASES_LOST Counter "jobqueue_leases_lost_total" "Outcomes dropped because the task had been taken away";
+    OUTCOMES_WAITING Gauge "jobqueue_outcomes_waiting" "Outcomes of this node's tasks that are not in the store yet";
+    SPOOL_BYTES Gauge "jobqueue_spool_bytes" "Bytes of the outcomes that wait in the node's folder while the store takes nothing";
     SLOTS Gauge "jobqueue_slots" "Tasks this node can run at a time";
     SLOTS_BUSY Gauge "jobqueue_slots_busy" "Slots of this node that run a task";
     SLOT_BUSY Counter "jobqueue_slot_busy_seconds_total" "Time this node's slots have spent on tasks";

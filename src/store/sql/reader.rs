@@ -292,6 +292,10 @@ impl Reader for PooledReader {
         super::KIND
     }
 
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(connection))
             .map(|_| ())
