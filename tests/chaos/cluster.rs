@@ -116,7 +116,7 @@ impl Nodes {
     pub(crate) fn are_up(&self) -> bool {
         self.all.iter().all(|node| {
             let healthy = node.address().and_then(|address| client::call(&address, "GET", "/health", &[], ""));
-            healthy.is_some_and(|(status, answer)| status == 200 && answer["status"] == "healthy")
+            healthy.is_some_and(|(status, answer)| status == 200 && answer["status"] == "ok")
         })
     }
 }

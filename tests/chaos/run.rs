@@ -1,6 +1,7 @@
 //! One run: a cluster, the clients, the nemesis, and the history of it all.
 
 use std::{
+    path::Path,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -45,14 +46,13 @@ fn bounds() -> Vec<Bounds> {
 }
 
 impl Run {
-    /// The history, and the folder with everybody's logs.
-    pub(crate) fn go(&self) -> (History, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
+    /// With everybody's logs in a folder.
+    pub(crate) fn go(&self, folder: &Path) -> History {
         // PostgreSQL runs as another user.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
-        let (mut postgres, mut redis) = (Postgres::start(folder.path()), Redis::start(folder.path()));
-        let nodes = Nodes::new(folder.path(), &postgres, &redis, self.variables);
+        std::fs::set_permissions(folder, open).unwrap();
+        let (mut postgres, mut redis) = (Postgres::start(folder), Redis::start(folder));
+        let nodes = Nodes::new(folder, &postgres, &redis, self.variables);
         nodes.start_all();
         within(Duration::from_secs(60), "the nodes are up", || {
             nodes.keep();
@@ -92,10 +92,10 @@ impl Run {
         history.store = store::read(&mut postgres.connect());
         history.results = results(nodes, &history);
         (history.harms, history.exits) = (nodes.harms(), nodes.exits());
-        history.executions = executions(folder.path(), &NAMES);
+        history.executions = executions(folder, &NAMES);
         history.submitted = submitted.into_inner().unwrap();
         history.cancels = cancels.into_inner().unwrap();
-        (history, folder)
+        history
     }
 }
 
