@@ -88,26 +88,32 @@ impl Plan {
         plan
     }
 
-    /// The same task again and again, in batches, all at once.
-    pub(crate) fn of(task: &Planned, tasks: usize, batch: usize) -> Self {
+    /// The same task again and again, in batches.
+    pub(crate) fn of(task: &Planned, tasks: usize, batch: usize, within_ms: u64) -> Self {
         let mut plan = Self::default();
         while plan.tasks.len() < tasks {
             let first = plan.tasks.len();
             plan.tasks.extend(vec![task.clone(); batch.min(tasks - first)]);
-            plan.order(first % 2, 0, 0, first, true);
+            plan.order(first / batch % 2, 0, first as u64 * within_ms / tasks as u64, first, true);
         }
         plan
     }
 
-    /// Pairs of a parent and its child.
-    pub(crate) fn pairs(parent: &Planned, pairs: usize) -> Self {
+    /// Parents, each with a child: in the same request, or in the one that follows.
+    pub(crate) fn pairs(parent: &Planned, pairs: usize, together: bool) -> Self {
         let mut plan = Self::default();
         for pair in 0..pairs {
             let first = plan.tasks.len();
+            // A child comes when its parent is over, is just ending, or runs.
+            let ms = parent.ms * (pair as u64 % 10) / 10;
             let parents = vec![Tie { parent: first, run_anyway: false }];
-            plan.tasks.push(parent.clone());
-            plan.tasks.push(Planned { parents, fails: 0, ..parent.clone() });
-            plan.order(pair % 2, 0, 0, first, true);
+            plan.tasks.push(Planned { ms, ..parent.clone() });
+            if !together {
+                plan.order(pair % 2, 0, 0, first, true);
+            }
+            let next = if together { first } else { plan.tasks.len() };
+            plan.tasks.push(Planned { parents, fails: 0, ms: 0, ..parent.clone() });
+            plan.order(pair % 2, 0, 0, next, true);
         }
         plan
     }
@@ -150,7 +156,7 @@ fn plain(random: &mut fastrand::Rng) -> Planned {
     Planned {
         queue: QUEUES[random.usize(..QUEUES.len())],
         priority: random.u8(..10),
-        ms: random.u64(..40),
+        ms: random.u64(..160),
         backoff_ms: 200,
         ..Planned::default()
     }

@@ -59,8 +59,10 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
     random.shuffle(&mut first);
     while at < until_ms {
         let kind = first.pop().unwrap_or_else(|| random.u32(..12));
-        let node = random.usize(..3);
-        let free = is_free(&busy, node, at);
+        let any = random.usize(..3);
+        // One that nothing is being done to, if at least one more is then left in peace.
+        let node = (any..any + 3).map(|node| node % 3).find(|node| is_free(&busy, *node, at));
+        let (node, free) = (node.unwrap_or(any), node.is_some());
         let mut span = |deed, undo, for_ms| {
             busy[node] = at + for_ms + 1_500;
             steps.push(Step { at_ms: at, deed });
@@ -68,7 +70,7 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
         };
         let service = if random.bool() { Service::Postgres } else { Service::Redis };
         match kind {
-            0 | 1 if free => span(Deed::Kill(node), Deed::Start(node), random.u64(500..9_000)),
+            0 | 1 if free => span(Deed::Kill(node), Deed::Start(node), random.u64(300..8_000)),
             2 if free => span(Deed::Stop(node), Deed::GoOn(node), 3 * PATIENCE_MS),
             3 if free => span(Deed::Terminate(node), Deed::Start(node), random.u64(500..2_000)),
             4 if free => span(Deed::Swallow(node, service), Deed::Heal(node, service), random.u64(500..12_000)),
@@ -84,7 +86,7 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
             11 => steps.push(Step { at_ms: at, deed: Deed::RestartPostgres }),
             _ => {}
         }
-        at += random.u64(800..4_500);
+        at += random.u64(600..3_500);
     }
     steps.sort_by_key(|step| step.at_ms);
     steps

@@ -39,8 +39,8 @@ pub(crate) const NOTHING: fn(&str) -> Vec<(String, String)> = |_| Vec::new();
 
 fn bounds() -> Vec<Bounds> {
     vec![
-        Bounds { queue: LIMITED.into(), rate: Some((40, 8_000)), concurrency: None },
-        Bounds { queue: CAPPED.into(), concurrency: Some(3), rate: None },
+        Bounds { queue: LIMITED.into(), rate: Some((60, 8_000)), concurrency: None },
+        Bounds { queue: CAPPED.into(), concurrency: Some(4), rate: None },
         Bounds { queue: PAUSED.into(), ..Bounds::default() },
     ]
 }
