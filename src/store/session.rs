@@ -106,6 +106,7 @@ pub trait Tx {
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
     /// Renews a worker; false where it is no longer held to be alive.
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
+    /// Of a worker that is held to be alive; a dead one stays dead.
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
     /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back. `culprit` is the
     /// attempt that is known to have brought its worker down.

@@ -101,3 +101,19 @@ fn what_a_killed_node_ran_runs_elsewhere() {
         assert_eq!(other.until(id, |task| task["status"] == "success")["attempt"], 1);
     }
 }
+
+#[test]
+fn a_node_that_was_stopped_too_long_learns_that_it_is_dead_and_stays_so() {
+    let cluster = Cluster::new();
+    let quick = |name: &str| {
+        let own = cluster.folder.path().join(name);
+        std::fs::create_dir_all(&own).unwrap();
+        Server::start_under(&own, &[], &[("DATABASE_URL", &cluster.url), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
+    };
+    let (first, other) = (quick("a"), quick("b"));
+    first.signal("-STOP");
+    eventually("it is found dead", || workers(&other, "dead") == 1);
+    first.signal("-CONT");
+    assert_eq!(first.wait(), Some(1));
+    assert_eq!((workers(&other, "dead"), workers(&other, "alive")), (1, 1));
+}
