@@ -66,6 +66,13 @@ mod chosen {
 
 pub(crate) use chosen::{clock_skew, is};
 
+/// Where a bug needs others to be quick, they are given time.
+pub(crate) fn linger(bug: Bug) {
+    if is(bug) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// Whose rate limit a node looks at.
 pub(crate) fn limit_of(queue: &str, worker: WorkerId) -> Cow<'_, str> {
     if is(Bug::LimiterPerNode) { format!("{queue} of {worker}").into() } else { queue.into() }

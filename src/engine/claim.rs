@@ -126,6 +126,7 @@ impl ClaimOp {
                 suspect_allowed: !engine.held().has_suspect(),
             };
             self.claimed = tx.claim(&claim, &self.entries)?;
+            planted::linger(Bug::HintBeforeCommit);
         }
         match &mut gate {
             Some(gate) => self.count(gate, engine, tx, moment),

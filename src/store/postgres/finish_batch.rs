@@ -91,6 +91,6 @@ fn present_lease(writer: &mut Writer, item: &Finished<'_>) -> QueryResult<Uid> {
 fn known_parents(writer: &mut Writer, ids: &[Uid]) -> QueryResult<Vec<TaskId>> {
     let ties = task_dependencies::table.filter(task_dependencies::parent_id.eq_any(ids));
     let parents: Vec<Vec<u8>> = ties.select(task_dependencies::parent_id).load(&mut writer.connection)?;
-    std::thread::sleep(std::time::Duration::from_millis(30));
+    planted::linger(Bug::ChildrenInOneStatement);
     Ok(parents.iter().map(|parent| task_id(parent)).collect())
 }

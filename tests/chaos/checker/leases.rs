@@ -114,13 +114,10 @@ fn lost_for_a_reason(look: &mut Look<'_>) {
     for attempt in history.store.attempts.iter().filter(|attempt| attempt.outcome == "crashed") {
         *lost.entry(attempt.worker).or_default() += 1;
     }
-    for worker in history.store.workers.iter().filter(|worker| worker.state == "dead" && !harmed.contains(&worker.pid))
-    {
+    let untouched = history.store.workers.iter().filter(|worker| !harmed.contains(&worker.pid));
+    for worker in untouched.filter(|worker| worker.state == "dead" || lost.contains_key(&Some(worker.id))) {
         let tasks = lost.get(&Some(worker.id)).copied().unwrap_or_default();
-        let what = format!(
-            "worker {} (pid {}) was declared dead with {tasks} tasks, and nothing had been done to it",
-            worker.id, worker.pid
-        );
+        let what = format!("{worker:?} was declared dead with {tasks} tasks, and nothing had been done to it");
         look.broken_by_none(4, "leases lost without a cause", what);
     }
     for exit in &history.exits {

@@ -156,7 +156,9 @@ impl<'a> Look<'a> {
             }
         }
         let attempts = self.history.store.attempts.iter().filter(|attempt| attempt.task == task);
-        attempts.for_each(|attempt| drop(writeln!(story, "  attempt  {attempt:?}")));
+        for attempt in attempts {
+            let _ = writeln!(story, "  attempt  {attempt:?}");
+        }
         for Execution { start, end } in self.executions(task) {
             let (at, attempt, lease, node, pid) = (start.at, start.attempt, start.lease, &start.node, start.pid);
             let _ =
