@@ -199,21 +199,20 @@ impl Node {
     }
 
     /// Told to end; stays down until it is started. One that does not end in time is killed.
-    pub(crate) fn terminate(&self) -> bool {
+    pub(crate) fn terminate(&self) {
         let mut life = self.life.lock().unwrap();
         life.wanted = false;
-        let Some(mut child) = life.child.take() else { return true };
+        let Some(mut child) = life.child.take() else { return };
         let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
             if child.try_wait().unwrap().is_some() {
-                return true;
+                return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = child.kill();
         let _ = child.wait();
-        false
     }
 
     pub(crate) fn stop(&self) {

@@ -88,37 +88,7 @@ impl Plan {
         plan
     }
 
-    /// The same task again and again, in batches.
-    pub(crate) fn of(task: &Planned, tasks: usize, batch: usize, within_ms: u64) -> Self {
-        let mut plan = Self::default();
-        while plan.tasks.len() < tasks {
-            let first = plan.tasks.len();
-            plan.tasks.extend(vec![task.clone(); batch.min(tasks - first)]);
-            plan.order(first / batch % 2, 0, first as u64 * within_ms / tasks as u64, first, true);
-        }
-        plan
-    }
-
-    /// Parents, each with a child: in the same request, or in the one that follows.
-    pub(crate) fn pairs(parent: &Planned, pairs: usize, together: bool) -> Self {
-        let mut plan = Self::default();
-        for pair in 0..pairs {
-            let first = plan.tasks.len();
-            // A child comes when its parent is over, is just ending, or runs.
-            let ms = parent.ms * (pair as u64 % 10) / 10;
-            let parents = vec![Tie { parent: first, run_anyway: false }];
-            plan.tasks.push(Planned { ms, ..parent.clone() });
-            if !together {
-                plan.order(pair % 2, 0, 0, first, true);
-            }
-            let next = if together { first } else { plan.tasks.len() };
-            plan.tasks.push(Planned { parents, fails: 0, ms: 0, ..parent.clone() });
-            plan.order(pair % 2, 0, 0, next, true);
-        }
-        plan
-    }
-
-    fn order(&mut self, client: usize, seed: u64, at_ms: u64, first: usize, batch: bool) {
+    pub(crate) fn order(&mut self, client: usize, seed: u64, at_ms: u64, first: usize, batch: bool) {
         let count = self.tasks.len() - first;
         self.orders[client].push(Order { key: format!("{seed}-{first}"), at_ms, first, count, batch });
     }

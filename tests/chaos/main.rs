@@ -17,7 +17,10 @@ mod run;
 mod services;
 mod store;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use checker::Violation;
 use load::Plan;
@@ -65,24 +68,34 @@ fn promises_are_kept_whatever_goes_wrong() {
             steps: nemesis::plan(seed, span),
             variables: run::NOTHING,
             pauses: true,
+            quiet: false,
             settle: Duration::from_secs(90),
         };
-        let found = judge(&run);
-        assert!(found.is_empty(), "JOBQUEUE_CHAOS_SEED={seed}:\n{}", checker::report(&found));
+        let folder = folder();
+        eprintln!("logs in {}", folder.display());
+        let found = judge(&run, &folder);
+        assert!(
+            found.is_empty(),
+            "JOBQUEUE_CHAOS_SEED={seed}, logs in {}:\n{}",
+            folder.display(),
+            checker::report(&found)
+        );
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
 
-/// What a run shows to be broken. The logs of one that does, or that does not come to its end, are left.
-fn judge(run: &Run) -> Vec<Violation> {
-    let folder = tempfile::tempdir().unwrap().keep();
-    eprintln!("logs in {}", folder.display());
-    let history = run.go(&folder);
+/// For one run; it stays where the run fails.
+fn folder() -> PathBuf {
+    tempfile::tempdir().unwrap().keep()
+}
+
+/// What a run shows to be broken.
+fn judge(run: &Run, folder: &Path) -> Vec<Violation> {
+    let history = run.go(folder);
     let lost = history.store.attempts.iter().filter(|row| row.outcome == "crashed").count();
     let (tasks, starts, harms) = (history.store.tasks.len(), history.executions.len(), history.harms.len());
-    eprintln!("{tasks} tasks, {starts} starts, {lost} leases lost, {harms} times something was done to a node");
-    let found = checker::check(&history);
-    if found.is_empty() {
-        std::fs::remove_dir_all(folder).unwrap();
+    if !run.quiet {
+        eprintln!("{tasks} tasks, {starts} starts, {lost} leases lost, {harms} times something was done to a node");
     }
-    found
+    checker::check(&history)
 }

@@ -5,11 +5,43 @@ use std::time::Duration;
 
 use crate::{
     checker::{self, Violation},
-    judge,
-    load::{LIMITED, Plan, Planned},
+    folder, judge,
+    load::{LIMITED, Plan, Planned, Tie},
     nemesis::{Deed, Service, Step},
     run::{NOTHING, Run},
 };
+
+impl Plan {
+    /// The same task again and again, in batches.
+    fn of(task: &Planned, tasks: usize, batch: usize, within_ms: u64) -> Self {
+        let mut plan = Self::default();
+        while plan.tasks.len() < tasks {
+            let first = plan.tasks.len();
+            plan.tasks.extend(vec![task.clone(); batch.min(tasks - first)]);
+            plan.order(first / batch % 2, 0, first as u64 * within_ms / tasks as u64, first, true);
+        }
+        plan
+    }
+
+    /// Parents, each with a child: in the same request, or in the one that follows.
+    fn pairs(parent: &Planned, pairs: usize, together: bool) -> Self {
+        let mut plan = Self::default();
+        for pair in 0..pairs {
+            let first = plan.tasks.len();
+            // A child comes when its parent is over, is just ending, or runs.
+            let ms = parent.ms * (pair as u64 % 10) / 10;
+            let parents = vec![Tie { parent: first, run_anyway: false }];
+            plan.tasks.push(Planned { ms, ..parent.clone() });
+            if !together {
+                plan.order(pair % 2, 0, 0, first, true);
+            }
+            let next = if together { first } else { plan.tasks.len() };
+            plan.tasks.push(Planned { parents, fails: 0, ms: 0, ..parent.clone() });
+            plan.order(pair % 2, 0, 0, next, true);
+        }
+        plan
+    }
+}
 
 type Variables = fn(&str) -> Vec<(String, String)>;
 
@@ -103,7 +135,11 @@ fn cases() -> Vec<Case> {
 
 fn run(case: &Case, variables: Variables) -> Vec<Violation> {
     let (plan, steps) = (case.plan.clone(), case.steps.clone());
-    judge(&Run { seed: 1, plan, steps, variables, pauses: false, settle: Duration::from_secs(25) })
+    let folder = folder();
+    let run = Run { seed: 1, plan, steps, variables, pauses: false, quiet: true, settle: Duration::from_secs(25) };
+    let found = judge(&run, &folder);
+    std::fs::remove_dir_all(folder).unwrap();
+    found
 }
 
 #[test]

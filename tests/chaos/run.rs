@@ -31,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) variables: fn(&str) -> Vec<(String, String)>,
     /// Pause and resume a queue meanwhile.
     pub(crate) pauses: bool,
+    /// Says nothing of what goes on.
+    pub(crate) quiet: bool,
     /// How long everything may take once the nemesis has let go.
     pub(crate) settle: Duration,
 }
@@ -76,7 +78,7 @@ impl Run {
                 .collect();
             let pauser = self.pauses.then(|| scope.spawn(|| client::pause_and_resume(nodes, self.seed, &over)));
             let mut nemesis = Nemesis { nodes, postgres: &mut postgres, redis: &mut redis };
-            nemesis.run(&self.steps, began);
+            nemesis.run(&self.steps, began, &|what| self.say(began, what));
             nemesis.heal();
             while !clients.iter().all(|client| client.is_finished()) {
                 nodes.keep();
@@ -85,10 +87,11 @@ impl Run {
             over.store(true, Ordering::SeqCst);
             pauser.map(|pauser| pauser.join().unwrap()).unwrap_or_default()
         });
-        eprintln!("{:>6} ms  all is submitted and healed", began.elapsed().as_millis());
+        self.say(began, "all is submitted and healed");
         let mut history = History { plan: plan.tasks.clone(), bounds: bounds(), pauses, ..History::default() };
-        settle(nodes, &mut postgres.connect(), deadline.max(Instant::now() + self.settle));
-        eprintln!("{:>6} ms  settled", began.elapsed().as_millis());
+        let say = |what: &str| self.say(began, what);
+        settle(nodes, &mut postgres.connect(), deadline.max(Instant::now() + self.settle), &say);
+        self.say(began, "all is over");
         history.store = store::read(&mut postgres.connect());
         history.results = results(nodes, &history);
         (history.harms, history.exits) = (nodes.harms(), nodes.exits());
@@ -97,10 +100,16 @@ impl Run {
         history.cancels = cancels.into_inner().unwrap();
         history
     }
+
+    fn say(&self, began: Instant, what: &str) {
+        if !self.quiet {
+            eprintln!("{:>6} ms  {what}", began.elapsed().as_millis());
+        }
+    }
 }
 
 /// Waits until every task is over. What was not by then the checker will find.
-fn settle(nodes: &Nodes, store: &mut PgConnection, deadline: Instant) {
+fn settle(nodes: &Nodes, store: &mut PgConnection, deadline: Instant, say: &dyn Fn(&str)) {
     #[derive(diesel::QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -117,7 +126,7 @@ fn settle(nodes: &Nodes, store: &mut PgConnection, deadline: Instant) {
             return;
         }
         if said.elapsed() > Duration::from_secs(10) {
-            eprintln!("           {} tasks are not over yet", left.n);
+            say(&format!("{} tasks are not over yet", left.n));
             said = Instant::now();
         }
         std::thread::sleep(Duration::from_millis(200));
