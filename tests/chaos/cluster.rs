@@ -46,6 +46,13 @@ struct Life {
     tried: Option<Instant>,
 }
 
+/// What became of a process that has ended although it was wanted.
+#[derive(Default)]
+struct Ended {
+    harm: Option<Harm>,
+    exit: Option<Exit>,
+}
+
 pub(crate) struct Nodes {
     pub(crate) all: Vec<Node>,
     harms: Mutex<Vec<Harm>>,
@@ -105,7 +112,9 @@ impl Nodes {
     /// Starts what should be up and is not. Called again and again.
     pub(crate) fn keep(&self) {
         for node in &self.all {
-            self.exits.lock().unwrap().extend(node.keep());
+            let Ended { harm, exit } = node.keep();
+            self.harms.lock().unwrap().extend(harm);
+            self.exits.lock().unwrap().extend(exit);
         }
     }
 
@@ -158,28 +167,27 @@ impl Node {
         *life = Life { child: Some(child), wanted: true, tried: Some(Instant::now()), ..Life::default() };
     }
 
-    fn keep(&self) -> Option<Exit> {
-        let mut life = self.life.lock().unwrap();
+    fn keep(&self) -> Ended {
+        let (mut life, mut ended) = (self.life.lock().unwrap(), Ended::default());
         if !life.wanted {
-            return None;
+            return ended;
         }
-        let mut exit = None;
         if let Some(child) = &mut life.child {
-            let status = child.try_wait().unwrap()?;
+            let Some(status) = child.try_wait().unwrap() else { return ended };
             let pid = child.id();
             // That of a life that was cut off or stopped was caused; one that never got up may have found its store away.
-            exit = (!life.harmed && self.address().is_some()).then(|| Exit {
-                node: self.name.into(),
-                pid,
-                code: status.to_string(),
-                log: self.last_words(),
-            });
+            if self.address().is_none() {
+                ended.harm = Some(Harm { node: self.name.into(), pid, what: "did not get up".into(), at: now() });
+            } else if !life.harmed {
+                let (node, code, log) = (self.name.into(), status.to_string(), self.last_words());
+                ended.exit = Some(Exit { node, pid, code, log });
+            }
             life.child = None;
         }
         if life.tried.is_none_or(|at| at.elapsed() > Duration::from_millis(400)) {
             self.spawn(&mut life);
         }
-        exit
+        ended
     }
 
     fn last_words(&self) -> String {

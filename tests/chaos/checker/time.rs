@@ -18,8 +18,10 @@ pub(super) fn check(look: &mut Look<'_>) {
     }
     for pause in &history.pauses {
         for (task, queue, at) in look.grants() {
-            // The time of a grant is cut to whole milliseconds.
-            if queue == pause.queue && at * 1_000 > pause.from && (at + 1) * 1_000 < pause.until {
+            // The time of a grant is that at which its transaction began: it was surely granted before the resume if it has
+            // also started by then.
+            let started = look.executions(task).iter().any(|run| (at * 1_000..pause.until).contains(&run.start.at));
+            if queue == pause.queue && at * 1_000 > pause.from && started {
                 look.broken(15, "started while its queue was paused", task, &format!("granted at {at}, {pause:?}"));
             }
         }
