@@ -161,6 +161,6 @@ fn planted_bugs_are_caught_and_named() {
             wrong += &format!("without {}:\n{}", case.bug, checker::report(&without));
         }
     }
-    println!("{table}");
+    eprintln!("{table}");
     assert!(wrong.is_empty(), "{wrong}");
 }

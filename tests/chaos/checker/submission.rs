@@ -106,10 +106,13 @@ fn only_what_was_sent(look: &mut Look<'_>) {
     }
 }
 
+/// From, until, of this task.
+type Span = (Micros, Micros, Uuid);
+
 /// A task with a key is live for sure from its acknowledgement until its end, and while it runs under a live lease.
 fn unique_keys(look: &mut Look<'_>) {
     let history = look.history;
-    let mut live: HashMap<(&str, &str), Vec<(Micros, Micros, Uuid)>> = HashMap::new();
+    let mut live: HashMap<(&str, &str), Vec<Span>> = HashMap::new();
     for task in &history.store.tasks {
         let Some(key) = task.unique_key.as_deref() else { continue };
         let spans = live.entry((&task.queue, key)).or_default();
