@@ -126,7 +126,7 @@ fn plain(random: &mut fastrand::Rng) -> Planned {
     Planned {
         queue: QUEUES[random.usize(..QUEUES.len())],
         priority: random.u8(..10),
-        ms: random.u64(..160),
+        ms: random.u64(..120),
         backoff_ms: 200,
         ..Planned::default()
     }

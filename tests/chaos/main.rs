@@ -60,7 +60,7 @@ fn promises_are_kept_whatever_goes_wrong() {
     let seeds = if is_long() { (0..5).map(|n| seed() + n).collect() } else { vec![seed()] };
     for seed in seeds {
         let tasks = number("JOBQUEUE_CHAOS_TASKS", 20_000) as usize;
-        let span = number("JOBQUEUE_CHAOS_SECONDS", 80) * 1_000;
+        let span = number("JOBQUEUE_CHAOS_SECONDS", 70) * 1_000;
         eprintln!("JOBQUEUE_CHAOS_SEED={seed}: {tasks} tasks within {} s", span / 1_000);
         let run = Run {
             seed,
