@@ -87,8 +87,9 @@ fn result_of_the_last(look: &mut Look<'_>, task: &TaskRow) {
 }
 
 fn attempts_add_up(look: &mut Look<'_>, task: &TaskRow) {
-    let rows: Vec<_> = (1..task.attempt).map(|number| look.attempts.get(&(task.id, number)).copied()).collect();
-    if rows.iter().any(Option::is_none) {
+    // The last is among them only if the task went back to its queue, and ended there.
+    let rows: Vec<_> = (1..=task.attempt).map(|number| look.attempts.get(&(task.id, number)).copied()).collect();
+    if rows.iter().rev().skip(1).any(Option::is_none) {
         return look.broken(12, "an attempt is missing", task.id, "its attempts are not numbered without a gap");
     }
     let with = |outcome: &str| rows.iter().flatten().filter(|row| row.outcome == outcome).count() as u32;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::check;
 use crate::{
     history::{
-        AttemptRow, Bounds, Cancel, CancelTold, CounterRow, DeadRow, Execution, Exit, History, Line, Micros, Moment,
-        Pause, Store, Submitted, TaskRow, TieRow, Told, WorkerRow,
+        AttemptRow, Bounds, Cancel, CancelTold, CounterRow, DeadRow, Execution, Exit, Harm, History, Line, Micros,
+        Moment, Pause, Store, Submitted, TaskRow, TieRow, Told, WorkerRow,
     },
     load::{Planned, Tie, When},
     node::{hash, result},
@@ -142,6 +142,29 @@ fn good() -> History {
     };
     recount(&mut history);
     history
+}
+
+#[test]
+fn a_task_that_went_back_to_its_queue_may_end_there() {
+    let mut history = good();
+    history.plan[0].expires_in_ms = Some(2_000);
+    history.executions[0].end = None;
+    history.harms.push(Harm { node: "a".into(), pid: PID, what: "killed".into(), at: SECOND });
+    history.store.workers[0].state = "dead".into();
+    history.store.attempts.push(attempt(0, 1, SECOND, SECOND + 400_000, "crashed"));
+    let back = TaskRow {
+        crashes: 1,
+        expires_at: Some(2_000),
+        worker: None,
+        lease: None,
+        result: None,
+        ..row(0, 0, 2 * SECOND)
+    };
+    history.store.tasks[0] = TaskRow { status: Status::Expired, started_at: None, ..back };
+    history.store.ties[0].run_anyway = true;
+    recount(&mut history);
+    let found = check(&history);
+    assert!(found.is_empty(), "{found:?}");
 }
 
 /// The promises found broken after a change.
