@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::task::Millis;
+use crate::{planted, task::Millis};
 
 /// Tells the time of day.
 pub trait Clock: Send + Sync {
@@ -19,7 +19,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+        Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX) + planted::clock_skew()
     }
 }
 

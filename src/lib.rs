@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod engine;
 pub mod http;
 pub mod logging;
+mod planted;
 pub mod server;
 pub mod store;
 pub mod task;

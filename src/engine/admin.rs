@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Engine, notice::After};
 use crate::{
+    planted::{self, Bug},
     store::{
         Act, Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
         StoreError, StoreErrorKind, Tx,
@@ -213,7 +214,11 @@ impl Engine {
                 return Err(error);
             }
         };
-        let dead = pulses.look(now, &seen);
+        let mut dead = pulses.look(now, &seen);
+        if planted::is(Bug::WallClockReaper) {
+            let workers = blocking_read(self, |reader| reader.workers()).await?;
+            dead = planted::dead_by_wall_clock(&seen, &workers, self.clock().now());
+        }
         let mut all = Reaped::default();
         for pulse in seen.into_iter().filter(|pulse| pulse.worker != own && dead.contains(&pulse.worker)) {
             let tell = |reaped: &Reaped, after: &mut After| after.ready.extend(reaped.requeued.iter().cloned());

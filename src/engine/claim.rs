@@ -7,6 +7,7 @@ use std::{
 
 use super::{Engine, Grant, batch::Moment, inbox::Duty, notice::After};
 use crate::{
+    planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
 };
@@ -106,7 +107,7 @@ impl Engine {
         if settings.is_unlimited() && default.is_none() {
             return Ok(None);
         }
-        let state = tx.limit_state(queue)?;
+        let state = tx.limit_state(&planted::limit_of(queue, self.worker()))?;
         let running = if settings.concurrency.is_some() { tx.running(queue)? } else { 0 };
         Ok(Some(Gate::new(settings, default, state, running, now)))
     }
@@ -143,19 +144,20 @@ impl ClaimOp {
                 suspect_allowed: !engine.held().has_suspect(),
             };
             self.claimed = tx.claim(&claim, &self.entries)?;
+            planted::linger(Bug::HintBeforeCommit);
         }
         match &mut gate {
-            Some(gate) => self.count(gate, tx, moment),
+            Some(gate) => self.count(gate, engine, tx, moment),
             None => Ok(()),
         }
     }
 
     /// Takes the permits of what was granted, and finds when the next one is free.
-    fn count(&mut self, gate: &mut Gate, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
+    fn count(&mut self, gate: &mut Gate, engine: &Engine, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
         if !self.claimed.tasks.is_empty() {
             gate.take(self.claimed.tasks.iter().map(|task| task.priority));
             if let Some((state, until)) = gate.state() {
-                tx.keep_limit_state(&self.queue, state, until)?;
+                tx.keep_limit_state(&planted::limit_of(&self.queue, engine.worker()), state, until)?;
             }
             let within = gate.rule().and_then(RateLimit::start_within).and_then(|within| u64::try_from(within).ok());
             self.found.start_by = within.map(|within| moment.began + Duration::from_millis(within));
@@ -230,6 +232,9 @@ impl ClaimOp {
     }
 
     pub(super) fn failed(self, engine: &Engine, error: &StoreError) {
+        if planted::is(Bug::HintBeforeCommit) {
+            return self.committed(engine, &mut After::default());
+        }
         give_back(engine, &self.queue, self.entries.iter().chain(&self.surplus));
         (self.reply)(Err(error.clone()));
     }

@@ -106,8 +106,10 @@ pub trait Tx {
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
     /// Renews a worker; false where it is no longer held to be alive.
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
+    /// Of a worker that is held to be alive; a dead one stays dead.
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
-    /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back. `culprit` is the
+    /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back, also what one that has
+    /// stopped has left. `culprit` is the
     /// attempt that is known to have brought its worker down.
     fn reap_others(
         &mut self,
@@ -116,7 +118,7 @@ pub trait Tx {
         culprit: Option<LeaseToken>,
         now: Millis,
     ) -> Result<Reaped, StoreError>;
-    /// Declares a worker dead and takes its tasks back, unless it has beaten since.
+    /// Declares a worker dead and takes its tasks back, unless it has beaten since. One that has stopped stays so.
     fn reap(&mut self, dead: &Pulse, now: Millis) -> Result<Reaped, StoreError>;
     /// Gives back tasks of a live worker that it does not know of, as by a crash between claim and run.
     fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError>;

@@ -7,6 +7,7 @@ mod support;
 
 use std::{path::Path, time::Instant};
 
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use serde_json::{Value, json};
 use support::{Server, eventually};
 
@@ -27,6 +28,13 @@ impl Cluster {
         let own: &Path = &self.folder.path().join(name);
         std::fs::create_dir_all(own).unwrap();
         Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", &self.url)])
+    }
+
+    /// One that is soon found dead.
+    fn quick(&self, name: &str) -> Server {
+        let own = self.folder.path().join(name);
+        std::fs::create_dir_all(&own).unwrap();
+        Server::start_under(&own, &[], &[("DATABASE_URL", &self.url), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
     }
 }
 
@@ -100,4 +108,54 @@ fn what_a_killed_node_ran_runs_elsewhere() {
     for id in ids.iter().filter(|id| !held.contains(id)) {
         assert_eq!(other.until(id, |task| task["status"] == "success")["attempt"], 1);
     }
+}
+
+#[test]
+fn a_node_that_was_stopped_too_long_learns_that_it_is_dead_and_stays_so() {
+    let cluster = Cluster::new();
+    let (first, other) = (cluster.quick("a"), cluster.quick("b"));
+    first.signal("-STOP");
+    eventually("it is found dead", || workers(&other, "dead") == 1);
+    first.signal("-CONT");
+    assert_eq!(first.wait(), Some(1));
+    assert_eq!((workers(&other, "dead"), workers(&other, "alive")), (1, 1));
+}
+
+/// A connection of the test's own, in the midst of a transaction that holds what `sql` finds.
+fn holding(cluster: &Cluster, sql: &str) -> PgConnection {
+    let mut connection = PgConnection::establish(&cluster.url).unwrap();
+    connection.batch_execute("BEGIN").unwrap();
+    sql_query(sql).execute(&mut connection).unwrap();
+    connection
+}
+
+#[test]
+fn a_claim_that_ends_after_its_node_has_stopped_loses_no_task() {
+    let cluster = Cluster::new();
+    let first = cluster.quick("a");
+    first.finished(&first.submit(r#"{"name": "demo.echo"}"#));
+    let id = first.submit(r#"{"name": "demo.echo", "delay": "1s"}"#);
+    let mut gate = holding(&cluster, "SELECT 1 FROM queues FOR UPDATE");
+    let mut store = PgConnection::establish(&cluster.url).unwrap();
+    let mut is_so = |sql: &str| sql_query(sql).execute(&mut store).unwrap() > 0;
+    eventually("the claim waits", || is_so("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"));
+    let connections = "FROM pg_stat_activity WHERE application_name = 'jobqueue' AND datname = current_database()";
+    is_so(&format!("CREATE TABLE before AS SELECT count(*) AS n {connections}"));
+    first.signal("-TERM");
+    // All that write but the one that waits have ended: nobody is left to give its task back.
+    let ended = format!("SELECT 1 FROM before WHERE n - 3 >= (SELECT count(*) {connections})");
+    eventually("its stages have ended", || is_so(&ended));
+    gate.batch_execute("COMMIT").unwrap();
+    assert_eq!(first.wait(), Some(0));
+    let other = cluster.quick("b");
+    assert_eq!(other.finished(&id)["status"], "success");
+}
+
+#[test]
+fn a_node_that_stands_still_in_the_midst_of_a_claim_keeps_no_other_from_starting() {
+    let cluster = Cluster::new();
+    let _first = cluster.quick("a");
+    let _held = holding(&cluster, "SELECT 1 FROM workers FOR KEY SHARE");
+    let other = cluster.quick("b");
+    assert_eq!(workers(&other, "alive"), 2);
 }

@@ -59,6 +59,14 @@ fn a_flush_is_noticed_and_all_is_read_again() {
 }
 
 #[test]
+fn nothing_to_hint_at_is_no_outage() {
+    let redis = Redis::start();
+    let broker = redis.broker();
+    assert!(broker.hint(&[]).is_empty());
+    assert_eq!(broker.outage(), None);
+}
+
+#[test]
 fn a_script_cache_that_is_emptied_costs_nothing() {
     let redis = Redis::start();
     let broker = redis.broker();

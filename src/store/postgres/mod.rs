@@ -10,6 +10,13 @@ macro_rules! locked {
     };
 }
 
+/// The same, of what nobody else holds.
+macro_rules! locked_if_free {
+    ($query:expr) => {
+        diesel::QueryDsl::skip_locked(diesel::QueryDsl::for_update($query))
+    };
+}
+
 /// Equal, or both absent.
 macro_rules! same {
     ($column:expr, $value:expr) => {

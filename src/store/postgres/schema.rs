@@ -260,3 +260,4 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
+diesel::allow_tables_to_appear_in_same_query!(workers, leases);

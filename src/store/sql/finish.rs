@@ -11,12 +11,16 @@ use super::{
     tx::Writer,
 };
 use crate::{
+    planted::{self, Bug},
     store::{Cancelled, Counted, Finished, Recorded},
     task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict},
 };
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
     if let Some(status) = end(writer, item, false, now)? {
+        if planted::is(Bug::ChildrenEarly) {
+            dependencies::ended(writer, item.task.id, Status::Success, now)?;
+        }
         return Ok(Recorded::Done(status));
     }
     // Others wait for it, or the lease is no longer the task's.

@@ -13,7 +13,7 @@ use super::{
     limits, list, operations,
     records::{Payload, TaskRecord, reading, task_id, worker_id},
     relatives,
-    schema::{attempts, counters, dead_letter_queue, expiries, queues, tasks, unresolved_parents, workers},
+    schema::{attempts, counters, dead_letter_queue, expiries, leases, queues, tasks, unresolved_parents, workers},
     translate,
 };
 use crate::{
@@ -247,11 +247,10 @@ impl Reader for PooledReader {
 
     fn pulses(&self) -> Result<Vec<Pulse>, StoreError> {
         self.read(|connection| {
-            let alive = workers::table.filter(workers::state.eq_any(["alive", "draining"])).select((
-                workers::id,
-                workers::beat_seq,
-                workers::patience_ms,
-            ));
+            // One that has stopped and still holds something is waited for as long as one that lives.
+            let holders = workers::id.eq_any(leases::table.select(leases::worker_id));
+            let alive = workers::state.eq_any(["alive", "draining"]).or(holders);
+            let alive = workers::table.filter(alive).select((workers::id, workers::beat_seq, workers::patience_ms));
             let rows: Vec<(Vec<u8>, i64, i64)> = alive.load(connection)?;
             let pulse = |(id, beats, patience)| worker_id(Some(id)).map(|worker| Pulse { worker, beats, patience });
             Ok(rows.into_iter().filter_map(pulse).collect())

@@ -26,21 +26,23 @@ pub(super) fn reap_others(
     culprit: Option<LeaseToken>,
     now: Millis,
 ) -> QueryResult<Reaped> {
-    let alive = workers::table
-        .filter(workers::state.eq_any(["alive", "draining"]))
-        .order(workers::id)
-        .select((workers::id, workers::node));
-    // First the workers, so that a claim of theirs that is under way ends before their tasks are looked at.
-    let dead: Vec<(Vec<u8>, Option<String>)> = locked!(alive).load(&mut writer.connection)?;
-    let meant = |of: &Option<String>| node.is_none_or(|node| of.as_deref() == Some(node));
-    let dead: Vec<Vec<u8>> = dead.into_iter().filter(|(_, of)| meant(of)).map(|(id, _)| id).collect();
+    // Others' are not touched: one that was stopped in the midst of a claim would hold up whoever wants its row.
+    let holders = workers::id.eq_any(leases::table.select(leases::worker_id));
+    let alive = workers::state.eq_any(["alive", "draining"]).or(holders);
+    let meant = workers::table.filter(alive).order(workers::id).select((workers::id, workers::node));
+    let meant: Vec<(Vec<u8>, Option<String>)> = meant.load(&mut writer.connection)?;
+    let own = |id: &[u8]| survivor.is_some_and(|own| own.as_bytes() == id);
     let mut reaped = Reaped::default();
-    for worker in dead.iter().filter(|id| survivor.is_none_or(|own| own.as_bytes() != id.as_slice())) {
-        diesel::update(workers::table.find(uid(worker)))
-            .set(workers::state.eq("dead"))
-            .execute(&mut writer.connection)?;
-        reap(writer, worker, culprit, now, &mut reaped)?;
-        reaped.workers += 1;
+    for (worker, of) in meant {
+        if own(&worker) || node.is_some_and(|node| of.as_deref() != Some(node)) {
+            continue;
+        }
+        // First the worker, so that a claim of its that is under way ends before its tasks are looked at.
+        let state = workers::table.find(uid(&worker)).select(workers::state);
+        let state: Option<String> = locked!(state).first(&mut writer.connection).optional()?;
+        if let Some(state) = state.filter(|state| state != "dead") {
+            take_all(writer, &worker, &state, culprit, now, &mut reaped)?;
+        }
     }
     Ok(reaped)
 }
@@ -48,21 +50,42 @@ pub(super) fn reap_others(
 /// Only if it is as it was seen: one that has beaten since, or has stopped, is not dead.
 pub(super) fn reap_silent(writer: &mut Writer, dead: &Pulse, now: Millis) -> QueryResult<Reaped> {
     let row = workers::table.find(uid(dead.worker.as_bytes())).select((workers::state, workers::beat_seq));
-    let found: Option<(String, i64)> = locked!(row).first(&mut writer.connection).optional()?;
+    // One whose row is held, as by a claim in whose midst it was stopped, has its turn at a later look: to wait for it would
+    // hold up this node's own heartbeats.
+    let found: Option<(String, i64)> = locked_if_free!(row).first(&mut writer.connection).optional()?;
     let mut reaped = Reaped::default();
-    if found.is_none_or(|(state, beats)| !["alive", "draining"].contains(&&*state) || beats != dead.beats) {
-        return Ok(reaped);
+    if let Some((state, _)) = found.filter(|(state, beats)| state != "dead" && *beats == dead.beats) {
+        take_all(writer, dead.worker.as_bytes(), &state, None, now, &mut reaped)?;
     }
-    let worker = dead.worker.as_bytes();
-    diesel::update(workers::table.find(uid(worker))).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
-    reap(writer, worker, None, now, &mut reaped)?;
-    reaped.workers = 1;
     Ok(reaped)
+}
+
+/// Of one that has stopped in order there may be tasks too: a claim that was under way, outcomes that could not be recorded.
+/// That is no crash.
+fn take_all(
+    writer: &mut Writer,
+    worker: &[u8],
+    state: &str,
+    culprit: Option<LeaseToken>,
+    now: Millis,
+    reaped: &mut Reaped,
+) -> QueryResult<()> {
+    let crashed = state != "stopped";
+    let before = (reaped.requeued.len(), reaped.cancelled.len());
+    if crashed {
+        let row = workers::table.find(uid(worker));
+        diesel::update(row).set(workers::state.eq("dead")).execute(&mut writer.connection)?;
+    }
+    reap(writer, worker, crashed, culprit, now, reaped)?;
+    let took_any = before != (reaped.requeued.len(), reaped.cancelled.len());
+    reaped.workers += usize::from(crashed || took_any);
+    Ok(())
 }
 
 fn reap(
     writer: &mut Writer,
     worker: &[u8],
+    crashed: bool,
     culprit: Option<LeaseToken>,
     now: Millis,
     reaped: &mut Reaped,
@@ -86,7 +109,7 @@ fn reap(
     let any_suspect = running.iter().any(|(_, task)| suspect(task));
     for held in &running {
         let (lease, task) = held;
-        let charged = if is_named { named(held) } else { !any_suspect || suspect(task) };
+        let charged = crashed && if is_named { named(held) } else { !any_suspect || suspect(task) };
         take_back(writer, *lease, task, charged, now, reaped)?;
     }
     diesel::delete(leases::table.filter(leases::worker_id.eq(uid(worker)))).execute(&mut writer.connection)?;

@@ -291,10 +291,9 @@ impl Tx for Writer {
     }
 
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
-        // One that is held to be dead stays so.
-        let alive = workers::state.eq_any(["alive", "draining"]);
-        let row = workers::table.find(uid(worker.as_bytes())).filter(alive);
-        let change = diesel::update(row).set(workers::state.eq(state));
+        // One that was declared dead stays so: its tasks are elsewhere.
+        let alive = workers::table.find(uid(worker.as_bytes())).filter(workers::state.eq_any(["alive", "draining"]));
+        let change = diesel::update(alive).set(workers::state.eq(state));
         let done = change.execute(&mut self.connection).map(|_| ());
         self.told(done)
     }

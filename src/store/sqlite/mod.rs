@@ -7,6 +7,13 @@ macro_rules! locked {
     };
 }
 
+/// Nobody else can hold it.
+macro_rules! locked_if_free {
+    ($query:expr) => {
+        $query
+    };
+}
+
 /// Equal, or both absent.
 macro_rules! same {
     ($column:expr, $value:expr) => {
