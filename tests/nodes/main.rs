@@ -4,8 +4,16 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod told;
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_types::Text,
+};
 
 use serde_json::{Value, json};
 use support::{Server, eventually};
@@ -24,10 +32,49 @@ impl Cluster {
     }
 
     fn node(&self, name: &str, slots: &str) -> Server {
+        self.node_at(name, slots, &self.url)
+    }
+
+    /// A node that names the database in another way.
+    fn node_at(&self, name: &str, slots: &str, url: &str) -> Server {
         let own: &Path = &self.folder.path().join(name);
         std::fs::create_dir_all(own).unwrap();
-        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", &self.url)])
+        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", url)])
     }
+
+    /// A client of the database besides the nodes.
+    fn database(&self) -> PgConnection {
+        PgConnection::establish(&self.url).unwrap()
+    }
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// What a query answers in its only column, `line`.
+fn lines(database: &mut PgConnection, query: &str) -> Vec<String> {
+    let rows: Vec<Line> = diesel::sql_query(query).load(database).unwrap_or_else(|error| panic!("{query}: {error}"));
+    rows.into_iter().map(|row| row.line).collect()
+}
+
+fn run(database: &mut PgConnection, statements: &str) {
+    database.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// It becomes so sooner than anybody who only looks now and then would notice.
+fn within_a_second(what: &str, is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    eventually(what, is_so);
+    assert!(began.elapsed() < Duration::from_secs(1), "{what}: only after {:?}", began.elapsed());
+}
+
+/// Keeps the only slot of a node busy, so that others must run what it is given.
+fn occupy(node: &Server) {
+    let id = node.submit(r#"{"name": "demo.sleep", "args": [3600], "queue": "occupied"}"#);
+    node.until(&id, |task| task["status"] == "running");
 }
 
 fn workers(server: &Server, state: &str) -> usize {

@@ -27,6 +27,7 @@ mod errors;
 mod finish_batch;
 mod id;
 mod insert;
+mod line;
 mod own;
 mod pool;
 mod rollup;
@@ -87,6 +88,7 @@ use entrance::entrance;
 use errors::translate;
 use finish_batch::finish_all;
 use id::Id;
+pub use line::Line;
 use own::MarkCancelled;
 
 /// What the shared modules in `store/sql` know this store as.
@@ -125,6 +127,11 @@ impl PostgresStore {
     /// A connection that writes. There may be any number.
     pub fn session(&self) -> Result<Box<dyn Session>, StoreError> {
         Ok(Box::new(session::PostgresSession::new(self.address.clone())?))
+    }
+
+    /// A connection that hears what other nodes tell; an error says which server, and why.
+    pub fn line(&self) -> Result<Line, String> {
+        Line::open(&self.address)
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
