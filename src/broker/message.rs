@@ -29,10 +29,7 @@ struct Message {
 enum Body {
     Wake(Vec<Arc<str>>),
     Submitted(Vec<Arc<str>>),
-    Cancel {
-        ids: Vec<TaskId>,
-        at_once: bool,
-    },
+    Cancel { ids: Vec<TaskId>, at_once: bool },
     Queues(Vec<Arc<str>>),
     Keys,
     Events(Events),

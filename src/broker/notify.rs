@@ -178,7 +178,9 @@ impl Shared {
             message::Heard::Malformed => {
                 if self.malformed.fetch_add(1, Ordering::Relaxed) == 0 {
                     let store = &self.store;
-                    log::warn!("A message on the nodes' channel of {store} was not understood; more of them are ignored");
+                    log::warn!(
+                        "A message on the nodes' channel of {store} was not understood; more of them are ignored"
+                    );
                 }
             }
         }

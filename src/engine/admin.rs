@@ -51,6 +51,11 @@ where
     }
 }
 
+fn closed() -> StoreError {
+    let store: Arc<str> = "this server".into();
+    StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
+}
+
 impl Engine {
     pub(super) async fn admin<T: Send + 'static>(
         &self,
@@ -58,10 +63,6 @@ impl Engine {
         after: impl FnOnce(&T, &mut After) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let closed = || {
-            let store: Arc<str> = "this server".into();
-            StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
-        };
         let op = Box::new(Admin { run, after, done: None, reply });
         self.0.inbox.admin(op).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -164,8 +165,11 @@ impl Engine {
 
     /// Renews this node; false where the store holds it to be dead.
     pub async fn beat(&self) -> Result<bool, StoreError> {
-        let worker = self.worker();
-        self.admin(move |tx, now| tx.beat(worker, now), |_, _| {}).await
+        let (worker, (reply, answer)) = (self.worker(), oneshot::channel());
+        let run = move |tx: &mut dyn Tx, now| tx.beat(worker, now);
+        let op = Box::new(Admin { run, after: |_: &bool, _: &mut After| {}, done: None, reply });
+        self.0.inbox.beat(op).map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
     pub async fn set_worker_state(&self, state: &'static str) -> Result<(), StoreError> {

@@ -30,11 +30,12 @@ pub(super) enum Duty {
     Claims,
     Finishes,
     Admins,
+    Beats,
 }
 
 impl Duty {
     /// Of several stages.
-    pub(super) const EACH: [Self; 4] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins];
+    pub(super) const EACH: [Self; 5] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins, Self::Beats];
 
     fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
@@ -58,6 +59,8 @@ struct Waiting {
     claims: Vec<ClaimOp>,
     submits: VecDeque<SubmitOp>,
     admins: Vec<Box<dyn AdminOp>>,
+    /// At most one: the heartbeat.
+    beats: Vec<Box<dyn AdminOp>>,
     closed: bool,
 }
 
@@ -109,6 +112,11 @@ impl Inbox {
         self.put(op, |waiting, op| waiting.admins.push(op))
     }
 
+    /// The heartbeat: where there are several stages, nothing else goes the same way.
+    pub(super) fn beat(&self, op: Box<dyn AdminOp>) -> Result<(), Box<dyn AdminOp>> {
+        self.put(op, |waiting, op| waiting.beats.push(op))
+    }
+
     pub(super) fn close(&self) {
         self.waiting().closed = true;
         self.filled.notify_all();
@@ -150,6 +158,9 @@ impl Waiting {
         }
         if duty.takes(Duty::Admins) {
             batch.admins = std::mem::take(&mut self.admins);
+        }
+        if duty.takes(Duty::Beats) {
+            batch.admins.append(&mut self.beats);
         }
         if !duty.takes(Duty::Submits) {
             return batch;

@@ -14,7 +14,8 @@ use crate::{
         tree,
     },
     broker::{
-        BadRedisConfig, Broker, Bus, InProcess, Line as NotifyLine, NotifyBroker, RedisBroker, RedisConfig, RedisStartError,
+        BadRedisConfig, Broker, Bus, InProcess, Line as NotifyLine, NotifyBroker, RedisBroker, RedisConfig,
+        RedisStartError,
     },
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThreads},

@@ -4,6 +4,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod sql;
 mod told;
 
 use std::{
@@ -12,7 +14,8 @@ use std::{
 };
 
 use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_types::Text,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
+    sql_types::Text,
 };
 
 use serde_json::{Value, json};
@@ -40,6 +43,12 @@ impl Cluster {
         let own: &Path = &self.folder.path().join(name);
         std::fs::create_dir_all(own).unwrap();
         Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", url)])
+    }
+
+    fn node_with(&self, name: &str, variables: &[(&str, &str)]) -> Server {
+        let own: &Path = &self.folder.path().join(name);
+        std::fs::create_dir_all(own).unwrap();
+        Server::start_under(own, &["--concurrency", "1"], &[&[("DATABASE_URL", &*self.url)], variables].concat())
     }
 
     /// A client of the database besides the nodes.

@@ -78,19 +78,14 @@ fn a_cancel_reaches_its_handler_and_a_forced_one_gives_no_grace() {
 fn settings_and_limits_are_in_force_everywhere() {
     let cluster = Cluster::new();
     let (one, other) = (cluster.node("a", "1"), cluster.node("b", "1"));
-    act(&one, "POST", "/queues", r#"{"name": "mail"}"#);
-    act(&one, "POST", "/queues/mail/pause", "");
-    for depth in 1..4 {
-        act(&one, "PUT", "/queues/mail", &format!(r#"{{"max_depth": {depth}, "max_retries": {depth}}}"#));
-        let mut accepted = Value::Null;
-        within_a_second("its defaults are known", || {
-            let (_, task) = other.call("POST", "/api/v1/tasks", r#"{"name": "demo.echo", "queue": "mail"}"#);
-            accepted = task;
-            accepted["max_retries"] == depth
-        });
-        within_a_second("it is full", || {
-            other.call("POST", "/api/v1/tasks", r#"{"name": "demo.echo", "queue": "mail"}"#).0 == 429
-        });
+    act(&one, "PUT", "/queues/mail", r#"{"paused": true}"#);
+    let submit = || other.call("POST", "/api/v1/tasks", r#"{"name": "demo.echo", "queue": "mail"}"#);
+    submit();
+    for retries in [7, 8, 9] {
+        act(&one, "PUT", "/queues/mail", &json!({"paused": true, "max_retries": retries}).to_string());
+        within_a_second("its defaults are known", || submit().1["max_retries"] == retries);
+        act(&one, "PUT", "/queues/mail", r#"{"paused": true, "max_depth": 1}"#);
+        within_a_second("it is full", || submit().0 == 429);
     }
 }
 
@@ -137,8 +132,7 @@ fn events_of_one_node_are_followed_on_another() {
     stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut events = BufReader::new(stream).lines();
     assert!(events.next().unwrap().unwrap().contains("200"));
-    act(&one, "POST", "/queues", r#"{"name": "mail"}"#);
-    act(&one, "POST", "/queues/mail/pause", "");
+    act(&one, "PUT", "/queues/mail", r#"{"paused": true}"#);
     let id = one.submit(r#"{"name": "demo.echo", "queue": "mail"}"#);
     // A second without a line is an error here.
     let came = events.map_while(Result::ok).any(|line| line.contains(&id));
@@ -161,6 +155,29 @@ fn two_schemas_of_one_database_do_not_hear_each_other() {
     let heard = "SELECT count(DISTINCT channel)::text AS line FROM (SELECT substring(query FROM 'jobqueue.[0-9]+') AS channel \
                  FROM pg_stat_activity WHERE datname = current_database()) c";
     assert_eq!(lines(&mut database, heard), ["2"]);
+}
+
+#[test]
+fn a_heartbeat_waits_for_no_other_work() {
+    let cluster = Cluster::new();
+    let node = cluster.node_with("a", &[("WORKER_HEARTBEAT_INTERVAL", "1s")]);
+    act(&node, "PUT", "/queues/mail", "{}");
+    let mut database = cluster.database();
+    let mut beats =
+        || lines(&mut database, "SELECT max(beat_seq)::text AS line FROM workers")[0].parse::<u64>().unwrap();
+    let mut holder = cluster.database();
+    run(&mut holder, "BEGIN; SELECT FROM queues WHERE name = 'mail' FOR UPDATE");
+    std::thread::scope(|scope| {
+        let change = scope.spawn(|| node.call("PUT", "/api/v1/queues/mail", r#"{"weight": 2}"#).0);
+        let waits = "SELECT count(*)::text AS line FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                     AND datname = current_database()";
+        eventually("the change waits", || lines(&mut holder, waits) == ["1"]);
+        let before = beats();
+        eventually("it beats", || beats() >= before + 2);
+        assert_eq!(lines(&mut holder, waits), ["1"], "the change waits all the time");
+        run(&mut holder, "COMMIT");
+        assert_eq!(change.join().unwrap(), 200);
+    });
 }
 
 #[test]

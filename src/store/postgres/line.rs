@@ -97,7 +97,11 @@ impl Line {
     /// Takes what the socket has; never waits.
     fn read(&mut self) -> Result<(), String> {
         // SAFETY: the connection is there.
-        if unsafe { pq::PQconsumeInput(self.pointer()) } == 1 { Ok(()) } else { Err(self.failed("the connection is lost")) }
+        if unsafe { pq::PQconsumeInput(self.pointer()) } == 1 {
+            Ok(())
+        } else {
+            Err(self.failed("the connection is lost"))
+        }
     }
 
     /// Runs statements; the first value of the last that has one.
