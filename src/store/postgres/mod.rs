@@ -22,6 +22,7 @@ macro_rules! same {
 mod statement;
 
 mod claim;
+mod dialect;
 mod entrance;
 mod errors;
 mod finish_batch;
@@ -48,6 +49,8 @@ mod expiry;
 mod finish;
 #[path = "../sql/hot.rs"]
 mod hot;
+#[path = "../sql/inspect.rs"]
+mod inspect;
 #[path = "../sql/key.rs"]
 mod key;
 #[path = "../sql/limits.rs"]
@@ -88,6 +91,7 @@ use entrance::entrance;
 use errors::translate;
 use finish_batch::finish_all;
 use id::Id;
+pub use inspect::Inspector;
 pub use line::Line;
 use own::MarkCancelled;
 
@@ -178,6 +182,12 @@ impl PostgresStore {
     fn migration(&self, error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
         StoreError::new(StoreErrorKind::Schema, self.name(), format!("migration failed: {error}"))
     }
+}
+
+/// For looking at the invariants; nothing is created or changed.
+pub fn inspector(url: &str) -> Result<Inspector, StoreError> {
+    let address = pool::Address::new(url);
+    Ok(Inspector::new(address.connect_patiently()?, address.name))
 }
 
 /// Makes a database on the same server, for measuring; its address.
