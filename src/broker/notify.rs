@@ -36,7 +36,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 const QUIET: Duration = Duration::from_secs(1);
 
 const MEANWHILE: &str = "this node looks for what other nodes have done by itself: their tasks may start up to 2 s later, \
-                         cancels take up to 1 s, changed settings and keys up to 2 s";
+                         their cancels take up to 1 s, and what they set for a queue is its default and bound for \
+                         submissions here only when the line is back";
 
 /// A connection that hears what is sent on the nodes' channel, and sends.
 pub trait Line: Send {

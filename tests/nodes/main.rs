@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../redis/server.rs"]
+#[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
+mod redis_server;
 mod sql;
 mod told;
 

@@ -45,6 +45,23 @@ fn committed_it_runs_at_once_and_rolled_back_it_never_was() {
 }
 
 #[test]
+fn it_is_heard_beside_redis_too() {
+    let (cluster, redis) = (Cluster::new(), crate::redis_server::Redis::start());
+    let node = cluster.node_with("a", &[("REDIS_URL", &redis.url())]);
+    let mut database = cluster.database();
+    // The shared head knows of all there is, and sleeps.
+    let id = node.submit(r#"{"name": "demo.add", "args": [1]}"#);
+    node.finished(&id);
+    for n in 0..5 {
+        let id = submit(&mut database, &format!("'demo.add', '[{n}, 1]', priority => '{n}'"));
+        within_a_second("it has run", || node.task(&id)["status"] == "success");
+    }
+    let id = submit(&mut database, "'demo.add', '[1]', delay => '300 milliseconds'");
+    within_a_second("what waits for its time has run", || node.task(&id)["status"] == "success");
+    assert_eq!(node.get("/health")["broker"], json!({"kind": "redis", "status": "ok"}));
+}
+
+#[test]
 fn a_thousand_in_one_transaction_all_run() {
     let cluster = Cluster::new();
     let (one, other) = (cluster.node("a", "4"), cluster.node("b", "4"));

@@ -362,7 +362,8 @@ BEGIN
     SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
     IF NOT FOUND THEN
         IF (SELECT count(*) FROM queues) >= 10000 THEN
-            RAISE configuration_limit_exceeded USING MESSAGE = 'jobqueue_submit: there are 10000 queues already, the most that are kept';
+            RAISE configuration_limit_exceeded
+                USING MESSAGE = 'jobqueue_submit: there are 10000 queues already, the most that are kept';
         END IF;
         INSERT INTO queues (name, created_at) VALUES (p_queue, at) ON CONFLICT (name) DO NOTHING;
         SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
