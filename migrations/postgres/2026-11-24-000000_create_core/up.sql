@@ -237,8 +237,12 @@ CREATE INDEX audit_log_target ON audit_log (target, seq);
 
 -- What keeps a JSON value from being accepted, as `task/json.rs` has it; NULL: nothing. (NUL and halves of surrogate pairs no
 -- jsonb contains.) A look at the text tells of most values that neither is too deep nor has too large a number.
-CREATE FUNCTION jobqueue_json_fault(part JSONB) RETURNS TEXT LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN length(part::text) - length(translate(part::text, '[{', '')) > 64 OR part::text ~ '[0-9.]{250}' THEN (
+CREATE FUNCTION jobqueue_json_fault(part JSONB) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF length(part::text) - length(translate(part::text, '[{', '')) <= 64 AND part::text !~ '[0-9.]{250}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
         WITH RECURSIVE walk (value, depth) AS (
             SELECT part, 1
             UNION ALL
@@ -254,7 +258,8 @@ CREATE FUNCTION jobqueue_json_fault(part JSONB) RETURNS TEXT LANGUAGE sql IMMUTA
                 OR abs((value #>> '{}')::numeric) > 1.7976931348623157e308))
                 THEN 'contains a number longer than 400 characters or beyond the range of a 64-bit float'
         END FROM walk
-    ) END
+    );
+END
 $$;
 
 -- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
@@ -281,24 +286,27 @@ CREATE FUNCTION jobqueue_submit(
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
-    p_queue    TEXT := coalesce(jobqueue_submit.queue, 'default');
-    p_args     JSONB := coalesce(jobqueue_submit.args, '[]');
-    p_kwargs   JSONB := coalesce(jobqueue_submit.kwargs, '{}');
-    p_key      TEXT := jobqueue_submit.unique_key;
-    p_conflict TEXT := coalesce(jobqueue_submit.unique_conflict, 'return');
-    at         BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000);
-    micros     BIGINT := extract(microseconds FROM clock_timestamp());
-    level      INTEGER;
-    starts_at  BIGINT;
-    over_at    BIGINT;
-    settings   JSON;
-    retries    INTEGER := jobqueue_submit.max_retries;
-    limit_ms   BIGINT;
-    task       UUID;
-    state      INTEGER;
+    p_queue      TEXT := coalesce(jobqueue_submit.queue, 'default');
+    p_args       JSONB := coalesce(jobqueue_submit.args, '[]');
+    p_kwargs     JSONB := coalesce(jobqueue_submit.kwargs, '{}');
+    args_fault   TEXT := jobqueue_json_fault(p_args);
+    kwargs_fault TEXT := jobqueue_json_fault(p_kwargs);
+    meta_fault   TEXT := jobqueue_json_fault(jobqueue_submit.meta);
+    p_key        TEXT := jobqueue_submit.unique_key;
+    p_conflict   TEXT := coalesce(jobqueue_submit.unique_conflict, 'return');
+    micros       BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000000);
+    at           BIGINT := micros / 1000;
+    level        INTEGER;
+    starts_at    BIGINT;
+    over_at      BIGINT;
+    settings     JSON;
+    retries      INTEGER := jobqueue_submit.max_retries;
+    limit_ms     BIGINT;
+    task         UUID;
+    state        INTEGER;
     -- The argument at fault, and what it must be.
-    argument   TEXT;
-    must       TEXT;
+    argument     TEXT;
+    must         TEXT;
 BEGIN
     SELECT f.argument, f.must INTO argument, must FROM (VALUES
         ('name', jobqueue_submit.name IS NULL OR jobqueue_submit.name COLLATE "C" !~ '^[A-Za-z0-9._:/-]{1,128}$',
@@ -313,9 +321,9 @@ BEGIN
         ('meta', jsonb_typeof(jobqueue_submit.meta) <> 'object', 'must be a JSON object'),
         ('args', octet_length(p_args::text) + octet_length(p_kwargs::text)
             + coalesce(octet_length(jobqueue_submit.meta::text), 0) > 1048576, 'has at most 1 MiB together with kwargs and meta'),
-        ('args', jobqueue_json_fault(p_args) IS NOT NULL, jobqueue_json_fault(p_args)),
-        ('kwargs', jobqueue_json_fault(p_kwargs) IS NOT NULL, jobqueue_json_fault(p_kwargs)),
-        ('meta', jobqueue_json_fault(jobqueue_submit.meta) IS NOT NULL, jobqueue_json_fault(jobqueue_submit.meta)),
+        ('args', args_fault IS NOT NULL, args_fault),
+        ('kwargs', kwargs_fault IS NOT NULL, kwargs_fault),
+        ('meta', meta_fault IS NOT NULL, meta_fault),
         ('max_retries', retries NOT BETWEEN 0 AND 1000, 'must be a number from 0 to 1000'),
         ('timeout', jobqueue_submit.timeout NOT BETWEEN interval '0' AND interval '30 days',
             'must be at most 30 days, or 0 for no limit'),
@@ -368,8 +376,9 @@ BEGIN
         INSERT INTO queues (name, created_at) VALUES (p_queue, at) ON CONFLICT (name) DO NOTHING;
         SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
     END IF;
-    IF (SELECT coalesce(sum(c.n), 0) FROM counters c WHERE c.queue = p_queue AND c.kind IN (0, 1, 2, 4))
-        >= (settings ->> 'max_depth')::bigint
+    -- Counted only where there is a bound: each task of this transaction is two more rows to count.
+    IF settings -> 'max_depth' IS NOT NULL AND (settings ->> 'max_depth')::bigint
+        <= (SELECT coalesce(sum(c.n), 0) FROM counters c WHERE c.queue = p_queue AND c.kind IN (0, 1, 2, 4))
     THEN
         RAISE configuration_limit_exceeded
             USING MESSAGE = format('jobqueue_submit: as many tasks wait in queue "%s" as it may hold (max_depth)', p_queue);
