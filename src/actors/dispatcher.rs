@@ -53,8 +53,8 @@ struct OpenQueue {
     address: Ref<QueueActor>,
     weight: f64,
     pass: f64,
-    /// How often it was given slots and has not answered yet.
-    filling: usize,
+    /// It has slots in hand and has not answered yet.
+    filling: bool,
 }
 
 /// Holds nothing that cannot be asked for again: who has slots and what is open.
@@ -90,9 +90,8 @@ impl Dispatcher {
 
     /// How many of `slots` each queue that can take some is given.
     fn shares(&mut self, slots: usize) -> Vec<(Arc<str>, usize)> {
-        let at_once = self.node.engine.claims_at_once();
         let mut shares: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let mut takers: Vec<_> = self.open.iter_mut().filter(|(_, queue)| queue.filling < at_once).collect();
+        let mut takers: Vec<_> = self.open.iter_mut().filter(|(_, queue)| !queue.filling).collect();
         if let [(name, only)] = takers.as_mut_slice() {
             let given = slots.min(self.most_at_once);
             only.pass += given as f64 / only.weight;
@@ -110,7 +109,7 @@ impl Dispatcher {
     fn dispatch(&mut self) {
         for (name, share) in self.shares(self.idle.len()) {
             let Some(queue) = self.open.get_mut(&name) else { continue };
-            queue.filling += 1;
+            queue.filling = true;
             let mut slots = Vec::with_capacity(share);
             while slots.len() < share {
                 match self.idle.pop_first() {
@@ -164,7 +163,7 @@ impl Handler<Open> for Dispatcher {
         let lowest = self.open.values().map(|queue| queue.pass).min_by(f64::total_cmp).unwrap_or(0.0);
         let weight = f64::from(weight.max(1));
         let pass = self.open.get(&queue).map_or(lowest, |open| open.pass);
-        self.open.insert(queue, OpenQueue { address, weight, pass, filling: 0 });
+        self.open.insert(queue, OpenQueue { address, weight, pass, filling: false });
         self.dispatch_soon(ctx);
     }
 }
@@ -174,7 +173,7 @@ impl Handler<Filled> for Dispatcher {
 
     fn handle(&mut self, Filled { queue, unused, open, weight }: Filled, ctx: &mut Self::Context) {
         if let Some(entry) = self.open.get_mut(&queue) {
-            entry.filling = entry.filling.saturating_sub(1);
+            entry.filling = false;
             entry.pass -= unused as f64 / entry.weight; // it was charged for all it was given
             entry.weight = f64::from(weight.max(1));
             if !open {

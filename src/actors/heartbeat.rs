@@ -1,7 +1,8 @@
 //! The heartbeat: renews this node in the store, as long as its core actors answer.
 //!
-//! On a thread of its own, so that nothing that goes on on the arbiter delays it. Embedded, the renewal goes through the
-//! stage like every other write: SQLite has one writer, and there is no other node that could take offence.
+//! On a thread of its own, so that nothing that goes on on the arbiter delays it, and where there may be other nodes with a
+//! connection of its own. Embedded, the renewal goes through the stage like every other write: SQLite has one writer, and
+//! there is no other node that could take offence.
 
 use std::{
     sync::Arc,

@@ -60,8 +60,7 @@ pub struct QueueActor {
     open: bool,
     /// Woken since the claim under way was sent: what it finds may be out of date.
     woken: bool,
-    /// Claims under way.
-    claiming: usize,
+    claiming: bool,
     /// A task of it waits for its time.
     due: bool,
     quiet_since: std::time::Instant,
@@ -70,7 +69,7 @@ pub struct QueueActor {
 impl QueueActor {
     pub fn new(node: Arc<Node>, name: Arc<str>) -> Self {
         let quiet_since = std::time::Instant::now();
-        Self { node, name, weight: 1, open: false, woken: false, claiming: 0, due: false, quiet_since }
+        Self { node, name, weight: 1, open: false, woken: false, claiming: false, due: false, quiet_since }
     }
 
     fn dispatcher(&self) -> Option<Ref<Dispatcher>> {
@@ -119,7 +118,7 @@ impl QueueActor {
 
     /// A queue that is not used gives its actor back; the next hint makes it a new one.
     fn stop_if_idle(&mut self, ctx: &mut Context<Self>) {
-        let idle = !self.open && self.claiming == 0 && !self.due && self.quiet_since.elapsed() >= IDLE;
+        let idle = !self.open && !self.claiming && !self.due && self.quiet_since.elapsed() >= IDLE;
         if idle && self.node.engine.broker().forget_if_empty(&self.name) {
             ctx.stop();
         }
@@ -165,7 +164,7 @@ impl Handler<Fill> for QueueActor {
 
     fn handle(&mut self, Fill(tickets): Fill, _: &mut Self::Context) {
         self.woken = false;
-        self.claiming += 1;
+        self.claiming = true;
         self.quiet_since = std::time::Instant::now();
         let (want, address) = (tickets.len(), self.own_address());
         let claimed = move |reply: Result<ClaimReply, StoreError>| {
@@ -194,16 +193,10 @@ impl Handler<Claimed> for QueueActor {
     type Result = ();
 
     fn handle(&mut self, Claimed { unused, outcome }: Claimed, _: &mut Self::Context) {
-        self.claiming = self.claiming.saturating_sub(1);
-        let was_open = std::mem::replace(&mut self.open, false);
+        self.claiming = false;
         self.open = self.after_claim(outcome);
         if let Some(dispatcher) = self.dispatcher() {
             dispatcher.do_send(Filled { queue: self.name.clone(), unused, open: self.open, weight: self.weight });
-        }
-        // Another claim had found it empty, and the dispatcher has forgotten it.
-        if self.open && !was_open {
-            let address = self.own_address();
-            self.announce(address);
         }
     }
 }

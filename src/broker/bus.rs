@@ -14,8 +14,10 @@ use crate::task::{Status, TaskId};
 pub enum Notice {
     /// These queues have something to offer again.
     Wake(Vec<Arc<str>>),
-    /// The handlers of these tasks are to stop, wherever they run.
-    Cancel(Vec<TaskId>),
+    /// Tasks have come into these queues, and the heads of other nodes have not been told which.
+    Submitted(Vec<Arc<str>>),
+    /// The handlers of these tasks are to stop, wherever they run; `at_once`: without a grace.
+    Cancel { ids: Vec<TaskId>, at_once: bool },
     /// What is set for these queues has changed, or they are paused or not.
     QueuesChanged(Vec<Arc<str>>),
     /// Keys of the API were made or revoked.

@@ -6,10 +6,16 @@
 pub mod bus;
 mod head;
 mod in_process;
+mod message;
+mod notify;
+mod outbox;
+mod own_heads;
+mod presence;
 mod redis;
 
 pub use bus::{Bus, BusListener, NoBus, Notice};
 pub use in_process::InProcess;
+pub use notify::{Line, NotifyBroker, OpenLine, Rouse};
 pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisGauge, RedisReading, RedisStartError};
 
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
@@ -43,6 +49,17 @@ pub trait Broker: Send + Sync {
             self.forget(queue);
         }
         is_empty
+    }
+
+    /// Tasks have come into a queue that were hinted to no head here. False where they are to be hinted now; true where the
+    /// head finds them by itself.
+    fn look_again(&self, _queue: &str) -> bool {
+        false
+    }
+
+    /// The heads are those of all nodes: a hint is for each of them.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// What an operator calls it.

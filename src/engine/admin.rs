@@ -11,7 +11,7 @@ use crate::{
         Act, Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
         StoreError, StoreErrorKind, Tx,
     },
-    task::{LeaseId, LeaseToken, Millis, Priority, Pulses, Status, TaskId},
+    task::{LeaseId, LeaseToken, Millis, Priority, Pulses, Ready, Status, TaskId},
 };
 
 /// An operation of the store's that is no submit, claim or finish.
@@ -52,6 +52,11 @@ where
     }
 }
 
+fn closed() -> StoreError {
+    let store: Arc<str> = "this server".into();
+    StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
+}
+
 impl Engine {
     pub(super) async fn admin<T: Send + 'static>(
         &self,
@@ -59,10 +64,6 @@ impl Engine {
         after: impl FnOnce(&T, &mut After) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let closed = || {
-            let store: Arc<str> = "this server".into();
-            StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
-        };
         let op = Box::new(Admin { run, after, done: None, reply });
         self.0.inbox.admin(op).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -165,8 +166,11 @@ impl Engine {
 
     /// Renews this node; false where the store holds it to be dead.
     pub async fn beat(&self) -> Result<bool, StoreError> {
-        let worker = self.worker();
-        self.admin(move |tx, now| tx.beat(worker, now), |_, _| {}).await
+        let (worker, (reply, answer)) = (self.worker(), oneshot::channel());
+        let run = move |tx: &mut dyn Tx, now| tx.beat(worker, now);
+        let op = Box::new(Admin { run, after: |_: &bool, _: &mut After| {}, done: None, reply });
+        self.0.inbox.beat(op).map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
     pub async fn set_worker_state(&self, state: &'static str) -> Result<(), StoreError> {
@@ -253,20 +257,22 @@ impl Engine {
     /// Repairs lost hints of a queue: what the store has ready at the front of each lane is told to the broker again. The
     /// queue is then woken whether the broker thinks it asleep or not: its actor may have died in the midst of a claim.
     pub async fn sweep_queue(&self, queue: &Arc<str>, rows: usize) -> Result<(), StoreError> {
-        let (engine, name, now) = (self.clone(), queue.clone(), self.clock().now());
-        let found = blocking(move || {
-            let mut ready = Vec::new();
-            for level in 0..=Priority::MAX {
-                let Some(priority) = Priority::new(level) else { continue };
-                let marks = engine.reader().ready_after(&name, priority, None, rows)?;
-                let due = marks.into_iter().filter(|mark| mark.0 <= now);
-                ready.extend(due.map(|mark| crate::task::Ready { queue: name.clone(), priority, mark }));
-            }
-            engine.wake_peers(&engine.broker().hint(&ready));
-            Ok(!ready.is_empty())
-        })
-        .await?;
-        if found {
+        let (engine, name) = (self.clone(), queue.clone());
+        let now = self.clock().now();
+        blocking(move || engine.hint_all(&name, rows, now)).await
+    }
+
+    /// The same, of what is ready by `until`; blocks.
+    pub(super) fn hint_all(&self, queue: &Arc<str>, rows: usize, until: Millis) -> Result<(), StoreError> {
+        let mut ready = Vec::new();
+        for level in 0..=Priority::MAX {
+            let Some(priority) = Priority::new(level) else { continue };
+            let marks = self.reader().ready_after(queue, priority, None, rows)?;
+            let due = marks.into_iter().filter(|mark| mark.0 <= until);
+            ready.extend(due.map(|mark| Ready { queue: queue.clone(), priority, mark }));
+        }
+        self.wake_peers(&self.broker().hint(&ready));
+        if !ready.is_empty() {
             self.wake(queue);
         }
         Ok(())

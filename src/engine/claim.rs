@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, Grant, batch::Moment, inbox::Duty, notice::After};
+use super::{Engine, Grant, batch::Moment, notice::After};
 use crate::{
     planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
@@ -82,11 +82,6 @@ impl Engine {
         if let Err(op) = self.0.inbox.claim(op) {
             (op.reply)(Ok(ClaimReply::default()));
         }
-    }
-
-    /// Claims of one queue that may be under way at once: more would only wait for each other.
-    pub fn claims_at_once(&self) -> usize {
-        if self.0.inbox.is_alone { 1 } else { Duty::CLAIM_STAGES }
     }
 
     /// A store that grants tasks but does not take outcomes: more would be owed than there are slots.

@@ -30,14 +30,12 @@ pub(super) enum Duty {
     Claims,
     Finishes,
     Admins,
+    Beats,
 }
 
 impl Duty {
-    /// Of several stages. What takes longest has two: one works while the other commits.
-    pub(super) const EACH: [Self; 6] =
-        [Self::Submits, Self::Submits, Self::Claims, Self::Claims, Self::Finishes, Self::Admins];
-    /// Claims of one queue that may be under way at once.
-    pub(super) const CLAIM_STAGES: usize = 2;
+    /// Of several stages.
+    pub(super) const EACH: [Self; 5] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins, Self::Beats];
 
     pub(super) fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
@@ -50,9 +48,9 @@ impl Duty {
 
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
-    /// By the place of a duty: only a stage whose work it is wakes.
+    /// By the place of a duty: only the stage whose work it is wakes.
     filled: [Condvar; Duty::EACH.len()],
-    pub(super) is_alone: bool,
+    is_alone: bool,
     /// One permit a row.
     pub(super) room: Arc<Semaphore>,
 }
@@ -61,10 +59,12 @@ pub(super) struct Inbox {
 struct Waiting {
     /// At most one for each task held, and what is held is bounded by the slots.
     finishes: Vec<FinishOp>,
-    /// At most one for each queue and stage.
+    /// At most one for each queue.
     claims: Vec<ClaimOp>,
     submits: VecDeque<SubmitOp>,
     admins: Vec<Box<dyn AdminOp>>,
+    /// At most one: the heartbeat.
+    beats: Vec<Box<dyn AdminOp>>,
     closed: bool,
 }
 
@@ -117,6 +117,11 @@ impl Inbox {
         self.put(Duty::Admins, op, |waiting, op| waiting.admins.push(op))
     }
 
+    /// The heartbeat: where there are several stages, nothing else goes the same way.
+    pub(super) fn beat(&self, op: Box<dyn AdminOp>) -> Result<(), Box<dyn AdminOp>> {
+        self.put(Duty::Beats, op, |waiting, op| waiting.beats.push(op))
+    }
+
     pub(super) fn close(&self) {
         self.waiting().closed = true;
         self.filled.iter().for_each(Condvar::notify_all);
@@ -155,6 +160,9 @@ impl Waiting {
         }
         if duty.takes(Duty::Admins) {
             batch.admins = std::mem::take(&mut self.admins);
+        }
+        if duty.takes(Duty::Beats) {
+            batch.admins.append(&mut self.beats);
         }
         if !duty.takes(Duty::Submits) {
             return batch;

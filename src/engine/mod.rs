@@ -120,8 +120,8 @@ impl StageThreads {
 }
 
 impl Engine {
-    /// Starts the engine: with one session a stage thread for everything, with four one each for submissions, claims,
-    /// outcomes and the rest.
+    /// Starts the engine: with one session a stage thread for everything, with five one each for submissions, claims,
+    /// outcomes, the rest and the heartbeat.
     pub fn start(
         mut sessions: Vec<Box<dyn Session>>,
         reader: Arc<dyn Reader>,

@@ -1,13 +1,20 @@
 //! What this node tells the other nodes and hears from them. Nothing here decides anything: a cancel is in the store before
 //! it is told, and what is heard makes this node look again, never act on what it was told.
 
-use std::sync::{Arc, Weak};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+};
 
 use super::{Engine, Inner, notice::Changes};
 use crate::{
     broker::{Bus, BusListener, Notice, bus::Events},
-    task::{QueueSettings, TaskId},
+    task::{Millis, QueueSettings, Ready, TaskId},
 };
+
+/// Tasks of a lane that are hinted at where it is not known which are new: more than a head keeps, so that one with all of
+/// them knows that there may be others.
+const FRONT: usize = 1_025;
 
 /// Weak, or bus and engine would keep each other.
 struct Ear(Weak<Inner>);
@@ -27,6 +34,11 @@ impl Engine {
             log::warn!("The engine has a bus already; the second one is ignored");
             return;
         }
+        self.hear(&**bus);
+    }
+
+    /// Hears what is told on a bus besides the one it has joined.
+    pub fn hear(&self, bus: &dyn Bus) {
         bus.listen(Arc::new(Ear(Arc::downgrade(&self.0))));
     }
 
@@ -41,9 +53,25 @@ impl Engine {
         }
     }
 
-    /// Wakes queues on the other nodes. Whoever uses up the broker's wake must do so: it is for all who wait.
+    /// Hints at tasks, and sees to it that the other nodes learn of them; the queues that are to be woken here.
+    pub(super) fn hint(&self, ready: &[Ready]) -> Vec<Arc<str>> {
+        if ready.is_empty() {
+            return Vec::new();
+        }
+        let woken = self.broker().hint(ready);
+        if self.broker().is_shared() {
+            self.wake_peers(&woken);
+        } else if self.has_peers() {
+            // Whether somebody has slept here says nothing of those elsewhere.
+            let queues: BTreeSet<&Arc<str>> = ready.iter().map(|ready| &ready.queue).collect();
+            self.tell_peers(Notice::Submitted(queues.into_iter().cloned().collect()));
+        }
+        woken
+    }
+
+    /// Wakes queues on the other nodes. Whoever uses up a shared broker's wake must do so: it is for all who wait.
     pub(super) fn wake_peers(&self, queues: &[Arc<str>]) {
-        if self.has_peers() && !queues.is_empty() {
+        if self.broker().is_shared() && self.has_peers() && !queues.is_empty() {
             self.tell_peers(Notice::Wake(queues.to_vec()));
         }
     }
@@ -51,7 +79,7 @@ impl Engine {
     /// Asks the handler of a running task to stop, here or wherever it runs. Should nobody hear, the store still knows.
     pub(super) fn stop_handler(&self, id: TaskId, at_once: bool) {
         if !self.held().cancel(id, at_once) {
-            self.tell_peers(Notice::Cancel(vec![id]));
+            self.tell_peers(Notice::Cancel { ids: vec![id], at_once });
         }
     }
 
@@ -68,9 +96,10 @@ impl Engine {
     fn heard(&self, notice: Notice) {
         match notice {
             Notice::Wake(queues) => queues.iter().for_each(|queue| self.wake(queue)),
-            Notice::Cancel(ids) => {
+            Notice::Submitted(queues) => queues.iter().for_each(|queue| self.look_for_tasks(queue)),
+            Notice::Cancel { ids, at_once } => {
                 for id in ids {
-                    self.held().cancel(id, false);
+                    self.held().cancel(id, at_once);
                 }
             }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
@@ -91,6 +120,19 @@ impl Engine {
             Ok(None) => self.0.settings_of.set(queue, QueueSettings::default()),
             Err(error) => log::debug!("A queue's settings could not be read again: {error}"),
         }
+        self.queue_changed(queue);
+    }
+
+    fn look_for_tasks(&self, queue: &Arc<str>) {
+        if self.broker().look_again(queue) {
+            self.wake(queue);
+        } else if let Err(error) = self.hint_all(queue, FRONT, Millis::MAX) {
+            log::debug!("The tasks that have come into a queue could not be read: {error}");
+        }
+        self.queue_changed(queue);
+    }
+
+    fn queue_changed(&self, queue: &Arc<str>) {
         if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
             listener.changed(Changes { queues: [queue.clone()].into(), ..Changes::default() });
         }
@@ -117,6 +159,7 @@ impl Engine {
                 for row in rows {
                     let name: Arc<str> = row.name.into();
                     self.0.settings_of.set(&name, row.settings);
+                    self.broker().look_again(&name);
                     self.wake(&name);
                 }
             }

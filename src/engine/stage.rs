@@ -217,8 +217,7 @@ impl Stage {
     /// Hints only now: a broker that hears of a task before its commit would offer what may never exist.
     fn tell(&self, after: After, ends: u64) {
         let freed = self.freed(&after, ends);
-        let woken = if after.ready.is_empty() { Vec::new() } else { self.engine.broker().hint(&after.ready) };
-        self.engine.wake_peers(&woken);
+        let woken = self.engine.hint(&after.ready);
         self.engine.0.watches.ended(&after.ended);
         if let Some(changes) = &after.changes {
             self.engine.tell_peers_of(changes, &after.ended);

@@ -1,6 +1,6 @@
 //! A node without its HTTP side: store, engine, handlers and the tree, started in order and stopped in reverse.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{os::fd::BorrowedFd, path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,10 +13,13 @@ use crate::{
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
-    broker::{BadRedisConfig, Broker, Bus, InProcess, RedisBroker, RedisConfig, RedisStartError},
+    broker::{
+        BadRedisConfig, Broker, Bus, InProcess, Line as NotifyLine, NotifyBroker, RedisBroker, RedisConfig,
+        RedisStartError,
+    },
     clock::{Clock as _, SystemClock},
     engine::{Engine, Settings, StageThreads},
-    store::{Location, Store, StoreError, WorkerInfo},
+    store::{Location, Store, StoreError, WorkerInfo, postgres},
     task::{Millis, WorkerId},
     work::{Registry, witness},
 };
@@ -32,6 +35,8 @@ pub struct Embedded {
     root: Root,
     stages: StageThreads,
     handlers: Handlers,
+    /// Hears what was submitted in SQL, where Redis carries everything else.
+    _line: Option<Arc<NotifyBroker>>,
     /// Free again when nothing of this node is left.
     _identity: Option<Identity>,
 }
@@ -94,7 +99,7 @@ impl Embedded {
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), &settings, node_id.clone());
-        let (broker, bus) = broker(redis).await?;
+        let Joint { broker, bus, line } = joint(redis, &store).await?;
         let spool = place.spool();
         let engine_settings = Settings { spool: Some(spool.clone()), ..engine_settings };
         let (engine, stages) =
@@ -120,10 +125,13 @@ impl Embedded {
         if let Some(bus) = bus {
             engine.join(&bus);
         }
+        if let Some(line) = &line {
+            engine.hear(&**line);
+        }
         for queue in engine.reader().queues()? {
             node.wake(&queue.name.into());
         }
-        Ok(Self { engine, node, worker, root, stages, handlers, _identity: identity })
+        Ok(Self { engine, node, worker, root, stages, handlers, _line: line, _identity: identity })
     }
 
     /// Resolves when the tree has ended, by [`Embedded::stop`] or by giving up.
@@ -134,7 +142,7 @@ impl Embedded {
     /// Starts nothing more and lets running tasks end within the drain, or until `at_once` resolves; what is left goes back
     /// to its queue.
     pub async fn stop(self, at_once: impl Future<Output = ()>) -> Exit {
-        let Self { engine, root, stages, handlers, _identity, .. } = self;
+        let Self { engine, root, stages, handlers, _line, _identity, .. } = self;
         if let Err(error) = engine.set_worker_state("draining").await {
             log::warn!("The store could not be told that this node drains: {error}");
         }
@@ -159,13 +167,45 @@ impl Embedded {
     }
 }
 
-/// The broker, and the way to the other nodes where there may be some.
-async fn broker(redis: Option<RedisConfig>) -> Result<(Arc<dyn Broker>, Option<Arc<dyn Bus>>), StartError> {
-    let Some(config) = redis else { return Ok((Arc::new(InProcess::default()), None)) };
+/// What a node has in common with others.
+struct Joint {
+    broker: Arc<dyn Broker>,
+    /// The way to the other nodes, where there may be some.
+    bus: Option<Arc<dyn Bus>>,
+    /// Besides it: hears only.
+    line: Option<Arc<NotifyBroker>>,
+}
+
+impl NotifyLine for postgres::Line {
+    fn hear(&mut self, rouse: BorrowedFd<'_>, patience: Duration) -> Result<Vec<String>, String> {
+        Self::hear(self, rouse, patience)
+    }
+
+    fn say(&mut self, messages: &[String]) -> Result<(), String> {
+        Self::say(self, messages)
+    }
+}
+
+async fn joint(redis: Option<RedisConfig>, store: &Store) -> Result<Joint, StartError> {
+    let notify = match store {
+        Store::Sqlite(_) => None,
+        Store::Postgres(database) => {
+            let database = database.clone();
+            let name = database.name().clone();
+            let open = move || database.line().map(|line| Box::new(line) as Box<dyn NotifyLine>);
+            Some(Arc::new(NotifyBroker::start(name, Box::new(open)).map_err(StartError::Handlers)?))
+        }
+    };
+    let Some(config) = redis else {
+        return Ok(match notify {
+            Some(notify) => Joint { broker: notify.clone(), bus: Some(notify), line: None },
+            None => Joint { broker: Arc::new(InProcess::default()), bus: None, line: None },
+        });
+    };
     // Not on the arbiter: it waits for the first answer.
     let connected = tokio::task::spawn_blocking(move || RedisBroker::connect(config)).await;
     let broker = Arc::new(connected.map_err(|error| StartError::Handlers(std::io::Error::other(error)))??);
-    Ok((broker.clone(), Some(broker)))
+    Ok(Joint { broker: broker.clone(), bus: Some(broker), line: notify })
 }
 
 /// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live

@@ -7,12 +7,12 @@ use crate::{
     bench,
     cli::{BenchOptions, BenchPart, Failure, Hooks, Migrate, ServeOptions},
     clock::{Clock as _, SystemClock},
-    config::Config,
+    config::{Config, Database},
     doctor, http, logging,
     store::{
         Act, KeyAdded, Store, StoreError,
         invariants::{Inspect as _, Inspected},
-        sqlite::ReadOnlyStore,
+        postgres, sqlite,
     },
     work::{Guard, demo},
 };
@@ -93,18 +93,18 @@ fn create_key(config: Config, body: String) -> Result<String, Failure> {
 }
 
 fn check(config: &Config) -> Result<Vec<Inspected>, Failure> {
-    let Some(path) = config.database.file() else {
-        return Err(Failure::usage("this version checks the invariants of a SQLite file only, not of PostgreSQL"));
-    };
-    if !path.exists() {
-        return Err(Failure::not_found(format!(
+    let failed = |error: StoreError| Failure::failed(error.to_string());
+    let now = SystemClock.now();
+    match &config.database {
+        Database::File(path) if !path.exists() => Err(Failure::not_found(format!(
             "there is no database at {}; name another with --database-url or DATABASE_URL",
             path.display()
-        )));
+        ))),
+        Database::File(path) => sqlite::inspector(path).and_then(|mut store| store.inspect(now)).map_err(failed),
+        Database::Server(url) => {
+            postgres::inspector(url.reveal()).and_then(|mut store| store.inspect(now)).map_err(failed)
+        }
     }
-    let failed = |error: StoreError| Failure::failed(error.to_string());
-    let mut store = ReadOnlyStore::open(path).map_err(failed)?;
-    store.inspect(SystemClock.now()).map_err(failed)
 }
 
 fn bench(options: BenchOptions) -> Result<String, Failure> {

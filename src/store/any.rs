@@ -53,9 +53,10 @@ impl Store {
     }
 
     /// The connections that a server writes with: of a file only one can write at a time, of a server one for each kind of
-    /// work (submissions and claims two each, outcomes, everything else), so that none waits for another.
+    /// work (submissions, claims, outcomes, everything else, and the heartbeat, by which others know that this node lives), so
+    /// that none waits for another.
     pub fn sessions(&self) -> Result<Vec<Box<dyn Session>>, StoreError> {
-        (0..if self.is_shared() { 6 } else { 1 }).map(|_| self.session()).collect()
+        (0..if self.is_shared() { 5 } else { 1 }).map(|_| self.session()).collect()
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {

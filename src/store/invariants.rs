@@ -6,7 +6,7 @@ use crate::task::Millis;
 
 /// Reads a store and says what does not hold, from one snapshot and without changing anything.
 pub trait Inspect {
-    /// Every invariant, in the order of [`INVARIANTS`], also those that hold.
+    /// Every invariant that this kind of store can be asked for, in the order of [`INVARIANTS`], also those that hold.
     fn inspect(&mut self, now: Millis) -> Result<Vec<Inspected>, StoreError>;
 }
 

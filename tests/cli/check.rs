@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
 use serde_json::Value;
 
 use crate::{
     run::{Ran, alone},
-    support::Server,
+    support::{Server, eventually, store},
 };
 
 /// A store in which everything has happened that can: every status but running, retries, parents, limits, keys.
@@ -57,8 +57,12 @@ fn broken(ran: &Ran) -> Vec<(String, Value)> {
 #[test]
 fn a_sound_store_is_sound_while_it_works_and_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    alone(folder.path(), &["check"]).is(3, &["there is no database", "--database-url"]);
-    assert!(!folder.path().join("data").exists(), "looking makes nothing");
+    if store::database(folder.path()).is_none() {
+        alone(folder.path(), &["check"]).is(3, &["there is no database", "--database-url"]);
+        assert!(!folder.path().join("data").exists(), "looking makes nothing");
+    } else {
+        alone(folder.path(), &["check"]).is(1, &["does not exist", "jobqueue migrate up"]);
+    }
     let server = eventful(folder.path());
     alone(folder.path(), &["check"]).is(0, &["running_held", "counters_add_up"]);
     // In the middle of work, again and again: whatever snapshot it sees is sound.
@@ -88,7 +92,7 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("claimable_has_time", "UPDATE tasks SET ready_at = NULL WHERE status = 4"),
     ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 5"),
     ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 3"),
-    ("cancel_only_running", "UPDATE tasks SET cancel_requested = 1 WHERE status = 1"),
+    ("cancel_only_running", "UPDATE tasks SET cancel_requested = TRUE WHERE status = 1"),
     ("unique_key_live", "UPDATE tasks SET unique_key = 'k2', live_key = 'k2' WHERE status = 5"),
     ("unique_key_live", "UPDATE tasks SET live_key = NULL WHERE live_key IS NOT NULL"),
     (
@@ -102,7 +106,7 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ),
     ("unmet_counts", "UPDATE tasks SET unmet = 2 WHERE status = 0"),
     ("started_after_parents", "UPDATE tasks SET unmet = 1 WHERE status = 5"),
-    ("parent_tells", "UPDATE tasks SET has_dependants = 0"),
+    ("parent_tells", "UPDATE tasks SET has_dependants = FALSE"),
     ("dependencies_exist", "DELETE FROM tasks WHERE status = 1 AND has_dependants"),
     (
         "dead_letter_is_dead",
@@ -113,7 +117,7 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("attempts_numbered", "UPDATE tasks SET attempt = attempt + 1 WHERE status = 4"),
     (
         "attempts_of_tasks",
-        "UPDATE attempts SET task_id = x'00000000000000000000000000000001' WHERE task_id = (SELECT min(task_id) FROM attempts)",
+        "UPDATE attempts SET task_id = {nobody} WHERE task_id = (SELECT task_id FROM attempts ORDER BY task_id LIMIT 1)",
     ),
     ("failures_within_retries", "UPDATE tasks SET failures = 9, attempt = 9 WHERE status = 6"),
     ("over_has_end", "UPDATE tasks SET finished_at = NULL WHERE status = 5"),
@@ -124,26 +128,54 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("counters_add_up", "UPDATE counters SET n = n + 1 WHERE kind = 5"),
     ("counters_add_up", "DELETE FROM counters WHERE kind = 6"),
     ("concurrency_kept", "UPDATE tasks SET status = 3 WHERE queue = 'limited'"),
-    ("permits_within_limit", "UPDATE limits SET state = json_set(state, '$.starts[0][1][1]', 9)"),
+    ("permits_within_limit", "UPDATE limits SET state = {nine}"),
 ];
+
+/// Makes a copy of the sound store in which something is wrong.
+fn corrupt_file(sound: &Path, copy: &Path, corruption: &str) {
+    std::fs::create_dir(copy.join("data")).unwrap();
+    for file in std::fs::read_dir(sound.join("data")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join("data").join(file.file_name())).unwrap();
+    }
+    let corruption = corruption
+        .replace("{nobody}", "x'00000000000000000000000000000001'")
+        .replace("{nine}", "json_set(state, '$.starts[0][1][1]', 9)");
+    let mut connection = SqliteConnection::establish(copy.join("data/jobqueue.db").to_str().unwrap()).unwrap();
+    connection.batch_execute(&format!("PRAGMA ignore_check_constraints = ON; {corruption}")).unwrap();
+}
+
+fn corrupt_database(sound: &str, copy: &Path, corruption: &str) {
+    let copied = store::database(copy).unwrap();
+    let name = |url: &str| url.rsplit_once('/').unwrap().1.to_owned();
+    let (server, _) = sound.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::establish(&format!("{server}/postgres")).unwrap();
+    // The killed server's connections may linger for a moment.
+    eventually("the copy is made", || {
+        admin.batch_execute(&format!("DROP DATABASE IF EXISTS {}", name(&copied))).unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {} TEMPLATE {}", name(&copied), name(sound))).is_ok()
+    });
+    let unchecked = "DO $$ DECLARE one RECORD; BEGIN FOR one IN SELECT conrelid::regclass AS place, conname FROM pg_constraint \
+                     WHERE contype = 'c' AND conrelid <> 0 AND connamespace = 'public'::regnamespace LOOP EXECUTE \
+                     format('ALTER TABLE %s DROP CONSTRAINT %I', one.place, one.conname); END LOOP; END $$";
+    let corruption = corruption
+        .replace("{nobody}", "'00000000-0000-0000-0000-000000000001'")
+        .replace("{nine}", "jsonb_set(state::jsonb, '{starts,0,1,1}', '9')::text");
+    let mut connection = PgConnection::establish(&copied).unwrap();
+    connection.batch_execute(&format!("{unchecked}; {corruption}")).unwrap();
+}
 
 #[test]
 fn each_thing_that_can_be_wrong_is_named() {
     let folder = tempfile::tempdir().unwrap();
     eventful(folder.path()).kill();
-    let sound = folder.path().join("data");
     let mut named = vec!["file_sound".to_owned()];
     for (name, corruption) in CORRUPTIONS {
         let copy = tempfile::tempdir().unwrap();
-        std::fs::create_dir(copy.path().join("data")).unwrap();
-        for file in std::fs::read_dir(&sound).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), copy.path().join("data").join(file.file_name())).unwrap();
+        match store::database(folder.path()) {
+            None => corrupt_file(folder.path(), copy.path(), corruption),
+            Some(sound) => corrupt_database(&sound, copy.path(), corruption),
         }
-        let database = copy.path().join("data/jobqueue.db");
-        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
-        connection.batch_execute(&format!("PRAGMA ignore_check_constraints = ON; {corruption}")).unwrap();
-        drop(connection);
         let ran = check(copy.path());
         assert_eq!(ran.code, 1, "{corruption}: {ran:?}");
         let broken = broken(&ran);

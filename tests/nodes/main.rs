@@ -5,9 +5,22 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{path::Path, time::Instant};
+#[path = "../redis/server.rs"]
+#[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
+mod redis_server;
+mod sql;
+mod told;
 
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
+    sql_types::Text,
+};
+
 use serde_json::{Value, json};
 use support::{Server, eventually};
 
@@ -25,9 +38,14 @@ impl Cluster {
     }
 
     fn node(&self, name: &str, slots: &str) -> Server {
+        self.node_at(name, slots, &self.url)
+    }
+
+    /// A node that names the database in another way.
+    fn node_at(&self, name: &str, slots: &str, url: &str) -> Server {
         let own: &Path = &self.folder.path().join(name);
         std::fs::create_dir_all(own).unwrap();
-        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", &self.url)])
+        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", url)])
     }
 
     /// One that is soon found dead.
@@ -36,6 +54,46 @@ impl Cluster {
         std::fs::create_dir_all(&own).unwrap();
         Server::start_under(&own, &[], &[("DATABASE_URL", &self.url), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
     }
+
+    fn node_with(&self, name: &str, variables: &[(&str, &str)]) -> Server {
+        let own: &Path = &self.folder.path().join(name);
+        std::fs::create_dir_all(own).unwrap();
+        Server::start_under(own, &["--concurrency", "1"], &[&[("DATABASE_URL", &*self.url)], variables].concat())
+    }
+
+    /// A client of the database besides the nodes.
+    fn database(&self) -> PgConnection {
+        PgConnection::establish(&self.url).unwrap()
+    }
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// What a query answers in its only column, `line`.
+fn lines(database: &mut PgConnection, query: &str) -> Vec<String> {
+    let rows: Vec<Line> = diesel::sql_query(query).load(database).unwrap_or_else(|error| panic!("{query}: {error}"));
+    rows.into_iter().map(|row| row.line).collect()
+}
+
+fn run(database: &mut PgConnection, statements: &str) {
+    database.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// It becomes so sooner than anybody who only looks now and then would notice.
+fn within_a_second(what: &str, is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    eventually(what, is_so);
+    assert!(began.elapsed() < Duration::from_secs(1), "{what}: only after {:?}", began.elapsed());
+}
+
+/// Keeps the only slot of a node busy, so that others must run what it is given.
+fn occupy(node: &Server) {
+    let id = node.submit(r#"{"name": "demo.sleep", "args": [3600], "queue": "occupied"}"#);
+    node.until(&id, |task| task["status"] == "running");
 }
 
 fn workers(server: &Server, state: &str) -> usize {
@@ -125,7 +183,7 @@ fn a_node_that_was_stopped_too_long_learns_that_it_is_dead_and_stays_so() {
 fn holding(cluster: &Cluster, sql: &str) -> PgConnection {
     let mut connection = PgConnection::establish(&cluster.url).unwrap();
     connection.batch_execute("BEGIN").unwrap();
-    sql_query(sql).execute(&mut connection).unwrap();
+    diesel::sql_query(sql).execute(&mut connection).unwrap();
     connection
 }
 
@@ -137,7 +195,7 @@ fn a_claim_that_ends_after_its_node_has_stopped_loses_no_task() {
     let id = first.submit(r#"{"name": "demo.echo", "delay": "1s"}"#);
     let mut gate = holding(&cluster, "SELECT 1 FROM queues FOR UPDATE");
     let mut store = PgConnection::establish(&cluster.url).unwrap();
-    let mut is_so = |sql: &str| sql_query(sql).execute(&mut store).unwrap() > 0;
+    let mut is_so = |sql: &str| diesel::sql_query(sql).execute(&mut store).unwrap() > 0;
     eventually("the claim waits", || is_so("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"));
     let connections = "FROM pg_stat_activity WHERE application_name = 'jobqueue' AND datname = current_database()";
     is_so(&format!("CREATE TABLE before AS SELECT count(*) AS n {connections}"));

@@ -54,10 +54,10 @@ fn notices_reach_the_other_nodes_and_not_the_sender() {
     one.listen(Arc::new(Ear(Mutex::new(tell))));
     one.publish(Notice::KeysChanged);
     eventually("it is heard", || {
-        other.publish(Notice::Cancel(vec![id]));
+        other.publish(Notice::Cancel { ids: vec![id], at_once: true });
         heard.try_iter().any(|notice| {
             assert_ne!(notice, Notice::KeysChanged, "that was our own");
-            notice == Notice::Cancel(vec![id])
+            notice == Notice::Cancel { ids: vec![id], at_once: true }
         })
     });
 }

@@ -1,3 +1,5 @@
+DROP FUNCTION jobqueue_submit;
+DROP FUNCTION jobqueue_json_fault;
 DROP TABLE audit_log;
 DROP TABLE api_keys;
 DROP TABLE operations;

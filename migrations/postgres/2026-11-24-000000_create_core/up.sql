@@ -234,3 +234,204 @@ CREATE TABLE audit_log (
     detail TEXT
 );
 CREATE INDEX audit_log_target ON audit_log (target, seq);
+
+-- What keeps a JSON value from being accepted, as `task/json.rs` has it; NULL: nothing. (NUL and halves of surrogate pairs no
+-- jsonb contains.) A look at the text tells of most values that neither is too deep nor has too large a number.
+CREATE FUNCTION jobqueue_json_fault(part JSONB) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF length(part::text) - length(translate(part::text, '[{', '')) <= 64 AND part::text !~ '[0-9.]{250}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        WITH RECURSIVE walk (value, depth) AS (
+            SELECT part, 1
+            UNION ALL
+            SELECT inner_one.value, walk.depth + 1 FROM walk, LATERAL (
+                SELECT value FROM jsonb_array_elements(CASE jsonb_typeof(walk.value) WHEN 'array' THEN walk.value ELSE '[]' END)
+                UNION ALL
+                SELECT value FROM jsonb_each(CASE jsonb_typeof(walk.value) WHEN 'object' THEN walk.value ELSE '{}' END)
+            ) inner_one WHERE walk.depth <= 64
+        )
+        SELECT CASE
+            WHEN bool_or(depth > 64 AND jsonb_typeof(value) IN ('array', 'object')) THEN 'is nested deeper than 64 levels'
+            WHEN bool_or(jsonb_typeof(value) = 'number' AND (length(value::text) > 400
+                OR abs((value #>> '{}')::numeric) > 1.7976931348623157e308))
+                THEN 'contains a number longer than 400 characters or beyond the range of a 64-bit float'
+        END FROM walk
+    );
+END
+$$;
+
+-- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
+-- What is NULL is as if it had not been given. The limits are those of `http/check.rs`.
+CREATE FUNCTION jobqueue_submit(
+    name            TEXT,
+    -- An array, or an object: then it is `kwargs`.
+    args            JSONB       DEFAULT NULL,
+    kwargs          JSONB       DEFAULT NULL,
+    queue           TEXT        DEFAULT NULL,
+    priority        TEXT        DEFAULT NULL,
+    delay           INTERVAL    DEFAULT NULL,
+    run_at          TIMESTAMPTZ DEFAULT NULL,
+    expires_in      INTERVAL    DEFAULT NULL,
+    expires_at      TIMESTAMPTZ DEFAULT NULL,
+    max_retries     INTEGER     DEFAULT NULL,
+    -- 0: no limit.
+    timeout         INTERVAL    DEFAULT NULL,
+    result_ttl      INTERVAL    DEFAULT NULL,
+    unique_key      TEXT        DEFAULT NULL,
+    unique_conflict TEXT        DEFAULT NULL,
+    tags            TEXT[]      DEFAULT NULL,
+    meta            JSONB       DEFAULT NULL
+) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
+#variable_conflict use_column
+DECLARE
+    p_queue      TEXT := coalesce(jobqueue_submit.queue, 'default');
+    p_args       JSONB := coalesce(jobqueue_submit.args, '[]');
+    p_kwargs     JSONB := coalesce(jobqueue_submit.kwargs, '{}');
+    args_fault   TEXT := jobqueue_json_fault(p_args);
+    kwargs_fault TEXT := jobqueue_json_fault(p_kwargs);
+    meta_fault   TEXT := jobqueue_json_fault(jobqueue_submit.meta);
+    p_key        TEXT := jobqueue_submit.unique_key;
+    p_conflict   TEXT := coalesce(jobqueue_submit.unique_conflict, 'return');
+    micros       BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000000);
+    at           BIGINT := micros / 1000;
+    level        INTEGER;
+    starts_at    BIGINT;
+    over_at      BIGINT;
+    settings     JSON;
+    retries      INTEGER := jobqueue_submit.max_retries;
+    limit_ms     BIGINT;
+    task         UUID;
+    state        INTEGER;
+    -- The argument at fault, and what it must be.
+    argument     TEXT;
+    must         TEXT;
+BEGIN
+    SELECT f.argument, f.must INTO argument, must FROM (VALUES
+        ('name', jobqueue_submit.name IS NULL OR jobqueue_submit.name COLLATE "C" !~ '^[A-Za-z0-9._:/-]{1,128}$',
+            'has 1 to 128 of A-Z a-z 0-9 . _ - : /'),
+        ('queue', p_queue COLLATE "C" !~ '^[A-Za-z0-9._-]{1,64}$', 'has 1 to 64 of A-Z a-z 0-9 . _ -'),
+        ('priority', jobqueue_submit.priority COLLATE "C" !~ '^(high|medium|low|[0-9])$',
+            'must be ''high'', ''medium'', ''low'' or ''0'' to ''9'''),
+        ('args', jsonb_typeof(p_args) NOT IN ('array', 'object'), 'must be a JSON array, or an object with arguments by name'),
+        ('kwargs', jsonb_typeof(p_args) = 'object' AND jobqueue_submit.kwargs IS NOT NULL,
+            'cannot be given beside `args` that are an object'),
+        ('kwargs', jsonb_typeof(p_kwargs) <> 'object', 'must be a JSON object'),
+        ('meta', jsonb_typeof(jobqueue_submit.meta) <> 'object', 'must be a JSON object'),
+        ('args', octet_length(p_args::text) + octet_length(p_kwargs::text)
+            + coalesce(octet_length(jobqueue_submit.meta::text), 0) > 1048576, 'has at most 1 MiB together with kwargs and meta'),
+        ('args', args_fault IS NOT NULL, args_fault),
+        ('kwargs', kwargs_fault IS NOT NULL, kwargs_fault),
+        ('meta', meta_fault IS NOT NULL, meta_fault),
+        ('max_retries', retries NOT BETWEEN 0 AND 1000, 'must be a number from 0 to 1000'),
+        ('timeout', jobqueue_submit.timeout NOT BETWEEN interval '0' AND interval '30 days',
+            'must be at most 30 days, or 0 for no limit'),
+        ('result_ttl', jobqueue_submit.result_ttl NOT BETWEEN interval '0' AND interval '366 days', 'must be at most 366 days'),
+        ('delay', jobqueue_submit.delay IS NOT NULL AND jobqueue_submit.run_at IS NOT NULL, 'cannot be given beside `run_at`'),
+        ('delay', jobqueue_submit.delay NOT BETWEEN interval '0' AND interval '1830 days', 'must be from 0 to 5 years'),
+        ('run_at', NOT isfinite(jobqueue_submit.run_at)
+            OR jobqueue_submit.run_at > clock_timestamp() + interval '1830 days', 'must be at most 5 years from now'),
+        ('expires_in', jobqueue_submit.expires_in IS NOT NULL AND jobqueue_submit.expires_at IS NOT NULL,
+            'cannot be given beside `expires_at`'),
+        ('expires_in', jobqueue_submit.expires_in NOT BETWEEN interval '0' AND interval '1830 days', 'must be from 0 to 5 years'),
+        ('expires_at', NOT isfinite(jobqueue_submit.expires_at)
+            OR jobqueue_submit.expires_at > clock_timestamp() + interval '1830 days', 'must be at most 5 years from now'),
+        ('unique_key', length(p_key) NOT BETWEEN 1 AND 256 OR p_key ~ '[\u0001-\u001f\u007f-\u009f]',
+            'has 1 to 256 characters, none of them a control character'),
+        ('unique_conflict', p_conflict NOT IN ('return', 'reject'), 'must be ''return'' or ''reject'''),
+        ('tags', coalesce(array_ndims(jobqueue_submit.tags), 1) > 1 OR cardinality(jobqueue_submit.tags) > 20
+            OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.tags) tag WHERE tag IS NULL OR length(tag) NOT BETWEEN 1 AND 64
+                OR tag ~ '[\u0001-\u001f\u007f-\u009f]'),
+            'are at most 20, of 1 to 64 characters each, none of them a control character')
+    ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
+    IF must IS NULL THEN
+        starts_at := coalesce(at + floor(extract(epoch FROM jobqueue_submit.delay) * 1000),
+            floor(extract(epoch FROM jobqueue_submit.run_at) * 1000));
+        over_at := coalesce(at + floor(extract(epoch FROM jobqueue_submit.expires_in) * 1000),
+            floor(extract(epoch FROM jobqueue_submit.expires_at) * 1000));
+        IF over_at <= greatest(starts_at, at) THEN
+            argument := CASE WHEN jobqueue_submit.expires_at IS NULL THEN 'expires_in' ELSE 'expires_at' END;
+            must := 'must be later than now and than the time it may start, or it could never run';
+        END IF;
+    END IF;
+    IF must IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('jobqueue_submit: `%s` %s', argument, must);
+    END IF;
+    IF jsonb_typeof(p_args) = 'object' THEN
+        p_kwargs := p_args;
+        p_args := '[]';
+    END IF;
+    level := CASE coalesce(jobqueue_submit.priority, 'medium')
+        WHEN 'high' THEN 8 WHEN 'medium' THEN 5 WHEN 'low' THEN 2 ELSE jobqueue_submit.priority::integer END;
+    state := CASE WHEN starts_at > at THEN 1 ELSE 2 END;
+
+    -- Held until the end of the transaction, so that the queue is not deleted before its task is there to be seen.
+    SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
+    IF NOT FOUND THEN
+        IF (SELECT count(*) FROM queues) >= 10000 THEN
+            RAISE configuration_limit_exceeded
+                USING MESSAGE = 'jobqueue_submit: there are 10000 queues already, the most that are kept';
+        END IF;
+        INSERT INTO queues (name, created_at) VALUES (p_queue, at) ON CONFLICT (name) DO NOTHING;
+        SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
+    END IF;
+    -- Counted only where there is a bound: each task of this transaction is two more rows to count.
+    IF settings -> 'max_depth' IS NOT NULL AND (settings ->> 'max_depth')::bigint
+        <= (SELECT coalesce(sum(c.n), 0) FROM counters c WHERE c.queue = p_queue AND c.kind IN (0, 1, 2, 4))
+    THEN
+        RAISE configuration_limit_exceeded
+            USING MESSAGE = format('jobqueue_submit: as many tasks wait in queue "%s" as it may hold (max_depth)', p_queue);
+    END IF;
+    retries := coalesce(retries, (settings ->> 'max_retries')::integer, 3);
+    limit_ms := CASE
+        WHEN jobqueue_submit.timeout IS NOT NULL THEN nullif(floor(extract(epoch FROM jobqueue_submit.timeout) * 1000), 0)
+        -- A limit of null is none.
+        WHEN settings -> 'timeout' IS NOT NULL THEN (settings ->> 'timeout')::bigint
+        ELSE 300000
+    END;
+
+    -- Version 7: the time in milliseconds, then the part of the millisecond, so that ids of one session increase.
+    task := (lpad(to_hex(at), 12, '0') || to_hex(28672 + micros % 1000 * 4096 / 1000)
+        || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid;
+    FOR try IN 1..3 LOOP
+        INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms,
+            unique_key, live_key, retry, result_ttl_ms, tags, meta, args, kwargs)
+        VALUES (task, p_queue, jobqueue_submit.name, level, state, greatest(starts_at, at), at, starts_at, over_at, retries,
+            limit_ms, p_key, p_key, (settings -> 'retry')::text,
+            floor(extract(epoch FROM jobqueue_submit.result_ttl) * 1000),
+            array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_args::text, p_kwargs::text)
+        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;
+        IF FOUND THEN
+            INSERT INTO counters (queue, priority, kind, n) VALUES (p_queue, level, state, 1), (p_queue, level, 100, 1);
+            IF over_at IS NOT NULL THEN
+                INSERT INTO expiries (expires_at, task_id) VALUES (over_at, task);
+            END IF;
+            -- The nodes hear it when this is committed; the same said twice in a transaction is sent once.
+            PERFORM pg_notify('jobqueue.' || c.relnamespace,
+                json_build_object('v', 1, 'node', 'sql', 'body', json_build_object('submitted', json_build_array(p_queue)))::text)
+                FROM pg_class c WHERE c.oid = 'tasks'::regclass;
+            RETURN task;
+        END IF;
+        DECLARE
+            holder UUID;
+        BEGIN
+            SELECT t.id INTO holder FROM tasks t WHERE t.queue = p_queue AND t.live_key = p_key;
+            IF FOUND AND p_conflict = 'return' THEN
+                RETURN holder;
+            ELSIF FOUND THEN
+                RAISE unique_violation USING MESSAGE = format('jobqueue_submit: `unique_key` is held by task %s', holder);
+            END IF;
+        END;
+    END LOOP;
+    RAISE serialization_failure USING MESSAGE = 'jobqueue_submit: `unique_key` changes hands all the time: try again';
+END
+$$;
+
+-- Whoever may execute it may submit, and needs no right to the tables. These are found wherever the caller looks.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION jobqueue_submit SET search_path = %I, pg_temp', current_schema());
+END
+$$;
+REVOKE ALL ON FUNCTION jobqueue_submit FROM PUBLIC;

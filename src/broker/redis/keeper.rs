@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Shared, failure::Failure, link::Link, lock, message};
-use crate::broker::bus::Notice;
+use super::{Shared, failure::Failure, link::Link, lock};
+use crate::broker::{bus::Notice, message};
 
 /// Between two looks at the generation: how long a flush may go unnoticed where no call meets it.
 const LOOK: Duration = Duration::from_millis(500);
@@ -79,8 +79,9 @@ impl Keeper {
         match self.open(&distrusted) {
             Ok(()) => {
                 self.found_at = Some(Instant::now());
-                self.shared.presence.found(self.shared.config.address());
-                self.shared.fallback.clear();
+                let name = format!("Redis at {}", self.shared.config.address());
+                self.shared.presence.found(&name, "holds the heads of the queues, filled from the store");
+                self.shared.own_heads.clear();
                 // Whatever slept through the outage looks for work now.
                 self.shared.tell(Notice::Missed);
             }
@@ -108,8 +109,9 @@ impl Keeper {
     fn send(&mut self, notices: Vec<Notice>) -> Result<(), Failure> {
         let channel = self.shared.heads.keys.channel();
         for notice in notices {
-            let Some(bytes) = message::encode(&self.shared.node, notice) else { continue };
-            self.link()?.command(redis::cmd("PUBLISH").arg(&channel).arg(bytes))?;
+            for bytes in message::encode(&self.shared.node, notice, message::LONGEST) {
+                self.link()?.command(redis::cmd("PUBLISH").arg(&channel).arg(bytes))?;
+            }
         }
         Ok(())
     }

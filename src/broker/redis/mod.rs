@@ -1,20 +1,16 @@
 //! Heads of the queues shared by all nodes, in Redis, and the channel between the nodes.
 //!
-//! Redis only suggests. Any failure of it switches this node to heads of its own, filled from the store ([`fallback`]); the
+//! Redis only suggests. Any failure of it switches this node to heads of its own, filled from the store ([`own_heads`]); the
 //! [`keeper`] thread brings Redis back, with a new generation, so that no head from before the outage is trusted. The
 //! threads that call the broker never connect, so nothing they wait for takes longer than one answer may.
 
 mod config;
 mod failure;
-mod fallback;
 mod gauge;
 mod heads;
 mod keeper;
 mod keys;
 mod link;
-mod message;
-mod outbox;
-mod presence;
 mod reply;
 mod scripts;
 mod subscriber;
@@ -35,8 +31,14 @@ use link::Link;
 use super::{
     Outage, Popped,
     bus::{Bus, BusListener, Notice},
+    outbox::Outbox,
+    own_heads::OwnHeads,
+    presence::Presence,
 };
 use crate::task::{Mark, Millis, Priority, Quota, Ready};
+
+const MEANWHILE: &str = "this node reads what is ready from the store by itself; nothing is lost, tasks of other nodes \
+                         may start up to 2 s later";
 
 /// The broker of a cluster, and its bus. Ends its threads when dropped.
 pub struct RedisBroker(Arc<Shared>);
@@ -50,10 +52,10 @@ struct Shared {
     /// The connection of those who call, with the generation as last heard of. `None`: Redis is away.
     link: Mutex<Option<Link>>,
     generation: Mutex<Arc<str>>,
-    presence: presence::Presence,
-    fallback: fallback::Fallback,
+    presence: Presence,
+    own_heads: OwnHeads,
     refills: Mutex<HashMap<(Arc<str>, Priority), Refill>>,
-    outbox: outbox::Outbox,
+    outbox: Outbox,
     listener: OnceLock<Arc<dyn BusListener>>,
     malformed: AtomicU64,
 }
@@ -101,10 +103,10 @@ impl RedisBroker {
             node: format!("{:016x}", fastrand::u64(..)),
             link: Mutex::new(None),
             generation: Mutex::new("".into()),
-            presence: presence::Presence::new(),
-            fallback: fallback::Fallback::default(),
+            presence: Presence::new(MEANWHILE),
+            own_heads: OwnHeads::default(),
             refills: Mutex::default(),
-            outbox: outbox::Outbox::default(),
+            outbox: Outbox::default(),
             listener: OnceLock::new(),
             malformed: AtomicU64::new(0),
         });
@@ -164,7 +166,7 @@ impl super::Broker for RedisBroker {
 
     /// Only what this node holds by itself: other nodes use the shared head, and one that nobody uses goes by its age.
     fn forget(&self, queue: &str) {
-        self.0.fallback.forget(queue);
+        self.0.own_heads.forget(queue);
     }
 
     fn forget_if_empty(&self, queue: &str) -> bool {
@@ -174,6 +176,15 @@ impl super::Broker for RedisBroker {
 
     fn depth(&self, queue: &str) -> usize {
         self.0.depth(queue)
+    }
+
+    /// Only while Redis is away.
+    fn look_again(&self, queue: &str) -> bool {
+        self.0.presence.is_away() && self.0.own_heads.look_again(queue)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn kind(&self) -> &'static str {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Client, RedisError};
 
-use super::{Shared, link::Link, message};
-use crate::broker::bus::Notice;
+use super::{Shared, link::Link};
+use crate::broker::{bus::Notice, message};
 
 /// A silence that is longer is asked whether anybody is there; also how long the thread outlives its broker.
 const SILENCE: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{Refill, Shared, failure::Failure, link::Link, lock};
 use crate::{
-    broker::{Popped, bus::Notice},
+    broker::{Broker as _, Popped, bus::Notice},
     task::{Mark, Millis, Priority, Quota, Ready},
 };
 
@@ -40,19 +40,19 @@ impl Shared {
         *lock(&self.link) = None;
         if self.presence.lost(failure.describe(&self.config)) {
             // Filled anew: what an earlier outage has left there is old.
-            self.fallback.clear();
+            self.own_heads.clear();
         }
         self.outbox.nudge();
     }
 
     pub(super) fn hint(&self, ready: &[Ready]) -> Vec<Arc<str>> {
         let woken = self.try_redis(|link, known| self.heads.hint(link, known, ready));
-        woken.unwrap_or_else(|| self.fallback.hint(ready))
+        woken.unwrap_or_else(|| self.own_heads.hint(ready))
     }
 
     pub(super) fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
         let popped = self.try_redis(|link, known| self.heads.pop(link, known, queue, n, quota, now));
-        popped.unwrap_or_else(|| self.fallback.pop(queue, n, quota, now))
+        popped.unwrap_or_else(|| self.own_heads.pop(queue, n, quota, now))
     }
 
     pub(super) fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {
@@ -65,7 +65,7 @@ impl Shared {
             Some((horizon, generation)) => (horizon, Refill::Shared { token, generation }),
             None => {
                 let outage = self.presence.outages();
-                (self.fallback.begin_refill(queue, priority), Refill::Own { outage })
+                (self.own_heads.begin_refill(queue, priority), Refill::Own { outage })
             }
         };
         lock(&self.refills).insert((queue.into(), priority), refill);
@@ -81,7 +81,7 @@ impl Shared {
                 });
             }
             Some(Refill::Own { outage }) if outage == self.presence.outages() => {
-                self.fallback.end_refill(queue, priority, rows, complete);
+                self.own_heads.end_refill(queue, priority, rows, complete);
             }
             Some(Refill::Own { .. }) | None => {}
         }
@@ -89,7 +89,7 @@ impl Shared {
 
     pub(super) fn depth(&self, queue: &str) -> usize {
         let depth = self.try_redis(|link, _| self.heads.depth(link, queue));
-        depth.unwrap_or_else(|| self.fallback.depth(queue))
+        depth.unwrap_or_else(|| self.own_heads.depth(queue))
     }
 
     /// Hands a notice to whoever listens.

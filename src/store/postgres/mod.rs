@@ -29,11 +29,13 @@ macro_rules! same {
 mod statement;
 
 mod claim;
+mod dialect;
 mod entrance;
 mod errors;
 mod finish_batch;
 mod id;
 mod insert;
+mod line;
 mod own;
 mod pool;
 mod rollup;
@@ -55,6 +57,8 @@ mod expiry;
 mod finish;
 #[path = "../sql/hot.rs"]
 mod hot;
+#[path = "../sql/inspect.rs"]
+mod inspect;
 #[path = "../sql/key.rs"]
 mod key;
 #[path = "../sql/limits.rs"]
@@ -95,6 +99,8 @@ use entrance::entrance;
 use errors::translate;
 use finish_batch::finish_all;
 use id::Id;
+pub use inspect::Inspector;
+pub use line::Line;
 use own::MarkCancelled;
 pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
@@ -134,6 +140,11 @@ impl PostgresStore {
     /// A connection that writes. There may be any number.
     pub fn session(&self) -> Result<Box<dyn Session>, StoreError> {
         Ok(Box::new(session::PostgresSession::new(self.address.clone())?))
+    }
+
+    /// A connection that hears what other nodes tell; an error says which server, and why.
+    pub fn line(&self) -> Result<Line, String> {
+        Line::open(&self.address)
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
@@ -180,6 +191,12 @@ impl PostgresStore {
     fn migration(&self, error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
         StoreError::new(StoreErrorKind::Schema, self.name(), format!("migration failed: {error}"))
     }
+}
+
+/// For looking at the invariants; nothing is created or changed.
+pub fn inspector(url: &str) -> Result<Inspector, StoreError> {
+    let address = pool::Address::new(url);
+    Ok(Inspector::new(address.connect_patiently()?, address.name))
 }
 
 fn flush(connection: &mut PgConnection, deltas: impl Iterator<Item = Delta>) -> QueryResult<()> {

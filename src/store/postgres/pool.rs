@@ -52,6 +52,11 @@ impl Address {
         Self { url: full, name: shown(url).into() }
     }
 
+    /// As libpq reads it.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(super) fn fails(&self, message: impl Into<String>) -> StoreError {
         StoreError::new(StoreErrorKind::Unavailable, &self.name, message)
     }

@@ -25,7 +25,7 @@ pub fn drop_scratch(url: &str, name: &str) -> Result<(), StoreError> {
 }
 
 /// As an identifier, whatever it contains.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

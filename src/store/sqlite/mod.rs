@@ -34,6 +34,7 @@ mod counters;
 mod dead;
 #[path = "../sql/dependencies.rs"]
 mod dependencies;
+mod dialect;
 mod entrance;
 #[path = "../sql/expiry.rs"]
 mod expiry;
@@ -43,6 +44,7 @@ mod finish_batch;
 #[path = "../sql/hot.rs"]
 mod hot;
 mod insert;
+#[path = "../sql/inspect.rs"]
 mod inspect;
 #[path = "../sql/key.rs"]
 mod key;
@@ -73,8 +75,8 @@ mod survey;
 #[path = "../sql/tx.rs"]
 mod tx;
 
-pub use inspect::ReadOnlyStore;
-pub use survey::{Schema, holder, latest_moment, schema_of, write_lock};
+pub use inspect::Inspector;
+pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};
 
 use std::{
     fs::{File, OpenOptions},

@@ -11,11 +11,29 @@ use diesel::{
 };
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{MIGRATIONS, inspect::open_read_only, lock_path, translate};
+use super::{Inspector, MIGRATIONS, lock_path, translate};
 use crate::{
     store::{StoreError, StoreErrorKind},
     task::Millis,
 };
+
+/// For looking at the invariants of a file that exists; nothing is created or changed, and no lock is taken.
+pub fn inspector(path: &Path) -> Result<Inspector, StoreError> {
+    let (connection, name) = open_read_only(path)?;
+    Ok(Inspector::new(connection, name))
+}
+
+fn open_read_only(path: &Path) -> Result<(SqliteConnection, Arc<str>), StoreError> {
+    let name: Arc<str> = format!("SQLite at {}", path.display()).into();
+    let fail = |message: String| StoreError::new(StoreErrorKind::Unavailable, &name, message);
+    // Percent signs, question marks and number signs mean something in the address of a file.
+    let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let mut connection = SqliteConnection::establish(&format!("file:{text}?mode=ro"))
+        .map_err(|error| fail(format!("cannot open the file to read it: {error}")))?;
+    let settings = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;";
+    connection.batch_execute(settings).map_err(|error| translate(&name, &error))?;
+    Ok((connection, name))
+}
 
 /// How a file's schema stands to this version's.
 #[derive(Debug, Clone, Default)]

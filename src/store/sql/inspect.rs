@@ -1,26 +1,26 @@
 //! Invariants in SQL.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use diesel::{
-    Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    QueryableByName, RunQueryDsl as _,
     connection::SimpleConnection as _,
     prelude::*,
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{limits, schema::queues, translate};
+use super::{Connection, dialect, limits, schema::queues, translate};
 use crate::{
     store::{
-        StoreError, StoreErrorKind,
+        StoreError,
         invariants::{EXAMPLES, INVARIANTS, Inspect, Inspected},
     },
     task::Millis,
 };
 
-/// A database file that is only read: no lock is taken, so a server may work on it meanwhile.
-pub struct ReadOnlyStore {
-    connection: SqliteConnection,
+/// A store that is only read: it waits for nobody and nobody for it, so servers may work on it meanwhile.
+pub struct Inspector {
+    connection: Connection,
     name: Arc<str>,
 }
 
@@ -35,7 +35,7 @@ const OF_A_TASK: &[(&str, &str)] = &[
     ("claimable_has_time", "status IN (1, 2, 4) AND ready_at IS NULL"),
     ("others_have_no_time", "status NOT IN (1, 2, 4) AND ready_at IS NOT NULL"),
     ("cancel_only_running", "status IN (0, 1, 2, 4) AND cancel_requested"),
-    ("unique_key_live", "CASE WHEN status < 5 THEN live_key IS NOT unique_key ELSE live_key IS NOT NULL END"),
+    ("unique_key_live", "CASE WHEN status < 5 THEN live_key IS DISTINCT FROM unique_key ELSE live_key IS NOT NULL END"),
     ("pending_has_parents", "status = 0 AND (unmet <= 0 OR parents <= 0)"),
     ("started_after_parents", "status IN (1, 2, 3, 4, 5, 6, 7) AND unmet <> 0"),
     (
@@ -115,14 +115,14 @@ const OF_SEVERAL: &[(&str, &str)] = &[
         "counters_add_up",
         "SELECT queue || ', priority ' || priority || ', status ' || kind || ': counted ' || sum(counted) || ', found ' || \
          sum(found) AS subject FROM (SELECT queue, priority, kind, n AS counted, 0 AS found FROM counters WHERE kind < 100 \
-         UNION ALL SELECT queue, priority, status, 0, count(*) FROM tasks GROUP BY queue, priority, status) GROUP BY queue, \
-         priority, kind HAVING sum(counted) <> sum(found)",
+         UNION ALL SELECT queue, priority, status, 0, count(*) FROM tasks GROUP BY queue, priority, status) both_ways GROUP BY \
+         queue, priority, kind HAVING sum(counted) <> sum(found)",
     ),
     (
         "concurrency_kept",
-        "SELECT name || ': ' || n || ' of ' || json_extract(settings, '$.concurrency') AS subject FROM queues JOIN (SELECT \
+        "SELECT name || ': ' || n || ' of ' || {concurrency} AS subject FROM queues JOIN (SELECT \
          queue, count(*) AS n FROM tasks WHERE status = 3 GROUP BY queue) held ON held.queue = name WHERE n > \
-         json_extract(settings, '$.concurrency')",
+         {concurrency}",
     ),
 ];
 
@@ -138,13 +138,12 @@ struct Count {
     n: i64,
 }
 
-type Found = (u64, Vec<String>);
+/// How many, and some of them.
+pub(super) type Found = (u64, Vec<String>);
 
-impl ReadOnlyStore {
-    /// Opens a file that exists; nothing is created or changed.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let (connection, name) = open_read_only(path)?;
-        Ok(Self { connection, name })
+impl Inspector {
+    pub(super) fn new(connection: Connection, name: Arc<str>) -> Self {
+        Self { connection, name }
     }
 
     fn inspected(&mut self, now: Millis) -> QueryResult<Vec<Inspected>> {
@@ -152,29 +151,28 @@ impl ReadOnlyStore {
         for (name, statement) in OF_SEVERAL {
             found.push((name, self.rows(&filled(statement, now))?));
         }
-        found.push(("file_sound", self.file()?));
+        if let Some(statement) = dialect::UNSOUND {
+            found.push(("file_sound", self.rows(statement)?));
+        }
         found.push(("permits_within_limit", self.permits()?));
-        let none = || (0, Vec::new());
-        Ok(INVARIANTS
-            .iter()
-            .map(|invariant| {
-                let at = found.iter().position(|(name, _)| *name == invariant.name);
-                let (violations, examples) = at.map_or_else(none, |at| found.swap_remove(at).1);
-                Inspected { invariant: *invariant, violations, examples }
-            })
-            .collect())
+        let looked_for = INVARIANTS.iter().filter_map(|invariant| {
+            let at = found.iter().position(|(name, _)| *name == invariant.name)?;
+            let (violations, examples) = found.swap_remove(at).1;
+            Some(Inspected { invariant: *invariant, violations, examples })
+        });
+        Ok(looked_for.collect())
     }
 
     fn of_a_task(&mut self, now: Millis) -> QueryResult<Vec<(&'static str, Found)>> {
-        let sums: Vec<String> =
-            OF_A_TASK.iter().map(|(_, wrong)| format!("total(({}) IS TRUE)", filled(wrong, now))).collect();
-        let statement = format!("SELECT json_array({}) AS subject FROM tasks", sums.join(", "));
+        let sum = |wrong: &str| format!("CAST(coalesce(sum(CASE WHEN {wrong} THEN 1 ELSE 0 END), 0) AS TEXT)");
+        let sums: Vec<String> = OF_A_TASK.iter().map(|(_, wrong)| sum(&filled(wrong, now))).collect();
+        let statement = format!("SELECT {} AS subject FROM tasks", sums.join(" || ' ' || "));
         let counts = self.texts(&statement)?.pop().unwrap_or_default();
-        let counts: Vec<f64> = serde_json::from_str(&counts).unwrap_or_default();
+        let counts = counts.split(' ').map(|count| count.parse::<u64>().unwrap_or_default());
         let mut found = Vec::with_capacity(OF_A_TASK.len());
         for ((name, wrong), n) in OF_A_TASK.iter().zip(counts) {
-            let some = format!("SELECT uuid(id) AS subject FROM tasks WHERE ({wrong}) IS TRUE LIMIT {EXAMPLES}");
-            found.push((*name, (n as u64, if n > 0.0 { self.texts(&filled(&some, now))? } else { Vec::new() })));
+            let some = format!("SELECT uuid(id) AS subject FROM tasks WHERE ({wrong}) LIMIT {EXAMPLES}");
+            found.push((*name, (n, if n > 0 { self.texts(&filled(&some, now))? } else { Vec::new() })));
         }
         Ok(found)
     }
@@ -185,16 +183,10 @@ impl ReadOnlyStore {
     }
 
     fn rows(&mut self, statement: &str) -> QueryResult<Found> {
-        let count = diesel::sql_query(format!("SELECT count(*) AS n FROM ({statement})"));
+        let count = diesel::sql_query(format!("SELECT count(*) AS n FROM ({statement}) found"));
         let n = u64::try_from(count.get_result::<Count>(&mut self.connection)?.n).unwrap_or(0);
-        let some = format!("SELECT subject FROM ({statement}) LIMIT {EXAMPLES}");
+        let some = format!("SELECT subject FROM ({statement}) found LIMIT {EXAMPLES}");
         Ok((n, if n > 0 { self.texts(&some)? } else { Vec::new() }))
-    }
-
-    fn file(&mut self) -> QueryResult<Found> {
-        let said = "SELECT quick_check AS subject FROM pragma_quick_check WHERE quick_check <> 'ok'";
-        let said = self.texts(said)?;
-        Ok((said.len() as u64, said.into_iter().take(EXAMPLES).collect()))
     }
 
     /// By the code that gives the permits out.
@@ -216,37 +208,24 @@ impl ReadOnlyStore {
     }
 }
 
-pub(super) fn open_read_only(path: &Path) -> Result<(SqliteConnection, Arc<str>), StoreError> {
-    let name: Arc<str> = format!("SQLite at {}", path.display()).into();
-    let fail = |message: String| StoreError::new(StoreErrorKind::Unavailable, &name, message);
-    // Percent signs, question marks and number signs mean something in the address of a file.
-    let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let mut connection = SqliteConnection::establish(&format!("file:{text}?mode=ro"))
-        .map_err(|error| fail(format!("cannot open the file to read it: {error}")))?;
-    let settings = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;";
-    connection.batch_execute(settings).map_err(|error| translate(&name, &error))?;
-    Ok((connection, name))
-}
-
-/// The statement with the time put in, and with each `uuid(column)` as the API writes an id.
+/// The statement with the time put in, with each `uuid(column)` as the API writes an id, and with what each store says in its
+/// own way.
 fn filled(statement: &str, now: Millis) -> String {
     let mut parts = statement.split("uuid(");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (column, rest) = part.split_once(')').unwrap_or((part, ""));
-        let hex = |from: u8, length: u8| format!("substr(hex({column}), {from}, {length})");
-        let groups = [hex(1, 8), hex(9, 4), hex(13, 4), hex(17, 4), hex(21, 12)];
-        text.push_str(&format!("lower({})", groups.join(" || '-' || ")));
+        text.push_str(&dialect::id_text(column));
         text.push_str(rest);
     }
-    text.replace("{now}", &now.to_string())
+    text.replace("{now}", &now.to_string()).replace("{concurrency}", dialect::CONCURRENCY)
 }
 
-impl Inspect for ReadOnlyStore {
+impl Inspect for Inspector {
     fn inspect(&mut self, now: Millis) -> Result<Vec<Inspected>, StoreError> {
         let told = |name: &Arc<str>, error: &diesel::result::Error| translate(name, error);
         // One snapshot: counters and rows are compared as they were at one moment.
-        self.connection.batch_execute("BEGIN").map_err(|error| told(&self.name, &error))?;
+        self.connection.batch_execute(dialect::SNAPSHOT).map_err(|error| told(&self.name, &error))?;
         let inspected = self.inspected(now);
         // It has only read: there is nothing to keep.
         let _ = self.connection.batch_execute("ROLLBACK");

@@ -1,4 +1,4 @@
-//! Whether Redis is there. One line in the log when it goes, one when it comes back.
+//! Whether what the nodes share is there. One line in the log when it goes, one when it comes back.
 
 use std::{
     sync::{
@@ -10,10 +10,9 @@ use std::{
 
 use crate::{broker::Outage, task::Millis};
 
-const MEANWHILE: &str = "this node reads what is ready from the store by itself; nothing is lost, tasks of other nodes \
-                         may start up to 2 s later";
-
 pub(super) struct Presence {
+    /// What happens until it is back.
+    meanwhile: &'static str,
     /// So that a call need not take the lock to see that there is nobody.
     away: AtomicBool,
     /// Raised by each outage: what began before it does not count after it.
@@ -28,9 +27,9 @@ struct State {
 
 impl Presence {
     /// Away until proved there, without a word: nothing has been tried yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(meanwhile: &'static str) -> Self {
         let state = State { outage: None, since: Instant::now() };
-        Self { away: AtomicBool::new(true), outages: AtomicU64::new(0), state: Mutex::new(state) }
+        Self { meanwhile, away: AtomicBool::new(true), outages: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,19 +57,20 @@ impl Presence {
             return false;
         }
         self.outages.fetch_add(1, Ordering::AcqRel);
-        log::error!("{error}; {MEANWHILE}");
-        *state =
-            State { outage: Some(Outage { error, since: wall_clock(), meanwhile: MEANWHILE }), since: Instant::now() };
+        let meanwhile = self.meanwhile;
+        log::error!("{error}; {meanwhile}");
+        *state = State { outage: Some(Outage { error, since: wall_clock(), meanwhile }), since: Instant::now() };
         true
     }
 
-    pub(super) fn found(&self, address: &str) {
+    /// `name` does what is said of it.
+    pub(super) fn found(&self, name: &str, does: &str) {
         let mut state = self.state();
         match state.outage.take() {
-            None => log::info!("Redis at {address} holds the heads of the queues"),
+            None => log::info!("{name} {does}"),
             Some(_) => {
                 let away_ms = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                log::info!(away_ms; "Redis at {address} is back; its heads are filled from the store");
+                log::info!(away_ms; "{name} is back, and {does}");
             }
         }
         state.since = Instant::now();

@@ -1,7 +1,7 @@
-//! What waits to be told to the other nodes: coalesced and bounded, so that a slow Redis costs no memory.
+//! What waits to be told to the other nodes: coalesced and bounded, so that a slow channel costs no memory.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,11 +27,13 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct Waiting {
     wakes: BTreeSet<Arc<str>>,
+    submitted: BTreeSet<Arc<str>>,
     queues: BTreeSet<Arc<str>>,
-    cancels: BTreeSet<TaskId>,
+    /// With whether they are to end at once.
+    cancels: BTreeMap<TaskId, bool>,
     keys: bool,
     events: Option<(Instant, Events)>,
-    /// Somebody wants the keeper to look up.
+    /// Somebody wants the one who sends to look up.
     nudged: bool,
     closed: bool,
     shed: u64,
@@ -42,7 +44,10 @@ impl Waiting {
         self.nudged
             || self.closed
             || self.keys
-            || !(self.wakes.is_empty() && self.queues.is_empty() && self.cancels.is_empty())
+            || !(self.wakes.is_empty()
+                && self.submitted.is_empty()
+                && self.queues.is_empty()
+                && self.cancels.is_empty())
     }
 
     fn add<T: Ord>(set: &mut BTreeSet<T>, more: Vec<T>, shed: &mut u64) {
@@ -63,11 +68,20 @@ impl Outbox {
 
     pub(super) fn put(&self, notice: Notice) {
         let mut waiting = self.waiting();
-        let Waiting { wakes, queues, cancels, keys, events, shed, .. } = &mut *waiting;
+        let Waiting { wakes, submitted, queues, cancels, keys, events, shed, .. } = &mut *waiting;
         match notice {
             Notice::Wake(names) => Waiting::add(wakes, names, shed),
             Notice::QueuesChanged(names) => Waiting::add(queues, names, shed),
-            Notice::Cancel(ids) => Waiting::add(cancels, ids, shed),
+            Notice::Submitted(names) => Waiting::add(submitted, names, shed),
+            Notice::Cancel { ids, at_once } => {
+                for id in ids {
+                    if cancels.len() < WAITING || cancels.contains_key(&id) {
+                        *cancels.entry(id).or_default() |= at_once;
+                    } else {
+                        *shed += 1;
+                    }
+                }
+            }
             Notice::KeysChanged => *keys = true,
             Notice::Events(more) => match events {
                 Some((_, gathered)) => gathered.merge(more),
@@ -75,7 +89,7 @@ impl Outbox {
                     let mut first = Events::default();
                     first.merge(more);
                     *events = Some((Instant::now(), first));
-                    // The keeper has to learn when these are due.
+                    // Who sends has to learn when these are due.
                     self.filled.notify_one();
                 }
             },
@@ -105,6 +119,16 @@ impl Outbox {
         self.waiting().shed
     }
 
+    /// How long nothing is to be sent, if nothing more comes; at most `most`.
+    pub(super) fn quiet(&self, most: Duration) -> Duration {
+        let waiting = self.waiting();
+        if waiting.is_urgent() {
+            return Duration::ZERO;
+        }
+        let due = waiting.events.as_ref().map(|(at, _)| (*at + GATHER).saturating_duration_since(Instant::now()));
+        due.map_or(most, |due| due.min(most))
+    }
+
     /// What is to be sent; waits for it, but not beyond `patience`.
     pub(super) fn take(&self, patience: Duration) -> Vec<Notice> {
         let over = Instant::now() + patience;
@@ -123,17 +147,26 @@ impl Outbox {
         let due = waiting.events.as_ref().is_some_and(|(at, _)| at.elapsed() >= GATHER);
         let events = if due { waiting.events.take() } else { None };
         let mut notices = Vec::new();
-        notices.extend(pieces(&mut waiting.cancels).map(Notice::Cancel));
-        notices.extend(pieces(&mut waiting.wakes).map(Notice::Wake));
-        notices.extend(pieces(&mut waiting.queues).map(Notice::QueuesChanged));
+        let (forced, asked): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut waiting.cancels).into_iter().partition(|(_, at_once)| *at_once);
+        for (cancels, at_once) in [(forced, true), (asked, false)] {
+            let ids = cancels.into_iter().map(|(id, _)| id).collect();
+            notices.extend(pieces(ids).map(|ids| Notice::Cancel { ids, at_once }));
+        }
+        notices.extend(names(&mut waiting.wakes).map(Notice::Wake));
+        notices.extend(names(&mut waiting.submitted).map(Notice::Submitted));
+        notices.extend(names(&mut waiting.queues).map(Notice::QueuesChanged));
         notices.extend(std::mem::take(&mut waiting.keys).then_some(Notice::KeysChanged));
         notices.extend(events.map(|(_, events)| Notice::Events(events)));
         notices
     }
 }
 
-fn pieces<T: Ord + Clone>(set: &mut BTreeSet<T>) -> impl Iterator<Item = Vec<T>> {
-    let all: Vec<T> = std::mem::take(set).into_iter().collect();
+fn names(set: &mut BTreeSet<Arc<str>>) -> impl Iterator<Item = Vec<Arc<str>>> {
+    pieces(std::mem::take(set).into_iter().collect())
+}
+
+fn pieces<T: Clone>(all: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let pieces: Vec<Vec<T>> = all.chunks(NAMES).map(<[T]>::to_vec).collect();
     pieces.into_iter()
 }

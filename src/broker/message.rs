@@ -1,4 +1,4 @@
-//! Notices as bytes. What comes in was written by anybody who can reach Redis.
+//! Notices as bytes. What comes in was written by anybody who can reach the channel.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
 
 const VERSION: u8 = 1;
 /// Longer ones are not even parsed.
-const LONGEST: usize = 64 * 1024;
+pub(super) const LONGEST: usize = 64 * 1024;
 /// Queues or tasks in one message.
 const MOST: usize = 1_000;
 
@@ -28,17 +28,59 @@ struct Message {
 #[serde(rename_all = "snake_case")]
 enum Body {
     Wake(Vec<Arc<str>>),
-    Cancel(Vec<TaskId>),
+    Submitted(Vec<Arc<str>>),
+    Cancel { ids: Vec<TaskId>, at_once: bool },
     Queues(Vec<Arc<str>>),
     Keys,
     Events(Events),
 }
 
-/// `None`: there is nothing to send.
-pub(super) fn encode(node: &str, notice: Notice) -> Option<Vec<u8>> {
+/// Messages of at most `longest` bytes that say it together; none where there is nothing to send.
+pub(super) fn encode(node: &str, notice: Notice, longest: usize) -> Vec<Vec<u8>> {
+    let whole = message(node, notice.clone());
+    match whole {
+        Some(bytes) if bytes.len() > longest => match halves(notice) {
+            Some(halves) => halves.into_iter().flat_map(|half| encode(node, half, longest)).collect(),
+            // One name or id is never so long.
+            None => Vec::new(),
+        },
+        whole => whole.into_iter().collect(),
+    }
+}
+
+/// The same, said by two; `None` where there is nothing to divide.
+fn halves(notice: Notice) -> Option<[Notice; 2]> {
+    fn split<T>(mut all: Vec<T>) -> Option<[Vec<T>; 2]> {
+        let half = all.split_off(all.len().div_ceil(2));
+        (!half.is_empty()).then_some([all, half])
+    }
+    Some(match notice {
+        Notice::Wake(queues) => split(queues)?.map(Notice::Wake),
+        Notice::Submitted(queues) => split(queues)?.map(Notice::Submitted),
+        Notice::QueuesChanged(queues) => split(queues)?.map(Notice::QueuesChanged),
+        Notice::Cancel { ids, at_once } => split(ids)?.map(|ids| Notice::Cancel { ids, at_once }),
+        Notice::Events(mut events) => {
+            let mut later = Events::default();
+            if let Some([first, rest]) = split(std::mem::take(&mut events.ended)) {
+                (events.ended, later.ended) = (first, rest);
+            }
+            if let Some([first, rest]) = split(std::mem::take(&mut events.ids)) {
+                (events.ids, later.ids) = (first, rest);
+            }
+            if let Some([first, rest]) = split(std::mem::take(&mut events.queues).into_iter().collect()) {
+                (events.queues, later.queues) = (first.into_iter().collect(), rest.into_iter().collect());
+            }
+            (later != Events::default()).then_some([Notice::Events(events), Notice::Events(later)])?
+        }
+        Notice::KeysChanged | Notice::Missed => return None,
+    })
+}
+
+fn message(node: &str, notice: Notice) -> Option<Vec<u8>> {
     let body = match notice {
         Notice::Wake(queues) => Body::Wake(queues),
-        Notice::Cancel(ids) => Body::Cancel(ids),
+        Notice::Submitted(queues) => Body::Submitted(queues),
+        Notice::Cancel { ids, at_once } => Body::Cancel { ids, at_once },
         Notice::QueuesChanged(queues) => Body::Queues(queues),
         Notice::KeysChanged => Body::Keys,
         Notice::Events(mut events) => {
@@ -74,7 +116,8 @@ pub(super) fn decode(node: &str, bytes: &[u8]) -> Heard {
     let notice = match body {
         Body::Wake(queues) if are_names(&queues) => Notice::Wake(queues),
         Body::Queues(queues) if are_names(&queues) => Notice::QueuesChanged(queues),
-        Body::Cancel(ids) if ids.len() <= MOST => Notice::Cancel(ids),
+        Body::Submitted(queues) if are_names(&queues) => Notice::Submitted(queues),
+        Body::Cancel { ids, at_once } if ids.len() <= MOST => Notice::Cancel { ids, at_once },
         Body::Keys => Notice::KeysChanged,
         Body::Events(events) if is_sound(&events) => Notice::Events(events),
         _ => return Heard::Malformed,
@@ -109,16 +152,17 @@ mod tests {
         };
         for notice in [
             Notice::Wake(vec!["a".into(), "b.c".into()]),
-            Notice::Cancel(vec![id]),
+            Notice::Submitted(vec!["a".into()]),
+            Notice::Cancel { ids: vec![id], at_once: true },
             Notice::QueuesChanged(vec!["a".into()]),
             Notice::KeysChanged,
             Notice::Events(events),
         ] {
-            let bytes = encode("x", notice.clone()).unwrap();
+            let bytes = encode("x", notice.clone(), LONGEST).remove(0);
             assert_eq!(decode("y", &bytes), Heard::Notice(notice));
             assert_eq!(decode("x", &bytes), Heard::Own);
         }
-        assert_eq!(encode("x", Notice::Missed), None);
+        assert!(encode("x", Notice::Missed, LONGEST).is_empty());
     }
 
     #[test]
@@ -126,9 +170,39 @@ mod tests {
         let queues = (0..500).map(|n| format!("{n:064}").as_str().into()).collect();
         let ids: Vec<_> = (0..500).map(|_| TaskId::new()).collect();
         let events = Events { ended: ids.clone(), ids: ids[..100].to_vec(), ..Events::default() };
-        for notice in [Notice::Wake(queues), Notice::Cancel(ids), Notice::Events(events)] {
-            assert_eq!(decode("y", &encode("x", notice.clone()).unwrap()), Heard::Notice(notice));
+        for notice in [Notice::Wake(queues), Notice::Cancel { ids, at_once: false }, Notice::Events(events)] {
+            assert_eq!(decode("y", &encode("x", notice.clone(), LONGEST)[0]), Heard::Notice(notice));
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_in_parts() {
+        let queues: Vec<Arc<str>> = (0..500).map(|n| format!("{n:064}").as_str().into()).collect();
+        let ids: Vec<_> = (0..500).map(|_| TaskId::new()).collect();
+        let events = Events {
+            counts: [(Status::Success, 500)].into(),
+            queues: queues[..100].iter().cloned().collect(),
+            ended: ids.clone(),
+            ids: ids[..100].to_vec(),
+            ..Events::default()
+        };
+        let heard = |notice| {
+            let parts = encode("x", notice, 1_000);
+            assert!(parts.len() > 1 && parts.iter().all(|part| part.len() <= 1_000));
+            parts.into_iter().map(|part| decode("y", &part)).collect::<Vec<_>>()
+        };
+        let mut names = Vec::new();
+        for part in heard(Notice::Wake(queues)) {
+            let Heard::Notice(Notice::Wake(some)) = part else { panic!("{part:?}") };
+            names.extend(some);
+        }
+        assert_eq!(names.len(), 500);
+        let mut all = Events::default();
+        for part in heard(Notice::Events(events.clone())) {
+            let Heard::Notice(Notice::Events(some)) = part else { panic!("{part:?}") };
+            all.merge(some);
+        }
+        assert_eq!(all, events);
     }
 
     #[test]
@@ -146,7 +220,7 @@ mod tests {
             br#"{"v":1,"node":"x","body":"what"}"#,
             br#"{"v":1,"node":"x","body":{"wake":["a b"]}}"#,
             br#"{"v":1,"node":"x","body":{"wake":[""]}}"#,
-            br#"{"v":1,"node":"x","body":{"cancel":["no id"]}}"#,
+            br#"{"v":1,"node":"x","body":{"cancel":{"ids":["no id"],"at_once":true}}}"#,
             br#"{"v":1,"node":"x","body":{"events":{"counts":{"what":1}}}}"#,
         ] {
             assert_eq!(decode("y", bytes), Heard::Malformed, "{}", String::from_utf8_lossy(bytes));

@@ -1,40 +1,67 @@
-//! What a node goes on with while Redis is away: heads of its own, filled from the store.
+//! Heads of a node's own on a store that others work on too: where there is no Redis, or while it is away.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::{
-    broker::{Broker as _, InProcess, Popped},
+    broker::{Broker, InProcess, Popped},
     task::{Mark, Millis, Priority, Quota, Ready},
 };
 
 /// The hints of other nodes do not reach these heads, so one that has run dry may only look complete. It is read from the
-/// store again, but not more often than this: an idle queue must not keep the store busy.
+/// store again where another node has told of the queue, else not more often than this: an idle queue must not keep the
+/// store busy.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
-pub(super) struct Fallback {
+pub(super) struct OwnHeads {
     heads: InProcess,
     /// When each head was last begun from nothing.
     begun: Mutex<HashMap<Arc<str>, Instant>>,
+    /// Queues that others have put tasks into since their head was begun.
+    behind: Mutex<HashSet<Arc<str>>>,
 }
 
-impl Fallback {
+impl OwnHeads {
+    fn behind(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begun(&self) -> MutexGuard<'_, HashMap<Arc<str>, Instant>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of it belongs to an outage that is over.
     pub(super) fn clear(&self) {
+        self.behind().clear();
         for (queue, _) in self.begun().drain() {
             self.heads.forget(&queue);
         }
     }
 
-    pub(super) fn hint(&self, ready: &[Ready]) -> Vec<Arc<str>> {
+    /// True where the head is to be read again; it then counts as new.
+    fn begin_again(&self, queue: &str) -> bool {
+        let told = self.behind().remove(queue);
+        let mut begun = self.begun();
+        match begun.get_mut(queue) {
+            Some(at) if !told && at.elapsed() < READ_AGAIN => false,
+            Some(at) => {
+                *at = Instant::now();
+                true
+            }
+            None => {
+                begun.insert(queue.into(), Instant::now());
+                told
+            }
+        }
+    }
+}
+
+impl Broker for OwnHeads {
+    fn hint(&self, ready: &[Ready]) -> Vec<Arc<str>> {
         let mut begun = self.begun();
         for hint in ready {
             if !begun.contains_key(&hint.queue) {
@@ -45,7 +72,7 @@ impl Fallback {
         self.heads.hint(ready)
     }
 
-    pub(super) fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
+    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
         let mut popped = self.heads.pop(queue, n, quota, now);
         if popped.entries.len() == n || popped.starved.is_some() || !self.begin_again(queue) {
             return popped;
@@ -58,36 +85,29 @@ impl Fallback {
         Popped { entries: popped.entries, ..again }
     }
 
-    /// True where the head is old enough to be read again; it then counts as new.
-    fn begin_again(&self, queue: &str) -> bool {
-        let mut begun = self.begun();
-        match begun.get_mut(queue) {
-            Some(at) if at.elapsed() < READ_AGAIN => false,
-            Some(at) => {
-                *at = Instant::now();
-                true
-            }
-            None => {
-                begun.insert(queue.into(), Instant::now());
-                false
-            }
-        }
-    }
-
-    pub(super) fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {
+    fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {
         self.heads.begin_refill(queue, priority)
     }
 
-    pub(super) fn end_refill(&self, queue: &str, priority: Priority, rows: &[Mark], complete: bool) {
+    fn end_refill(&self, queue: &str, priority: Priority, rows: &[Mark], complete: bool) {
         self.heads.end_refill(queue, priority, rows, complete);
     }
 
-    pub(super) fn forget(&self, queue: &str) {
+    fn forget(&self, queue: &str) {
+        self.behind().remove(queue);
         self.begun().remove(queue);
         self.heads.forget(queue);
     }
 
-    pub(super) fn depth(&self, queue: &str) -> usize {
+    fn depth(&self, queue: &str) -> usize {
         self.heads.depth(queue)
+    }
+    fn look_again(&self, queue: &str) -> bool {
+        self.behind().insert(queue.into());
+        true
+    }
+
+    fn kind(&self) -> &'static str {
+        "in_process"
     }
 }
