@@ -109,7 +109,7 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     let mut database = cluster.database();
     assert_eq!(node.call("PUT", "/api/v1/queues/full", r#"{"paused": true, "max_depth": 2}"#).0, 200);
     let deep = format!("'t', '{}{}'", "[".repeat(65), "]".repeat(65));
-    let (long, many) = (format!("'{}'", "n".repeat(129)), format!("'t', tags => array_fill('a'::text, ARRAY[21])"));
+    let (long, many) = (format!("'{}'", "n".repeat(129)), "'t', tags => array_fill('a'::text, ARRAY[21])".to_owned());
     let large = format!("'t', to_jsonb(ARRAY[repeat('x', {})])", 1 << 20);
     for (arguments, names) in [
         ("NULL", "`name`"),
