@@ -70,8 +70,9 @@ fn a_graph_ends_as_it_must_whatever_is_killed() {
         let ids = submit(&server, &graph, &order);
         graphs.push((graph, ids));
         let before = server.get("/api/v1/stats")["totals"]["succeeded"].as_u64().unwrap();
+        // So many that those which the last kill has hit are over, who come first: one that is hit three times is a poison.
         eventually("some more are done", || {
-            server.get("/api/v1/stats")["totals"]["succeeded"].as_u64().unwrap() > before
+            server.get("/api/v1/stats")["totals"]["succeeded"].as_u64().unwrap() >= before + 12
         });
         server.kill();
         server = Server::start_with(folder.path(), &["--concurrency", "4"]);
@@ -83,8 +84,9 @@ fn a_graph_ends_as_it_must_whatever_is_killed() {
     });
     for (graph, ids) in &graphs {
         let tasks: Vec<Value> = (0..graph.len()).map(|place| server.task(&ids[&place])).collect();
-        let ends: Vec<_> = tasks.iter().map(|task| task["status"].as_str().unwrap()).collect();
-        assert_eq!(ends, expected(graph));
+        let wanted = expected(graph);
+        let wrong: Vec<_> = tasks.iter().zip(&wanted).filter(|(task, end)| task["status"] != **end).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
         for (node, task) in graph.iter().zip(&tasks).filter(|(_, task)| task["status"] != "skipped") {
             for (parent, _) in &node.parents {
                 let (started, ended) =
