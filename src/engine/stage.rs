@@ -16,7 +16,7 @@ use super::{
     inbox::Duty,
     notice::After,
     spool::Spool,
-    trouble,
+    trouble::{self, What},
 };
 use crate::{
     store::{Session, StoreError},
@@ -107,8 +107,8 @@ impl Stage {
     }
 
     fn committed(&mut self, batch: Batch, ends: u64) {
+        self.engine.0.trouble.over(self.what());
         if std::mem::take(&mut self.failing) {
-            self.engine.0.trouble.over();
             log::info!("The store answers again");
         }
         let common = &self.engine.0.common;
@@ -194,10 +194,14 @@ impl Stage {
         self.engine.0.spool_bytes.store(spool.bytes(), Ordering::Relaxed);
     }
 
+    fn what(&self) -> What {
+        if self.duty.takes(Duty::Finishes) { What::Outcomes } else { What::Anything }
+    }
+
     fn report(&mut self, error: &StoreError) {
         if !error.is_refusal() {
             self.failing = true;
-            self.engine.0.trouble.failed(error, self.now);
+            self.engine.0.trouble.failed(self.what(), error, self.now);
         }
         if self.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return;

@@ -24,25 +24,69 @@ pub const fn meanwhile(kind: StoreErrorKind) -> &'static str {
     }
 }
 
+/// What a stage could not commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// They are owed: the stage tries until they are committed.
+    Outcomes,
+    /// Nobody tries it again, so that any commit shows that the store is back.
+    Anything,
+}
+
 #[derive(Default)]
-pub(super) struct Present(Mutex<Option<Trouble>>);
+pub(super) struct Present(Mutex<Both>);
+
+#[derive(Default)]
+struct Both {
+    outcomes: Option<Trouble>,
+    anything: Option<Trouble>,
+}
 
 impl Present {
-    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+    fn both(&self) -> MutexGuard<'_, Both> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is(&self) -> Option<Trouble> {
-        self.trouble().clone()
+        let both = self.both();
+        both.outcomes.as_ref().or(both.anything.as_ref()).cloned()
     }
 
-    pub(super) fn failed(&self, error: &StoreError, now: Millis) {
-        let mut trouble = self.trouble();
-        let since = trouble.as_ref().map_or(now, |trouble| trouble.since);
-        *trouble = Some(Trouble { error: error.clone(), since });
+    pub(super) fn failed(&self, what: What, error: &StoreError, now: Millis) {
+        let mut both = self.both();
+        let of = match what {
+            What::Outcomes => &mut both.outcomes,
+            What::Anything => &mut both.anything,
+        };
+        let since = of.as_ref().map_or(now, |trouble| trouble.since);
+        *of = Some(Trouble { error: error.clone(), since });
     }
 
-    pub(super) fn over(&self) {
-        *self.trouble() = None;
+    /// Something was committed.
+    pub(super) fn over(&self, what: What) {
+        let mut both = self.both();
+        both.anything = None;
+        if what == What::Outcomes {
+            both.outcomes = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_commit_ends_the_trouble_but_that_of_outcomes() {
+        let (present, error) = (Present::default(), StoreError::new(StoreErrorKind::Unavailable, &"it".into(), "away"));
+        present.failed(What::Anything, &error, 1);
+        present.failed(What::Anything, &error, 2);
+        assert_eq!(present.is().unwrap().since, 1);
+        present.failed(What::Outcomes, &error, 3);
+        present.over(What::Anything);
+        assert_eq!(present.is().unwrap().since, 3);
+        present.failed(What::Anything, &error, 4);
+        present.over(What::Outcomes);
+        assert!(present.is().is_none());
     }
 }

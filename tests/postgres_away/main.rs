@@ -121,12 +121,26 @@ fn keep_submitting(node: &Server, stop: &AtomicBool) -> (Vec<String>, usize) {
     (ids, refused)
 }
 
+/// Says what the health was when a test gives up.
+struct Shown<'a>(&'a std::cell::RefCell<Value>);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        eprintln!("the health is {}", self.0.borrow());
+    }
+}
+
 /// Waits until the node takes submissions again and says that it is well.
 fn recovered(node: &Server) {
+    let last = std::cell::RefCell::new(Value::Null);
+    let shown = Shown(&last);
     eventually("it is well again", || {
         let (status, health) = node.call("GET", "/health", "");
-        status == 200 && health["store"]["outcomes_waiting"] == 0 && health["store"]["spool_bytes"] == 0
+        let well = status == 200 && health["store"]["outcomes_waiting"] == 0 && health["store"]["spool_bytes"] == 0;
+        last.replace(health);
+        well
     });
+    std::mem::forget(shown);
     node.submit(r#"{"name": "demo.echo"}"#);
 }
 
