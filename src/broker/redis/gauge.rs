@@ -42,13 +42,23 @@ impl RedisGauge {
         }
     }
 
-    /// Deletes what an installation has left.
+    /// Deletes what an installation has left, a few keys at a time: others may be at work in this Redis.
     pub fn wipe(&mut self) {
-        let Ok(Value::Array(keys)) = self.link.command(cmd("KEYS").arg(&self.pattern)) else { return };
-        for key in keys {
-            if let Value::BulkString(key) = key {
-                let _ = self.link.command(cmd("DEL").arg(key));
+        let mut cursor = b"0".to_vec();
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(1_000);
+            let Ok(Value::Array(page)) = self.link.command(&scan) else { return };
+            let [Value::BulkString(next), Value::Array(keys)] = page.as_slice() else { return };
+            for key in keys {
+                if let Value::BulkString(key) = key {
+                    let _ = self.link.command(cmd("DEL").arg(key));
+                }
             }
+            if next == b"0" {
+                return;
+            }
+            cursor.clone_from(next);
         }
     }
 }
