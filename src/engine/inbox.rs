@@ -27,6 +27,8 @@ pub(super) enum Duty {
     /// The only stage there is.
     Everything,
     Submits,
+    /// Submissions beyond what fills the next batch of the stage above: one connection stores them half as fast as two.
+    MoreSubmits,
     Claims,
     Finishes,
     Admins,
@@ -35,7 +37,8 @@ pub(super) enum Duty {
 
 impl Duty {
     /// Of several stages.
-    pub(super) const EACH: [Self; 5] = [Self::Submits, Self::Claims, Self::Finishes, Self::Admins, Self::Beats];
+    pub(super) const EACH: [Self; 6] =
+        [Self::Submits, Self::MoreSubmits, Self::Claims, Self::Finishes, Self::Admins, Self::Beats];
 
     pub(super) fn takes(self, kind: Self) -> bool {
         self == Self::Everything || self == kind
@@ -62,6 +65,8 @@ struct Waiting {
     /// At most one for each queue.
     claims: Vec<ClaimOp>,
     submits: VecDeque<SubmitOp>,
+    /// Of those.
+    submit_rows: usize,
     admins: Vec<Box<dyn AdminOp>>,
     /// At most one: the heartbeat.
     beats: Vec<Box<dyn AdminOp>>,
@@ -86,8 +91,12 @@ impl Inbox {
             return Err(op);
         }
         into(&mut waiting, op);
+        let too_much = kind == Duty::Submits && waiting.submit_rows > ROWS_PER_BATCH;
         drop(waiting);
         self.wake(kind);
+        if too_much && !self.is_alone {
+            self.wake(Duty::MoreSubmits);
+        }
         Ok(())
     }
 
@@ -110,7 +119,10 @@ impl Inbox {
     }
 
     pub(super) fn submit(&self, op: SubmitOp) -> Result<(), SubmitOp> {
-        self.put(Duty::Submits, op, |waiting, op| waiting.submits.push_back(op))
+        self.put(Duty::Submits, op, |waiting, op| {
+            waiting.submit_rows += op.rows();
+            waiting.submits.push_back(op);
+        })
     }
 
     pub(super) fn admin(&self, op: Box<dyn AdminOp>) -> Result<(), Box<dyn AdminOp>> {
@@ -164,22 +176,26 @@ impl Waiting {
         if duty.takes(Duty::Beats) {
             batch.admins.append(&mut self.beats);
         }
-        if !duty.takes(Duty::Submits) {
-            return batch;
-        }
-        let mut rows = 0;
-        while let Some(next) = self.submits.front() {
-            // Its caller has gone, and was promised nothing.
-            if next.is_given_up() {
-                self.submits.pop_front();
-                continue;
-            }
-            rows += next.rows();
-            if rows > ROWS_PER_BATCH && !batch.submits.is_empty() {
-                break;
-            }
-            batch.submits.extend(self.submits.pop_front());
+        if duty.takes(Duty::Submits) || (duty == Duty::MoreSubmits && self.submit_rows > ROWS_PER_BATCH) {
+            batch.submits = self.take_submits();
         }
         batch
+    }
+
+    fn take_submits(&mut self) -> Vec<SubmitOp> {
+        let (mut taken, mut rows) = (Vec::new(), 0);
+        while let Some(next) = self.submits.front() {
+            let is_given_up = next.is_given_up();
+            if !is_given_up {
+                rows += next.rows();
+            }
+            if rows > ROWS_PER_BATCH && !taken.is_empty() {
+                break;
+            }
+            self.submit_rows -= next.rows();
+            // Where its caller has gone, who was promised nothing, it goes too.
+            taken.extend(self.submits.pop_front().filter(|_| !is_given_up));
+        }
+        taken
     }
 }

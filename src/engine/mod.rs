@@ -120,8 +120,8 @@ impl StageThreads {
 }
 
 impl Engine {
-    /// Starts the engine: with one session a stage thread for everything, with five one each for submissions, claims,
-    /// outcomes, the rest and the heartbeat.
+    /// Starts the engine: with one session a stage thread for everything, with six two for submissions and one each for
+    /// claims, outcomes, the rest and the heartbeat.
     pub fn start(
         mut sessions: Vec<Box<dyn Session>>,
         reader: Arc<dyn Reader>,

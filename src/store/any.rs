@@ -56,7 +56,7 @@ impl Store {
     /// work (submissions, claims, outcomes, everything else, and the heartbeat, by which others know that this node lives), so
     /// that none waits for another.
     pub fn sessions(&self) -> Result<Vec<Box<dyn Session>>, StoreError> {
-        (0..if self.is_shared() { 5 } else { 1 }).map(|_| self.session()).collect()
+        (0..if self.is_shared() { 6 } else { 1 }).map(|_| self.session()).collect()
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {

@@ -1,7 +1,7 @@
 -- Times are milliseconds since 1970 UTC, status and counters.kind the numbers of `Status` and `Counted`.
 
 CREATE TABLE tasks (
-    id               UUID    NOT NULL PRIMARY KEY,
+    id               UUID    NOT NULL PRIMARY KEY WITH (fillfactor = 50),
     queue            TEXT COLLATE "C"    NOT NULL,
     name             TEXT COLLATE "C"    NOT NULL,
     priority         INTEGER NOT NULL,
@@ -45,14 +45,15 @@ CREATE TABLE tasks (
     CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
     CHECK (live_key IS NULL OR status < 5)
 ) WITH (
-    -- Room for the two updates of a task on its own page: the second one then touches no index.
+    -- Room for the two updates of a task on its own page: the second one then touches no index. The first one, the claim,
+    -- makes a second entry in each: with room for it in the indexes too, no page is split.
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1,
     autovacuum_vacuum_cost_delay = 0
 );
 CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL;
-CREATE INDEX tasks_queue ON tasks (queue, id);
+CREATE INDEX tasks_queue ON tasks (queue, id) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX tasks_live_key ON tasks (queue, live_key) WHERE live_key IS NOT NULL;
 
 -- One row for each batch granted to a worker; gone when the last of its tasks has ended.

@@ -1,39 +1,51 @@
 //! What a claim finds at the door of a queue.
 
-use diesel::{prelude::*, result::Error};
+use diesel::{
+    QueryResult, RunQueryDsl,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    result::Error,
+    sql_types::{Bool, Integer, Nullable, Text},
+};
 
 use super::{
-    key::uid,
-    limits,
-    records::reading,
-    schema::{queues, workers},
+    Backend, Connection, Id, limits,
+    records::{bytes, reading},
     tx::Writer,
 };
 use crate::{store::Entrance, task::WorkerId};
 
-/// Holds the worker, so that it is not declared dead before its grants can be seen, and the queue, so that it is not paused
-/// meanwhile: shared with other claims, or for this one alone where there is something to be counted.
-pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId, limited: bool) -> QueryResult<Entrance> {
-    let alive = workers::table.find(uid(worker.as_bytes())).select(workers::state).for_key_share();
-    let state: Option<String> = alive.first(&mut writer.connection).optional()?;
-    if !matches!(state.as_deref(), Some("alive" | "draining")) {
-        return Ok(Entrance { fenced: true, ..Entrance::default() });
-    }
-    // A lock that is shared by two cannot be made exclusive by both: which it must be is asked first.
-    let row = queues::table.find(queue).select((queues::paused, queues::weight, queues::settings));
-    let before = entrance_of(row.first(&mut writer.connection).optional()?);
-    let alone = limited || !before.settings.is_unlimited();
-    let held = if alone {
-        row.for_update().first(&mut writer.connection).optional()?
-    } else {
-        row.for_key_share().first(&mut writer.connection).optional()?
-    };
-    let entrance = entrance_of(held);
-    // A limit was set in between: once more.
-    if alone || entrance.settings.is_unlimited() { Ok(entrance) } else { Err(Error::RollbackTransaction) }
+statement! {
+    /// Holds the worker, so that it is not declared dead before its grants can be seen, and the queue, so that it is not paused
+    /// meanwhile: shared with other claims, or for this one alone where there is something to be counted. Which it must be is
+    /// looked up first: a lock that is shared by two cannot be made exclusive by both.
+    EnterQueue {
+        "WITH worker AS (SELECT state FROM workers WHERE id = " worker: &'a [u8] => Id;
+        " FOR KEY SHARE), here AS (SELECT name, " limited: bool => Bool;
+        " OR settings::jsonb ?| '{rate_limit,concurrency}' AS counted FROM queues WHERE name = " queue: &'a str => Text;
+    } "), shared AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE NOT counted FOR KEY SHARE OF q), \
+       alone AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE counted FOR UPDATE OF q) \
+       SELECT worker.state, coalesce(here.counted, FALSE), held.paused, held.weight, held.settings FROM worker \
+       LEFT JOIN here ON TRUE LEFT JOIN (TABLE shared UNION ALL TABLE alone) held ON TRUE"
 }
 
-fn entrance_of(row: Option<(bool, i32, String)>) -> Entrance {
-    let (paused, weight, text) = row.unwrap_or_else(|| (false, 1, "{}".into()));
-    Entrance { fenced: false, paused, weight: reading::count(weight), settings: limits::settings(&text) }
+impl Query for EnterQueue<'_> {
+    type SqlType = (Text, Bool, Nullable<Bool>, Nullable<Integer>, Nullable<Text>);
+}
+
+type Row = (String, bool, Option<bool>, Option<i32>, Option<String>);
+
+pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId, limited: bool) -> QueryResult<Entrance> {
+    let statement = EnterQueue { worker: bytes(worker.as_bytes()), queue, limited };
+    let rows: Vec<Row> = statement.load(&mut writer.connection)?;
+    let alive = rows.into_iter().next().filter(|(state, ..)| matches!(&**state, "alive" | "draining"));
+    let Some((_, counted, paused, weight, settings)) = alive else {
+        return Ok(Entrance { fenced: true, ..Entrance::default() });
+    };
+    let settings = limits::settings(settings.as_deref().unwrap_or("{}"));
+    // A limit was set while this waited for the lock: once more.
+    if !counted && !settings.is_unlimited() {
+        return Err(Error::RollbackTransaction);
+    }
+    let weight = weight.map_or(1, reading::count);
+    Ok(Entrance { fenced: false, paused: paused.unwrap_or_default(), weight, settings })
 }

@@ -1,13 +1,13 @@
 //! How attempts end: the successes of a batch in one statement, the others one by one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::prelude::*;
 
 use super::{
     dependencies, finish,
     key::{Uid, uid},
-    own::FinishSuccesses,
+    own::{EndLeases, FinishSuccesses, ShrinkLeases},
     records::{StateRecord, task_id},
     schema::task_dependencies,
     tx::Writer,
@@ -32,10 +32,25 @@ pub(super) fn finish_all(writer: &mut Writer, items: &[Finished<'_>], now: Milli
     for (item, _) in items.iter().zip(&recorded).filter(|(_, recorded)| matches!(recorded, Recorded::Done(_))) {
         *ended.entry(item.task.lease).or_default() += 1;
     }
-    for (lease, count) in ended {
-        finish::shrink_lease(writer, lease, count)?;
-    }
+    shrink_leases(writer, &ended)?;
     Ok(recorded)
+}
+
+/// So many tasks of these batches have ended: two statements, however many batches there are.
+fn shrink_leases(writer: &mut Writer, ended: &BTreeMap<LeaseId, i32>) -> QueryResult<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let (lease, count): (Vec<Uid>, Vec<i32>) = ended.iter().map(|(id, count)| (uid(id.as_bytes()), count)).unzip();
+    let statement = EndLeases { lease: &lease, ended: &count };
+    let gone: Vec<Vec<u8>> = statement.load(&mut writer.connection)?;
+    let gone: HashSet<LeaseId> = gone.iter().filter_map(|id| LeaseId::from_slice(id)).collect();
+    let left = ended.iter().filter(|(id, _)| !gone.contains(id));
+    let (lease, count): (Vec<Uid>, Vec<i32>) = left.map(|(id, count)| (uid(id.as_bytes()), count)).unzip();
+    if lease.is_empty() {
+        return Ok(());
+    }
+    ShrinkLeases { lease: &lease, ended: &count }.execute(&mut writer.connection).map(|_| ())
 }
 
 /// Records the successes whose lease holds; what is left of them is somebody else's to tell.

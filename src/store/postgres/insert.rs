@@ -99,9 +99,13 @@ fn store(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<HashSet<TaskId>> 
 }
 
 fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
-    fn each<'a, T>(rows: &'a [Row<'a>], column: impl Fn(&'a Row<'a>) -> T) -> Vec<T> {
-        rows.iter().map(column).collect()
+    fn each<'a, T>(rows: &[&'a Row<'a>], column: impl Fn(&'a Row<'a>) -> T) -> Vec<T> {
+        rows.iter().map(|row| column(row)).collect()
     }
+    let mut rows: Vec<&Row<'_>> = rows.iter().collect();
+    // Of two transactions with the same keys one waits for the other, not each for the other.
+    rows.sort_by_key(|row| row.task.unique_key.as_ref().map(|key| (&row.task.queue, key)));
+    let rows = &rows[..];
     let json = |tags: &Vec<String>| (!tags.is_empty()).then(|| serde_json::to_string(tags).unwrap_or_default());
     let waits = |row: &Row<'_>| row.status() == Status::Pending;
     InsertTasks {

@@ -85,6 +85,25 @@ impl Query for FinishSuccesses<'_> {
 }
 
 statement! {
+    /// Batches all of whose tasks have ended.
+    EndLeases {
+        "DELETE FROM leases USING unnest(" lease: &'a [Uid] => Array<Id>;
+        ", " ended: &'a [i32] => Array<Integer>;
+    } ") AS one (id, ended) WHERE leases.lease_id = one.id AND leases.open <= one.ended RETURNING leases.lease_id"
+}
+
+impl Query for EndLeases<'_> {
+    type SqlType = Id;
+}
+
+statement! {
+    ShrinkLeases {
+        "UPDATE leases SET open = open - one.ended FROM unnest(" lease: &'a [Uid] => Array<Id>;
+        ", " ended: &'a [i32] => Array<Integer>;
+    } ") AS one (id, ended) WHERE leases.lease_id = one.id"
+}
+
+statement! {
     /// As many of the tasks hinted at as are wanted and ready. Those that somebody else holds at this moment are passed over.
     ClaimTasks {
         "WITH free AS MATERIALIZED (SELECT t.id, t.ready_at, t.status FROM unnest(" id: &'a [Uid] => Array<Id>;
