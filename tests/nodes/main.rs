@@ -9,6 +9,7 @@ mod support;
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;
 mod sql;
+mod sql_graph;
 mod told;
 
 use std::{
