@@ -87,7 +87,7 @@ pub trait Bus: Send + Sync {
     fn listen(&self, listener: Arc<dyn BusListener>);
 
     /// Why nothing is heard, if so.
-    fn outage(&self) -> Option<Outage> {
+    fn silence(&self) -> Option<Outage> {
         None
     }
 }

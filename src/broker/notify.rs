@@ -213,7 +213,7 @@ impl Bus for NotifyBroker {
         }
     }
 
-    fn outage(&self) -> Option<Outage> {
+    fn silence(&self) -> Option<Outage> {
         self.0.presence.outage()
     }
 }

@@ -109,7 +109,7 @@ impl ApiState {
     }
 
     fn line(&self) -> Option<PartView> {
-        self.engine.line().map(|line| PartView::dispensable(self.engine.reader().kind(), line.outage()))
+        self.engine.line().map(|line| PartView::dispensable(self.engine.reader().kind(), line.silence()))
     }
 
     async fn store(&self) -> PartView {

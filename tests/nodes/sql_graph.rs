@@ -33,6 +33,12 @@ fn a_graph_of_one_transaction_runs_in_its_order() {
     for (parent, child) in [(&first, &second), (&second, &third)] {
         assert!(time(parent, "finished_at") <= time(child, "started_at"));
     }
+    // As the documentation has it: one statement.
+    let ids = "WITH a AS MATERIALIZED (SELECT jobqueue_submit('demo.echo') AS id), \
+               b AS MATERIALIZED (SELECT jobqueue_submit('demo.fail', max_retries => 0, depends_on => ARRAY[a.id]) AS id FROM a) \
+               SELECT jobqueue_submit('demo.echo', depends_on => ARRAY[a.id, b.id], on_failure => '{run}')::text AS line FROM a, b";
+    let last = lines(&mut database, ids).remove(0);
+    within_a_second("it has run", || other.task(&last)["status"] == "success");
     let task = one.get(&format!("/api/v1/tasks/{third}/dependencies"));
     assert_eq!(task["parents"].as_array().map(Vec::len), Some(2), "{task}");
 }
