@@ -397,12 +397,12 @@ BEGIN
             'are at most 20, of 1 to 64 characters each, none of them a control character'),
         ('retry', retry_fault IS NOT NULL, retry_fault),
         ('depends_on', coalesce(array_ndims(p_parents), 1) > 1 OR parents > 10000
-            OR EXISTS (SELECT 1 FROM unnest(p_parents) parent WHERE parent IS NULL), 'are the ids of at most 10000 tasks'),
+            OR EXISTS (SELECT 1 FROM unnest(p_parents) parent WHERE parent IS NULL), 'must be the ids of at most 10000 tasks'),
         ('depends_on', parents <> (SELECT count(DISTINCT parent) FROM unnest(p_parents) parent), 'names a task twice'),
         ('on_failure', parents = 0 AND jobqueue_submit.on_failure IS NOT NULL, 'is of no use without `depends_on`'),
         ('on_failure', coalesce(array_ndims(policies), 2) > 1 OR cardinality(policies) NOT IN (1, parents) OR EXISTS (
             SELECT 1 FROM unnest(policies) policy WHERE policy IS NULL OR policy NOT IN ('skip', 'run')),
-            'is ''skip'' or ''run'', one for all of `depends_on` or one for each')
+            'must be ''skip'' or ''run'', one for all of `depends_on` or one for each')
     ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
     IF must IS NULL THEN
         starts_at := coalesce(at + floor(extract(epoch FROM jobqueue_submit.delay) * 1000),
