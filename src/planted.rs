@@ -22,6 +22,10 @@ pub(crate) enum Bug {
     LimiterPerNode,
     /// A node is dead whose last heartbeat is old by the wall clock.
     WallClockReaper,
+    /// A restart takes back its predecessor's tasks, and only then looks at the outcomes it has left.
+    SpoolAfterReap,
+    /// The shared heads give out the lowest priority first.
+    LowestFirst,
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -52,6 +56,8 @@ mod chosen {
             Bug::HintBeforeCommit => "hint-before-commit",
             Bug::LimiterPerNode => "limiter-per-node",
             Bug::WallClockReaper => "wall-clock-reaper",
+            Bug::SpoolAfterReap => "spool-after-reap",
+            Bug::LowestFirst => "lowest-first",
         };
         CHOSEN.get_or_init(|| std::env::var("JOBQUEUE_PLANTED_BUG").ok()).as_deref() == Some(name)
     }
@@ -76,6 +82,11 @@ pub(crate) fn linger(bug: Bug) {
 /// Whose rate limit a node looks at.
 pub(crate) fn limit_of(queue: &str, worker: WorkerId) -> Cow<'_, str> {
     if is(Bug::LimiterPerNode) { format!("{queue} of {worker}").into() } else { queue.into() }
+}
+
+/// How the script that takes from a head goes through its lanes.
+pub(crate) fn pop_script(script: &str) -> Cow<'_, str> {
+    if is(Bug::LowestFirst) { script.replace("for level = 9, 0, -1 do", "for level = 0, 9 do").into() } else { script.into() }
 }
 
 /// Those that are dead if wall clocks are believed.

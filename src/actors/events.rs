@@ -77,8 +77,18 @@ pub struct EventHub(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
+    origin: Origin,
     subscribers: AtomicUsize,
     state: Mutex<State>,
+}
+
+/// Whose events these are: another node, or another life of this one, numbers its own.
+struct Origin(u32);
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self(fastrand::u32(..))
+    }
 }
 
 #[derive(Default)]
@@ -121,6 +131,17 @@ impl EventHub {
             }
         };
         Subscription { missed, events, hub: self.clone() }
+    }
+
+    /// How an event is called outside.
+    pub fn name(&self, id: u64) -> String {
+        format!("{:08x}-{id}", self.0.origin.0)
+    }
+
+    /// The id in a name; none where it is not of this hub.
+    pub fn id(&self, name: &str) -> Option<u64> {
+        let (origin, id) = name.split_once('-')?;
+        (u32::from_str_radix(origin, 16) == Ok(self.0.origin.0)).then(|| id.parse().ok())?
     }
 
     /// Takes what a commit changed; sent with the next round.

@@ -7,6 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::Outage;
 use crate::task::{Status, TaskId};
 
 /// Something one node tells all the others.
@@ -22,6 +23,8 @@ pub enum Notice {
     QueuesChanged(Vec<Arc<str>>),
     /// Keys of the API were made or revoked.
     KeysChanged,
+    /// Children were submitted past the nodes, and their parents are to be asked. Only `jobqueue_submit` says it.
+    Unresolved,
     /// Tasks have changed.
     Events(Events),
     /// Never sent: notices may have been missed, so everything is to be looked at again.
@@ -82,6 +85,11 @@ pub trait Bus: Send + Sync {
 
     /// Names the one who hears; set once.
     fn listen(&self, listener: Arc<dyn BusListener>);
+
+    /// Why nothing is heard, if so.
+    fn silence(&self) -> Option<Outage> {
+        None
+    }
 }
 
 /// The bus of a node that is alone.

@@ -32,6 +32,7 @@ enum Body {
     Cancel { ids: Vec<TaskId>, at_once: bool },
     Queues(Vec<Arc<str>>),
     Keys,
+    Unresolved,
     Events(Events),
 }
 
@@ -72,7 +73,7 @@ fn halves(notice: Notice) -> Option<[Notice; 2]> {
             }
             (later != Events::default()).then_some([Notice::Events(events), Notice::Events(later)])?
         }
-        Notice::KeysChanged | Notice::Missed => return None,
+        Notice::KeysChanged | Notice::Unresolved | Notice::Missed => return None,
     })
 }
 
@@ -83,6 +84,7 @@ fn message(node: &str, notice: Notice) -> Option<Vec<u8>> {
         Notice::Cancel { ids, at_once } => Body::Cancel { ids, at_once },
         Notice::QueuesChanged(queues) => Body::Queues(queues),
         Notice::KeysChanged => Body::Keys,
+        Notice::Unresolved => Body::Unresolved,
         Notice::Events(mut events) => {
             // Names enough for anybody; those who watch read again anyway.
             events.more |= events.queues.len() > 100;
@@ -119,6 +121,7 @@ pub(super) fn decode(node: &str, bytes: &[u8]) -> Heard {
         Body::Submitted(queues) if are_names(&queues) => Notice::Submitted(queues),
         Body::Cancel { ids, at_once } if ids.len() <= MOST => Notice::Cancel { ids, at_once },
         Body::Keys => Notice::KeysChanged,
+        Body::Unresolved => Notice::Unresolved,
         Body::Events(events) if is_sound(&events) => Notice::Events(events),
         _ => return Heard::Malformed,
     };
@@ -156,6 +159,7 @@ mod tests {
             Notice::Cancel { ids: vec![id], at_once: true },
             Notice::QueuesChanged(vec!["a".into()]),
             Notice::KeysChanged,
+            Notice::Unresolved,
             Notice::Events(events),
         ] {
             let bytes = encode("x", notice.clone(), LONGEST).remove(0);

@@ -35,6 +35,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// How long the thread may outlive its broker.
 const QUIET: Duration = Duration::from_secs(1);
 
+const BESIDE: &str = "tasks that are submitted in SQL (jobqueue_submit) may start up to 2 s later";
 const MEANWHILE: &str = "this node looks for what other nodes have done by itself: their tasks may start up to 2 s later, \
                          their cancels take up to 1 s, and what they set for a queue is its default and bound for \
                          submissions here only when the line is back";
@@ -93,20 +94,24 @@ struct Shared {
     outbox: Outbox,
     rouse: Rouse,
     presence: Presence,
+    /// What it is for, in the log.
+    does: &'static str,
     listener: OnceLock<Arc<dyn BusListener>>,
     malformed: AtomicU64,
 }
 
 impl NotifyBroker {
-    /// Starts the thread, which goes on trying until there is a line. `store` is what messages call the server.
-    pub fn start(store: Arc<str>, open: OpenLine) -> std::io::Result<Self> {
+    /// Starts the thread, which goes on trying until there is a line. `store` is what messages call the server. `beside`
+    /// another bus it only hears, of what is submitted in SQL.
+    pub fn start(store: Arc<str>, open: OpenLine, beside: bool) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             store,
             node: format!("{:016x}", fastrand::u64(..)),
             heads: OwnHeads::default(),
             outbox: Outbox::default(),
             rouse: Rouse::new()?,
-            presence: Presence::new(MEANWHILE),
+            presence: Presence::new(if beside { BESIDE } else { MEANWHILE }),
+            does: if beside { "tells what is submitted in SQL" } else { "carries what the nodes tell each other" },
             listener: OnceLock::new(),
             malformed: AtomicU64::new(0),
         });
@@ -129,7 +134,7 @@ impl Shared {
         while !self.outbox.is_closed() {
             let ended = open().and_then(|mut line| {
                 backoff = BACKOFF.0;
-                self.presence.found(&self.store, "carries what the nodes tell each other");
+                self.presence.found(&self.store, self.does);
                 // What was said before nobody has heard.
                 self.tell(Notice::Missed);
                 self.talk(&mut *line)
@@ -206,6 +211,10 @@ impl Bus for NotifyBroker {
         if self.0.listener.set(listener).is_err() {
             log::warn!("The bus has a listener already; the second one is ignored");
         }
+    }
+
+    fn silence(&self) -> Option<Outage> {
+        self.0.presence.outage()
     }
 }
 

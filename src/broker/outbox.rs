@@ -93,7 +93,7 @@ impl Outbox {
                     self.filled.notify_one();
                 }
             },
-            Notice::Missed => {}
+            Notice::Unresolved | Notice::Missed => {}
         }
         if waiting.is_urgent() {
             self.filled.notify_one();

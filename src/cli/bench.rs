@@ -9,6 +9,7 @@ use super::{
     args::{Globals, Output, examples},
     terminal::Terminal,
 };
+use crate::config::check_database_server;
 
 /// A part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,6 +93,9 @@ pub(super) fn run(
     hooks: &Hooks,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
+    if let Some(url) = &args.database_url {
+        check_database_server(url).map_err(|wanted| Failure::usage(format!("--database-url: {wanted}")))?;
+    }
     let options = BenchOptions {
         tasks: args.tasks as usize,
         concurrency: args.concurrency.into(),

@@ -24,6 +24,11 @@ pub use sections::{CommandConfig, QueueConfig, Timeout};
 pub use settings::{Effect, SETTINGS, Secrecy, Setting};
 pub use template::template;
 
+/// Says what is expected where this is no address of a PostgreSQL database.
+pub fn check_database_server(url: &str) -> Result<(), String> {
+    parse::database_server(url).map(drop)
+}
+
 use crate::{logging, task::Millis};
 
 /// Everything a process is started with.

@@ -127,9 +127,19 @@ pub(super) fn database(url: &str) -> Parsed<Database> {
     Ok(Database::File(PathBuf::from(path)))
 }
 
+/// The address of a server, where no file will do.
+pub(super) fn database_server(url: &str) -> Parsed<Database> {
+    match url.split_once(':') {
+        Some((scheme, rest)) if is_postgres(scheme) => server(rest),
+        _ => Err(SERVER_WANTED.into()),
+    }
+}
+
+const SERVER_WANTED: &str = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters and \
+                             options such as ?sslmode=verify-full behind it";
+
 fn server(rest: &str) -> Parsed<Database> {
-    const WANTED: &str = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters and \
-                          options such as ?sslmode=verify-full behind it";
+    const WANTED: &str = SERVER_WANTED;
     let place = rest.strip_prefix("//").ok_or(WANTED)?;
     let named =
         place.split('?').next().and_then(|place| place.split_once('/')).is_some_and(|(_, name)| !name.is_empty());

@@ -46,6 +46,7 @@ pub use submit::{Submission, SubmitError, SubmitReply};
 pub use trouble::{Trouble, meanwhile};
 pub use watch::Watch;
 
+pub use crate::broker::Outage;
 use crate::{
     broker::{Broker, Bus},
     clock::Clock,
@@ -94,6 +95,8 @@ struct Inner {
     trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
     bus: OnceLock<Arc<dyn Bus>>,
+    /// Heard besides it.
+    line: OnceLock<Arc<dyn Bus>>,
     meter: Meter,
     lost_leases: AtomicU64,
     processed: AtomicU64,
@@ -153,6 +156,7 @@ impl Engine {
             trouble: trouble::Present::default(),
             listener: OnceLock::new(),
             bus: OnceLock::new(),
+            line: OnceLock::new(),
             meter,
             lost_leases: AtomicU64::new(0),
             processed: AtomicU64::new(0),

@@ -34,12 +34,23 @@ impl Engine {
             log::warn!("The engine has a bus already; the second one is ignored");
             return;
         }
-        self.hear(&**bus);
+        bus.listen(self.ear());
     }
 
-    /// Hears what is told on a bus besides the one it has joined.
-    pub fn hear(&self, bus: &dyn Bus) {
-        bus.listen(Arc::new(Ear(Arc::downgrade(&self.0))));
+    /// Hears what is told on a line besides the bus that it has joined. Once.
+    pub fn hear(&self, line: &Arc<dyn Bus>) {
+        if self.0.line.set(line.clone()).is_ok() {
+            line.listen(self.ear());
+        }
+    }
+
+    /// The line besides the bus, where there is one.
+    pub fn line(&self) -> Option<&Arc<dyn Bus>> {
+        self.0.line.get()
+    }
+
+    fn ear(&self) -> Arc<Ear> {
+        Arc::new(Ear(Arc::downgrade(&self.0)))
     }
 
     /// There may be other nodes.
@@ -104,6 +115,7 @@ impl Engine {
             }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
             Notice::KeysChanged => self.look_at_keys(),
+            Notice::Unresolved => self.look_for_unresolved(),
             Notice::Events(events) => self.heard_events(events),
             Notice::Missed => self.look_at_everything(),
         }
@@ -132,6 +144,12 @@ impl Engine {
         self.queue_changed(queue);
     }
 
+    fn look_for_unresolved(&self) {
+        if let Some(listener) = self.listener() {
+            listener.unresolved();
+        }
+    }
+
     fn queue_changed(&self, queue: &Arc<str>) {
         if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
             listener.changed(Changes { queues: [queue.clone()].into(), ..Changes::default() });
@@ -154,6 +172,7 @@ impl Engine {
     fn look_at_everything(&self) {
         self.0.watches.all();
         self.look_at_keys();
+        self.look_for_unresolved();
         match self.reader().queues() {
             Ok(rows) => {
                 for row in rows {

@@ -61,11 +61,11 @@ pub(super) async fn events(
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    // An id that is no number is not of ours: the subscriber has missed everything.
+    // An id that is none of ours: the subscriber has missed everything.
     let last_seen = request
         .headers()
         .get("last-event-id")
-        .map(|id| id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(u64::MAX));
+        .map(|id| id.to_str().ok().and_then(|id| state.events.id(id)).unwrap_or(u64::MAX));
     let subscription = state.events.subscribe(last_seen);
     Ok(response.streaming(feed(state, caller, subscription, topics)))
 }
@@ -98,7 +98,7 @@ fn feed(
         None => opening.push_back(Bytes::from_static(b"event: reset\ndata: {}\n\n")),
         Some(missed) => {
             let wanted = missed.iter().filter(|event| topics.contains(&event.topic));
-            opening.extend(wanted.filter_map(|event| write(event, &caller)));
+            opening.extend(wanted.filter_map(|event| write(event, &state, &caller)));
         }
     }
     let every = state.edge.keep_alive;
@@ -126,7 +126,7 @@ impl Feed {
                         return None;
                     }
                     let wanted = self.topics.contains(&event.topic);
-                    if let Some(piece) = wanted.then(|| write(&event, &self.caller)).flatten() {
+                    if let Some(piece) = wanted.then(|| write(&event, &self.state, &self.caller)).flatten() {
                         return Some(piece);
                     }
                 }
@@ -140,10 +140,11 @@ impl Feed {
 }
 
 /// Data is JSON on one line, so that it needs no splitting. `None`: it is nothing that the caller may hear of.
-fn write(event: &Event, caller: &Caller) -> Option<Bytes> {
+fn write(event: &Event, state: &ApiState, caller: &Caller) -> Option<Bytes> {
     let data =
         if caller.is_restricted() { Cow::Owned(sifted(&event.data, caller)?) } else { Cow::Borrowed(&*event.data) };
-    Some(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.topic.as_str()).into())
+    let (id, topic) = (state.events.name(event.id), event.topic.as_str());
+    Some(format!("id: {id}\nevent: {topic}\ndata: {data}\n\n").into())
 }
 
 /// Only the queues that the caller sees. Ids and counts are of all queues together, so what is left of those is that there

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     actors::supervision::Phase,
-    engine::meanwhile,
+    engine::{Outage, meanwhile},
     store::{StoreError, StoreErrorKind},
     task::Scope,
 };
@@ -36,6 +36,9 @@ pub(super) struct HealthView {
 pub(super) struct HealthDetails {
     store: PartView,
     broker: PartView,
+    /// Where Redis is the broker: what hears of tasks that are submitted in SQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<PartView>,
     version: &'static str,
 }
 
@@ -67,6 +70,17 @@ impl PartView {
     fn of(kind: &'static str, status: &'static str, error: Option<String>) -> Self {
         Self { kind, status, error, since: None, meanwhile: None, outcomes_waiting: None, spool_bytes: None }
     }
+
+    /// Of something without which the server works all the same.
+    fn dispensable(kind: &'static str, outage: Option<Outage>) -> Self {
+        let Some(outage) = outage else { return Self::of(kind, "ok", None) };
+        let (since, meanwhile) = (Some(Time(outage.since)), Some(outage.meanwhile));
+        Self { since, meanwhile, ..Self::of(kind, "away", Some(outage.error)) }
+    }
+
+    const fn is_away(&self) -> bool {
+        self.error.is_some()
+    }
 }
 
 /// How long a probe waits for the store: one that is frozen answers nothing at all.
@@ -91,9 +105,11 @@ impl ApiState {
     /// A broker that is away is no reason to be down: the store has everything.
     fn broker(&self) -> PartView {
         let broker = self.engine.broker();
-        let Some(outage) = broker.outage() else { return PartView::of(broker.kind(), "ok", None) };
-        let (since, meanwhile) = (Some(Time(outage.since)), Some(outage.meanwhile));
-        PartView { since, meanwhile, ..PartView::of(broker.kind(), "away", Some(outage.error)) }
+        PartView::dispensable(broker.kind(), broker.outage())
+    }
+
+    fn line(&self) -> Option<PartView> {
+        self.engine.line().map(|line| PartView::dispensable(self.engine.reader().kind(), line.silence()))
     }
 
     async fn store(&self) -> PartView {
@@ -136,11 +152,11 @@ pub(super) async fn health(
     request: HttpRequest,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let (store, broker) = (state.store().await, state.broker());
+    let (store, broker, line) = (state.store().await, state.broker(), state.line());
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
-    let (code, status) = if store.error.is_some() {
+    let (code, status) = if store.is_away() {
         (StatusCode::SERVICE_UNAVAILABLE, "down")
-    } else if state.is_draining() || broker.error.is_some() || parked() {
+    } else if state.is_draining() || broker.is_away() || line.as_ref().is_some_and(PartView::is_away) || parked() {
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "ok")
@@ -149,7 +165,7 @@ pub(super) async fn health(
     if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
         return reply::json(code, &HealthView { status, details: None });
     }
-    let details = HealthDetails { store, broker, version: state.node.version };
+    let details = HealthDetails { store, broker, line, version: state.node.version };
     reply::json(code, &HealthView { status, details: Some(details) })
 }
 

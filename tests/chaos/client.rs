@@ -17,8 +17,9 @@ use uuid::Uuid;
 
 use crate::{
     cluster::Nodes,
-    history::{Cancel, CancelTold, Pause, Submitted, Told, now},
+    history::{Cancel, CancelTold, Pause, Read, Submitted, Told, now},
     load::{Order, PAUSED, Plan, When},
+    secrets::API_KEY,
 };
 
 const ANSWER: Duration = Duration::from_secs(6);
@@ -144,6 +145,32 @@ impl Client<'_> {
     }
 }
 
+impl Client<'_> {
+    /// Reads results of tasks that keep theirs for a while only, at any node, the latest most often.
+    pub(crate) fn read_results(&self, seed: u64, over: &AtomicBool) -> Vec<Read> {
+        let (mut random, mut reads) = (fastrand::Rng::with_seed(seed), Vec::new());
+        while !over.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(25));
+            let known: Vec<Uuid> = self.submitted.lock().unwrap().iter().filter_map(|one| self.short_lived(one)).collect();
+            let latest = if random.bool() { known.len().min(25) } else { known.len() };
+            let Some(task) = random.choice(&known[known.len() - latest..]).copied() else { continue };
+            reads.extend(read(self.nodes, task, &mut random));
+        }
+        reads
+    }
+
+    fn short_lived(&self, submitted: &Submitted) -> Option<Uuid> {
+        self.plan.tasks[submitted.n].result_ttl_ms?;
+        if let Told::Created(id) = submitted.told { Some(id) } else { None }
+    }
+}
+
+fn read(nodes: &Nodes, task: Uuid, random: &mut fastrand::Rng) -> Option<Read> {
+    let from = now();
+    let (status, answer) = nodes.call_any(random, "GET", &format!("/api/v1/tasks/{task}/result"), &[], "")?;
+    Some(Read { task, from, until: now(), status, result: answer["result"].to_string() })
+}
+
 /// How long a request that was given up may still come to be done, as where its node is cut off.
 const LATE: Duration = Duration::from_secs(45);
 
@@ -188,9 +215,26 @@ pub(crate) fn call(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<(u16, Value)> {
+    let (status, answer) = exchange(address, method, path, headers, body)?;
+    Some((status, serde_json::from_str(&answer).ok()?))
+}
+
+/// The same of an answer that is no JSON.
+pub(crate) fn text(address: &str, path: &str) -> Option<String> {
+    exchange(address, "GET", path, &[], "").map(|(_, answer)| answer)
+}
+
+fn exchange(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    head.push_str(&format!("Authorization: Bearer {API_KEY}\r\n"));
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -210,5 +254,5 @@ pub(crate) fn call(
     if length.is_some_and(|length| length != body.len()) {
         return None;
     }
-    Some((status, serde_json::from_str(body).ok()?))
+    Some((status, body.to_owned()))
 }

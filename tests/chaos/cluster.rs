@@ -19,11 +19,12 @@ use crate::{
     history::{Exit, Harm, now},
     node,
     proxy::Proxy,
+    secrets::{API_KEY, POSTGRES_PASSWORD, REDIS_PASSWORD},
     services::{Postgres, Redis},
 };
 
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
-const SLOTS: &str = "12";
+pub(crate) const SLOTS: usize = 12;
 
 /// One node, whichever of its lives.
 pub(crate) struct Node {
@@ -153,10 +154,12 @@ impl Node {
             .current_dir(&self.folder)
             .env(node::NAME, self.name)
             .env(node::FOLDER, &self.folder)
-            .env("DATABASE_URL", format!("postgres://test@{postgres}/postgres?sslmode=disable"))
-            .env("REDIS_URL", format!("redis://{redis}"))
+            .env("DATABASE_URL", format!("postgres://test:{POSTGRES_PASSWORD}@{postgres}/postgres?sslmode=disable"))
+            .env("REDIS_URL", format!("redis://:{REDIS_PASSWORD}@{redis}"))
+            .env("API_KEYS", API_KEY)
             .env("JOBQUEUE_DATA_DIR", data)
-            .envs([("API_PORT", "0"), ("WORKER_CONCURRENCY", SLOTS), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
+            .env("WORKER_CONCURRENCY", SLOTS.to_string())
+            .envs([("API_PORT", "0"), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
             .envs([("WORKER_DRAIN_TIMEOUT", "3s"), ("WORKER_CANCEL_GRACE", "1s"), ("LOG_DIR", "")])
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
@@ -190,8 +193,13 @@ impl Node {
         ended
     }
 
+    /// What all its lives have said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join(format!("{}.log", self.name))).unwrap_or_default()
+    }
+
     fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.folder.join(format!("{}.log", self.name))).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(4)..].join("\n")
     }

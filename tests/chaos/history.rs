@@ -132,8 +132,25 @@ pub(crate) struct Pause {
     pub(crate) until: Micros,
 }
 
+/// A result as it was asked for over the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    pub(crate) task: Uuid,
+    /// When it was asked for, and when the answer was there.
+    pub(crate) from: Micros,
+    pub(crate) until: Micros,
+    pub(crate) status: u16,
+    pub(crate) result: String,
+}
+
+/// Something that was written where others may read it: a log, the metrics, a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) place: String,
+    pub(crate) text: String,
+}
+
 /// What the nemesis did to a node, by which its leases may be lost.
-#[expect(dead_code, reason = "evidence: shown, not judged")]
 #[derive(Debug, Clone)]
 pub(crate) struct Harm {
     pub(crate) node: String,
@@ -245,7 +262,14 @@ pub(crate) struct History {
     pub(crate) executions: Vec<Execution>,
     pub(crate) harms: Vec<Harm>,
     pub(crate) exits: Vec<Exit>,
+    /// When the nemesis did anything at all.
+    pub(crate) deeds: Vec<Micros>,
     /// A result as it was given out over the API, by task.
     pub(crate) results: Vec<(Uuid, String)>,
+    /// Of those that are given out for a while only.
+    pub(crate) reads: Vec<Read>,
+    /// What no log may have in it.
+    pub(crate) secrets: Vec<&'static str>,
+    pub(crate) written: Vec<Written>,
     pub(crate) store: Store,
 }

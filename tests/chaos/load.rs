@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::secrets::PAYLOAD;
+
 /// A task as it is planned. Its place in the plan is its number, and an argument of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Planned {
@@ -21,6 +23,8 @@ pub(crate) struct Planned {
     pub(crate) reject: bool,
     pub(crate) parents: Vec<Tie>,
     pub(crate) cancel: Option<When>,
+    /// For how long its result is given out.
+    pub(crate) result_ttl_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +163,7 @@ fn mixed(random: &mut fastrand::Rng) -> Planned {
         410..413 => Planned { ms: 30_000, cancel: Some(When::WhileItRuns), ..task },
         413..430 => Planned { queue: PAUSED, expires_in_ms: Some(random.i64(200..2_500)), ..task },
         430..445 => Planned { ms: random.u64(500..5_000), ..task },
+        445..475 => Planned { result_ttl_ms: Some(random.i64(1_000..8_000)), ..task },
         _ => task,
     }
 }
@@ -179,7 +184,7 @@ fn mix(n: u64) -> u64 {
 impl Planned {
     /// What its handler is given.
     pub(crate) fn kwargs(&self, n: usize) -> Value {
-        json!({"n": n, "ms": self.ms, "fails": self.fails})
+        json!({"n": n, "ms": self.ms, "fails": self.fails, "secret": PAYLOAD})
     }
 
     /// As it is sent. `parent`: how a parent is named.
@@ -194,6 +199,9 @@ impl Planned {
         }
         if let Some(expires_in) = self.expires_in_ms {
             body["expires_in"] = format!("{expires_in}ms").into();
+        }
+        if let Some(ttl) = self.result_ttl_ms {
+            body["result_ttl"] = format!("{ttl}ms").into();
         }
         if let Some(key) = &self.unique_key {
             body["unique_key"] = key.clone().into();

@@ -14,6 +14,7 @@ mod node;
 mod planted;
 mod proxy;
 mod run;
+mod secrets;
 mod services;
 mod store;
 

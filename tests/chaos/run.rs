@@ -16,9 +16,10 @@ use uuid::Uuid;
 use crate::{
     client::{self, Client},
     cluster::{NAMES, Nodes},
-    history::{Bounds, History, executions},
+    history::{Bounds, History, Written, executions},
     load::{CAPPED, LIMITED, PAUSED, Plan},
     nemesis::{Nemesis, Step},
+    secrets,
     services::{Postgres, Redis},
     store, within,
 };
@@ -66,7 +67,7 @@ impl Run {
         let deadline = began + Duration::from_millis(self.steps.last().map_or(0, |step| step.at_ms)) + self.settle;
         let (nodes, plan) = (&nodes, &self.plan);
         let client = Client { nodes, plan, began, deadline, submitted: &submitted, cancels: &cancels };
-        let pauses = std::thread::scope(|scope| {
+        let (pauses, reads, deeds) = std::thread::scope(|scope| {
             let clients: Vec<_> = plan
                 .orders
                 .iter()
@@ -77,23 +78,28 @@ impl Run {
                 })
                 .collect();
             let pauser = self.pauses.then(|| scope.spawn(|| client::pause_and_resume(nodes, self.seed, &over)));
+            let reader = scope.spawn(|| client.read_results(self.seed, &over));
             let mut nemesis = Nemesis { nodes, postgres: &mut postgres, redis: &mut redis };
-            nemesis.run(&self.steps, began, &|what| self.say(began, what));
+            let deeds = nemesis.run(&self.steps, began, &|what| self.say(began, what));
             nemesis.heal();
             while !clients.iter().all(|client| client.is_finished()) {
                 nodes.keep();
                 std::thread::sleep(Duration::from_millis(20));
             }
             over.store(true, Ordering::SeqCst);
-            pauser.map(|pauser| pauser.join().unwrap()).unwrap_or_default()
+            let pauses = pauser.map(|pauser| pauser.join().unwrap()).unwrap_or_default();
+            (pauses, reader.join().unwrap(), deeds)
         });
         self.say(began, "all is submitted and healed");
-        let mut history = History { plan: plan.tasks.clone(), bounds: bounds(), pauses, ..History::default() };
+        let (plan, secrets) = (plan.tasks.clone(), secrets::ALL.to_vec());
+        let mut history =
+            History { plan, bounds: bounds(), pauses, reads, deeds, secrets, ..History::default() };
         let say = |what: &str| self.say(began, what);
         settle(nodes, &mut postgres.connect(), deadline.max(Instant::now() + self.settle), &say);
         self.say(began, "all is over");
         history.store = store::read(&mut postgres.connect());
         history.results = results(nodes, &history);
+        history.written = written(nodes, &mut postgres.connect());
         (history.harms, history.exits) = (nodes.harms(), nodes.exits());
         history.executions = executions(folder, &NAMES);
         history.submitted = submitted.into_inner().unwrap();
@@ -146,6 +152,19 @@ fn set_bounds(nodes: &Nodes) {
         let answer = nodes.call_any(&mut fastrand::Rng::new(), "PUT", &path, &[], &body.to_string());
         assert!(answer.as_ref().is_some_and(|(status, _)| *status < 300), "{path}: {answer:?}");
     }
+}
+
+/// Whatever others may read.
+fn written(nodes: &Nodes, store: &mut PgConnection) -> Vec<Written> {
+    let mut all = store::rows_with(store, &secrets::NOT_STORED);
+    for node in &nodes.all {
+        all.push(Written { place: format!("{}.log", node.name), text: node.log() });
+        for path in ["/metrics", "/health"] {
+            let text = node.address().and_then(|address| client::text(&address, path)).unwrap_or_default();
+            all.push(Written { place: format!("{path} of {}", node.name), text });
+        }
+    }
+    all
 }
 
 /// Some results as two nodes give them out.

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::within;
+use crate::{secrets::REDIS_PASSWORD, within};
 
 const START: Duration = Duration::from_secs(60);
 
@@ -132,7 +132,8 @@ impl Redis {
         // One program under several names; this one comes in a package that starts no server by itself.
         let child = Command::new("redis-check-rdb")
             .arg0("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--loglevel", "warning", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--loglevel", "warning"])
+            .args(["--requirepass", REDIS_PASSWORD, "--unixsocket"])
             .arg(self.socket())
             .arg("--dir")
             .arg(&self.folder)
@@ -145,7 +146,8 @@ impl Redis {
     }
 
     pub(crate) fn command(&self, word: &str) -> bool {
-        let client = redis::Client::open(format!("redis+unix://{}", self.socket().display())).unwrap();
+        let url = format!("redis+unix://{}?pass={REDIS_PASSWORD}", self.socket().display());
+        let client = redis::Client::open(url).unwrap();
         client.get_connection().and_then(|mut link| redis::cmd(word).query::<redis::Value>(&mut link)).is_ok()
     }
 

@@ -4,6 +4,7 @@
 
 mod check;
 mod config;
+mod docker;
 mod doctor;
 mod queues;
 mod run;

@@ -71,11 +71,24 @@ async fn events_come_and_missed_ones_are_caught_up() {
 
 #[actix::test]
 async fn who_cannot_be_caught_up_is_told_to_read_again() {
-    let server = Server::start().await;
-    for last in ["999999", "not-a-number", "-1"] {
+    let (server, other) = (Server::start().await, Server::start().await);
+    for last in ["999999", "not-a-number", "-1", "0", ""] {
         let mut follower = Follower::start(&server, "", Some(last)).await;
         follower.until("event: reset").await;
     }
+    // That of another node, also where this one has sent as many events.
+    let (mut one, mut two) = (Follower::start(&server, "", None).await, Follower::start(&other, "", None).await);
+    server.submit(r#"{"name":"a"}"#).await;
+    let (id, ..) = one.event().await;
+    for _ in 0..2 {
+        other.submit(r#"{"name":"a"}"#).await;
+        two.event().await;
+    }
+    Follower::start(&other, "", Some(&id)).await.until("event: reset").await;
+    // Whoever has seen nothing yet has missed nothing.
+    let mut new = Follower::start(&server, "", None).await;
+    server.submit(r#"{"name":"b"}"#).await;
+    assert!(new.until("event: ").await != "event: reset");
 }
 
 #[actix::test]

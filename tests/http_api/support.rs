@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +16,7 @@ use jobqueue::{
         events::{EventHub, Events},
         supervision::Tree,
     },
-    broker::InProcess,
+    broker::{Broker, Bus, InProcess, RedisBroker, RedisConfig},
     clock::SystemClock,
     engine::{Changes, Engine, Grant, Listener, Settings},
     http::{ApiState, EdgeSettings, NodeInfo, TaskDefaults, serve},
@@ -58,6 +59,14 @@ impl Listener for Tell {
     fn fenced(&self) {}
 }
 
+fn broker(folder: &Path) -> (Arc<dyn Broker>, Option<Arc<dyn Bus>>) {
+    let Some((url, prefix)) = store::redis(folder) else { return (Arc::new(InProcess::default()), None) };
+    let config = RedisConfig::parse(&url).unwrap().with_prefix(&prefix).unwrap();
+    let broker = Arc::new(RedisBroker::connect(config).unwrap());
+    assert_eq!(broker.outage(), None, "the Redis of JOBQUEUE_TEST_BROKER answers");
+    (broker.clone(), Some(broker))
+}
+
 impl Server {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
@@ -86,11 +95,14 @@ impl Server {
             started_at: 1_800_000_000_000,
         };
         let sessions = store.sessions().unwrap();
-        let broker = Arc::new(InProcess::default());
+        let (broker, bus) = broker(folder.path());
         let (engine, _stage) =
             Engine::start(sessions, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
         let events = EventHub::default();
         engine.listen(Arc::new(Tell(events.clone())));
+        if let Some(bus) = bus {
+            engine.join(&bus);
+        }
         actix::Actor::start(Events::new(events.clone()));
         let hub = events.clone();
         let mut state = ApiState {

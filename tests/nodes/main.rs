@@ -1,4 +1,4 @@
-//! Several nodes on one PostgreSQL database, real processes: run by `tests/postgres`.
+//! Several nodes on one PostgreSQL database, real processes: run by `tests/services`, without and with Redis.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
@@ -9,6 +9,7 @@ mod support;
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;
 mod sql;
+mod sql_graph;
 mod told;
 
 use std::{
@@ -24,17 +25,19 @@ use diesel::{
 use serde_json::{Value, json};
 use support::{Server, eventually};
 
-/// Nodes that share a database, each with a folder of its own.
+/// Nodes that share a database and, where there is one, a Redis; each has a folder of its own.
 struct Cluster {
     folder: tempfile::TempDir,
     url: String,
+    prefix: String,
 }
 
 impl Cluster {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = support::store::database(folder.path()).expect("JOBQUEUE_TEST_STORE: run this by tests/postgres");
-        Self { folder, url }
+        let url = support::store::database(folder.path()).expect("JOBQUEUE_TEST_STORE: run this by tests/services");
+        let prefix = support::store::redis(folder.path()).map_or_else(|| "alone".into(), |(_, prefix)| prefix);
+        Self { folder, url, prefix }
     }
 
     fn node(&self, name: &str, slots: &str) -> Server {
@@ -43,22 +46,23 @@ impl Cluster {
 
     /// A node that names the database in another way.
     fn node_at(&self, name: &str, slots: &str, url: &str) -> Server {
-        let own: &Path = &self.folder.path().join(name);
-        std::fs::create_dir_all(own).unwrap();
-        Server::start_under(own, &["--concurrency", slots], &[("DATABASE_URL", url)])
+        self.start(name, &["--concurrency", slots], &[("DATABASE_URL", url)])
     }
 
     /// One that is soon found dead.
     fn quick(&self, name: &str) -> Server {
-        let own = self.folder.path().join(name);
-        std::fs::create_dir_all(&own).unwrap();
-        Server::start_under(&own, &[], &[("DATABASE_URL", &self.url), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
+        self.start(name, &[], &[("WORKER_HEARTBEAT_INTERVAL", "1s")])
     }
 
     fn node_with(&self, name: &str, variables: &[(&str, &str)]) -> Server {
+        self.start(name, &["--concurrency", "1"], variables)
+    }
+
+    fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
         let own: &Path = &self.folder.path().join(name);
         std::fs::create_dir_all(own).unwrap();
-        Server::start_under(own, &["--concurrency", "1"], &[&[("DATABASE_URL", &*self.url)], variables].concat())
+        let shared = [("DATABASE_URL", &*self.url), ("REDIS_PREFIX", &*self.prefix)];
+        Server::start_under(own, arguments, &[&shared, variables].concat())
     }
 
     /// A client of the database besides the nodes.

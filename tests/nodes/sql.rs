@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Cluster, lines, run, support::eventually, within_a_second};
 
-fn submit(database: &mut PgConnection, arguments: &str) -> String {
+pub(crate) fn submit(database: &mut PgConnection, arguments: &str) -> String {
     lines(database, &format!("SELECT jobqueue_submit({arguments})::text AS line")).remove(0)
 }
 
@@ -149,6 +149,25 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
         ("'t', unique_key => repeat('k', 257)", "`unique_key`"),
         ("'t', unique_key => E'a\\tb'", "`unique_key`"),
         ("'t', unique_conflict => 'replace'", "`unique_conflict`"),
+        ("'t', retry => '[]'", "`retry` must be a JSON object"),
+        ("'t', retry => '{\"delay\": 1}'", "`retry` has no \"delay\""),
+        ("'t', retry => '{\"strategy\": \"random\"}'", "`retry` has a strategy"),
+        ("'t', retry => '{\"base\": 0.5}'", "`retry` has a base"),
+        ("'t', retry => '{\"base\": \"x\"}'", "`retry` has a base"),
+        ("'t', retry => '{\"base\": null}'", "`retry` has a base"),
+        ("'t', retry => '{\"initial\": \"5 weeks\"}'", "`retry` has an initial"),
+        ("'t', retry => '{\"initial\": -1}'", "`retry` has an initial"),
+        ("'t', retry => '{\"max\": \"31d\"}'", "`retry` has a max"),
+        ("'t', retry => '{\"initial\": 61, \"max\": \"1m\"}'", "longer than max"),
+        ("'t', retry => '{\"jitter\": 1}'", "`retry` has a jitter"),
+        ("'t', depends_on => '{NULL}'", "`depends_on`"),
+        ("'t', depends_on => array_fill(gen_random_uuid(), ARRAY[2, 2])", "`depends_on`"),
+        ("'t', depends_on => array_fill(gen_random_uuid(), ARRAY[2])", "`depends_on` names a task twice"),
+        ("'t', depends_on => '{00000000-0000-7000-8000-000000000001}'", "no task 00000000-0000-7000-8000-000000000001"),
+        ("'t', on_failure => '{run}'", "`on_failure`"),
+        ("'t', depends_on => ARRAY[gen_random_uuid()], on_failure => '{stop}'", "`on_failure`"),
+        ("'t', depends_on => ARRAY[gen_random_uuid()], on_failure => '{}'", "`on_failure`"),
+        ("'t', depends_on => ARRAY[gen_random_uuid()], on_failure => '{run,skip}'", "`on_failure`"),
         (&many, "`tags`"),
         ("'t', tags => '{a,NULL}'", "`tags`"),
         ("'t', tags => '{\"\"}'", "`tags`"),
@@ -234,6 +253,10 @@ impl Both {
             both.add(random, "tags", json!([]), "'{}'");
         }
         both.add(random, "meta", kwargs.clone(), text(&kwargs));
+        let strategy = random.choice(["exponential", "linear", "fixed", "fibonacci"]).unwrap();
+        let retry =
+            json!({"strategy": strategy, "base": 2.5, "initial": format!("{ms}ms"), "max": "1h", "jitter": random.bool()});
+        both.add(random, "retry", retry.clone(), text(&retry));
         both
     }
 }
@@ -254,7 +277,7 @@ fn what_sql_stores_is_what_rest_stores() {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
     // Times as far as they are from the submission; those long before it or given as such are left as they are.
-    let row = "SELECT (to_jsonb(t) - '{id,queue,created_at,args,kwargs,meta}'::text[] || jsonb_build_object('args', args::jsonb, \
+    let row = "SELECT (to_jsonb(t) - '{id,queue,created_at,args,kwargs,meta,retry}'::text[] || jsonb_build_object('args', args::jsonb, 'retry', retry::jsonb, \
                'kwargs', kwargs::jsonb, 'meta', meta::jsonb, 'ready_at', CASE WHEN ready_at > 1811000000000 THEN ready_at ELSE \
                ready_at - created_at END, 'run_at', CASE WHEN abs(run_at - created_at) > 200000 THEN run_at ELSE run_at - \
                created_at END, 'expires_at', CASE WHEN expires_at - created_at > 200000 THEN expires_at ELSE expires_at - \

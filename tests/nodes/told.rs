@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use diesel::PgConnection;
 use serde_json::{Value, json};
 
 use crate::{
     Cluster, lines, occupy, run,
+    sql::submit,
     support::{Server, eventually},
     within_a_second,
 };
@@ -180,33 +182,85 @@ fn a_heartbeat_waits_for_no_other_work() {
     });
 }
 
+/// Two nodes, of which one does the work, and how they are cut off from what PostgreSQL tells them and find it again.
+struct Lines {
+    cluster: Cluster,
+    database: PgConnection,
+    /// Not a superuser, so that connections can be refused to it.
+    role: String,
+    busy: Server,
+    idle: Server,
+}
+
+impl Lines {
+    fn new(variables: &[(&str, &str)]) -> Self {
+        let cluster = Cluster::new();
+        let mut database = cluster.database();
+        let role = lines(&mut database, "SELECT current_database() AS line").remove(0);
+        run(&mut database, &format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}"));
+        let url = cluster.url.replace("test@", &format!("{role}@"));
+        let all = [&[("DATABASE_URL", &*url)], variables].concat();
+        let (busy, idle) = (cluster.node_with("busy", &all), cluster.node_with("idle", &all));
+        occupy(&busy);
+        let own = Self { cluster, database, role, busy, idle };
+        eventually("both hear", || own.is_ok());
+        own
+    }
+
+    fn is_ok(&self) -> bool {
+        [&self.busy, &self.idle].iter().all(|node| node.get("/health")["status"] == "ok")
+    }
+
+    fn cut(&mut self) {
+        let cut = "SELECT pg_terminate_backend(pid)::text AS line FROM pg_stat_activity WHERE datname = current_database() AND \
+                   query ~ '^(LISTEN|NOTIFY)'";
+        run(&mut self.database, &format!("ALTER ROLE {} CONNECTION LIMIT 1", self.role));
+        assert_eq!(lines(&mut self.database, cut).len(), 2);
+        within_a_second("it is told", || self.idle.get("/health")["status"] == "degraded");
+    }
+
+    fn heal(&mut self) {
+        run(&mut self.database, &format!("ALTER ROLE {} CONNECTION LIMIT -1", self.role));
+        eventually("both hear again", || self.is_ok());
+    }
+}
+
 #[test]
 fn a_line_that_is_lost_is_told_of_and_made_again() {
-    let cluster = Cluster::new();
-    let mut database = cluster.database();
-    // Not a superuser, so that connections can be refused to it.
-    let name = lines(&mut database, "SELECT current_database() AS line").remove(0);
-    run(&mut database, &format!("CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA public TO {name}"));
-    let url = cluster.url.replace("test@", &format!("{name}@"));
-    let (busy, idle) = (cluster.node_at("busy", "1", &url), cluster.node_at("idle", "1", &url));
-    occupy(&busy);
-    let cut = "SELECT pg_terminate_backend(pid)::text AS line FROM pg_stat_activity WHERE datname = current_database() AND \
-               query ~ '^(LISTEN|NOTIFY)'";
-    let is_ok = || idle.get("/health")["broker"]["status"] == "ok" && busy.get("/health")["broker"]["status"] == "ok";
-    eventually("both hear", is_ok);
-    run(&mut database, &format!("ALTER ROLE {name} CONNECTION LIMIT 1"));
-    assert_eq!(lines(&mut database, cut).len(), 2);
-    within_a_second("it is told", || idle.get("/health")["status"] == "degraded");
-    let broker = idle.get("/health")["broker"].clone();
+    let mut site = Lines::new(&[]);
+    site.cut();
+    let broker = site.idle.get("/health")["broker"].clone();
     assert_eq!((&broker["kind"], &broker["status"]), (&json!("postgresql"), &json!("away")));
     let error = broker["error"].as_str().unwrap();
     assert!(error.contains("PostgreSQL at 127.0.0.1") && broker["since"].is_string(), "{broker}");
     assert!(broker["meanwhile"].as_str().unwrap().contains("up to 2 s later"), "{broker}");
     // Nothing is lost meanwhile.
-    let id = busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
-    idle.until(&id, |task| task["status"] == "success");
-    run(&mut database, &format!("ALTER ROLE {name} CONNECTION LIMIT -1"));
-    eventually("both hear again", is_ok);
-    let id = busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
-    within_a_second("it has run", || idle.task(&id)["status"] == "success");
+    let id = site.busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
+    site.idle.until(&id, |task| task["status"] == "success");
+    site.heal();
+    let id = site.busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
+    within_a_second("it has run", || site.idle.task(&id)["status"] == "success");
+}
+
+#[test]
+fn a_line_beside_redis_that_is_lost_is_told_of_too() {
+    let redis = crate::redis_server::Redis::start();
+    let mut site = Lines::new(&[("REDIS_URL", &redis.url())]);
+    assert_eq!(site.idle.get("/health")["line"], json!({"kind": "postgresql", "status": "ok"}));
+    site.cut();
+    let health = site.idle.get("/health");
+    assert_eq!(health["broker"], json!({"kind": "redis", "status": "ok"}));
+    let line = &health["line"];
+    assert_eq!((&line["status"], line["since"].is_string()), (&json!("away"), true), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("PostgreSQL at 127.0.0.1"), "{line}");
+    assert!(line["meanwhile"].as_str().unwrap().contains("jobqueue_submit"), "{line}");
+    // What Redis carries is as quick as ever, what is submitted in SQL is found.
+    let id = site.busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
+    within_a_second("it has run", || site.idle.task(&id)["status"] == "success");
+    let mut database = site.cluster.database();
+    let id = submit(&mut database, "'demo.add', '[1]'");
+    site.idle.until(&id, |task| task["status"] == "success");
+    site.heal();
+    let id = submit(&mut database, "'demo.add', '[1]'");
+    within_a_second("it has run", || site.idle.task(&id)["status"] == "success");
 }

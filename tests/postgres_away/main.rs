@@ -1,4 +1,4 @@
-//! PostgreSQL is killed, frozen or cut off under real servers: run by `tests/postgres`. Each test has a cluster of its own.
+//! PostgreSQL is killed, frozen or cut off under real servers: run by `tests/services`. Each test has a cluster of its own.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 

@@ -34,6 +34,17 @@ fn log_size(folder: &Path) -> u64 {
 }
 
 #[test]
+fn an_address_that_is_none_is_refused_with_what_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["nonsense", "sqlite://x.db", "postgres://me:hunter2@localhost"] {
+        let output = bench(folder.path(), &["--database-url", url]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        assert!(told.contains("--database-url: expected postgres://USER") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
 fn a_benchmark_has_every_figure() {
     let folder = tempfile::tempdir().unwrap();
     let small = ["--tasks", "2000", "--queued", "2000", "--seconds", "1", "--latency-seconds", "1", "--json"];

@@ -216,6 +216,9 @@ pub(crate) fn program(folder: &Path) -> Command {
     if let Some(url) = store::database(folder) {
         program.env("DATABASE_URL", url);
     }
+    if let Some((url, prefix)) = store::redis(folder) {
+        program.env("REDIS_URL", url).env("REDIS_PREFIX", prefix);
+    }
     program
 }
 

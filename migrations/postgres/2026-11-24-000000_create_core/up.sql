@@ -122,7 +122,8 @@ CREATE TABLE task_dependencies (
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX task_dependencies_child ON task_dependencies (child_id, parent_id);
 
--- Parents that are over and have more children than were told in the transaction of their end.
+-- Parents that are over and have more children than were told in the transaction of their end; and children that came in by
+-- `jobqueue_submit`, whose parents have not been asked yet.
 CREATE TABLE unresolved_parents (
     task_id UUID NOT NULL PRIMARY KEY
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
@@ -263,6 +264,45 @@ BEGIN
 END
 $$;
 
+-- A duration as the API has it, in milliseconds; NULL: none.
+CREATE FUNCTION jobqueue_duration(written JSONB) RETURNS NUMERIC LANGUAGE SQL IMMUTABLE AS $$
+    SELECT CASE jsonb_typeof(written)
+        WHEN 'number' THEN round((written #>> '{}')::numeric * 1000)
+        WHEN 'string' THEN (
+            SELECT round(part[1]::numeric * CASE part[2] WHEN 'ms' THEN 1 WHEN 'm' THEN 60000 WHEN 'h' THEN 3600000
+                WHEN 'd' THEN 86400000 ELSE 1000 END)
+            FROM regexp_match(btrim(written #>> '{}'),
+                '^([0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})\s*(ms|s|m|h|d)?$') part)
+    END
+$$;
+
+-- What keeps a retry policy from being accepted, as `task/retry.rs` has it; NULL: nothing.
+CREATE FUNCTION jobqueue_retry_fault(policy JSONB) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    unknown TEXT;
+    initial NUMERIC := jobqueue_duration(coalesce(policy -> 'initial', '1'));
+    longest NUMERIC := jobqueue_duration(coalesce(policy -> 'max', '300'));
+BEGIN
+    IF jsonb_typeof(policy) <> 'object' THEN
+        RETURN 'must be a JSON object';
+    END IF;
+    SELECT key INTO unknown FROM jsonb_object_keys(policy) key WHERE key NOT IN ('strategy', 'base', 'initial', 'max', 'jitter');
+    RETURN CASE
+        WHEN unknown IS NOT NULL THEN format('has no "%s": it has strategy, base, initial, max and jitter', unknown)
+        WHEN policy -> 'strategy' NOT IN ('"exponential"', '"linear"', '"fixed"', '"fibonacci"')
+            THEN 'has a strategy that is none of "exponential", "linear", "fixed", "fibonacci"'
+        WHEN CASE jsonb_typeof(policy -> 'base') WHEN 'number' THEN (policy ->> 'base')::numeric NOT BETWEEN 1 AND 100
+            ELSE policy ? 'base' END THEN 'has a base that is no number from 1 to 100'
+        WHEN initial IS NULL OR initial NOT BETWEEN 0 AND 2592000000
+            THEN 'has an initial that is no duration up to 30 days, such as "250ms", "30s", "5m" or a number of seconds'
+        WHEN longest IS NULL OR longest NOT BETWEEN 0 AND 2592000000
+            THEN 'has a max that is no duration up to 30 days, such as "250ms", "30s", "5m" or a number of seconds'
+        WHEN initial > longest THEN 'has an initial that is longer than max'
+        WHEN jsonb_typeof(policy -> 'jitter') <> 'boolean' THEN 'has a jitter that is neither true nor false'
+    END;
+END
+$$;
+
 -- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
 -- What is NULL is as if it had not been given. The limits are those of `http/check.rs`.
 CREATE FUNCTION jobqueue_submit(
@@ -283,7 +323,12 @@ CREATE FUNCTION jobqueue_submit(
     unique_key      TEXT        DEFAULT NULL,
     unique_conflict TEXT        DEFAULT NULL,
     tags            TEXT[]      DEFAULT NULL,
-    meta            JSONB       DEFAULT NULL
+    meta            JSONB       DEFAULT NULL,
+    retry           JSONB       DEFAULT NULL,
+    -- Tasks it waits for.
+    depends_on      UUID[]      DEFAULT NULL,
+    -- 'skip' or 'run', where one of them does not succeed: one for all, or one for each.
+    on_failure      TEXT[]      DEFAULT NULL
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
@@ -295,6 +340,12 @@ DECLARE
     meta_fault   TEXT := jobqueue_json_fault(jobqueue_submit.meta);
     p_key        TEXT := jobqueue_submit.unique_key;
     p_conflict   TEXT := coalesce(jobqueue_submit.unique_conflict, 'return');
+    p_retry      JSONB := jobqueue_submit.retry;
+    retry_fault  TEXT := jobqueue_retry_fault(p_retry);
+    p_parents    UUID[] := coalesce(jobqueue_submit.depends_on, '{}');
+    parents      INTEGER := cardinality(p_parents);
+    policies     TEXT[] := coalesce(jobqueue_submit.on_failure, '{skip}');
+    unknown      UUID;
     micros       BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000000);
     at           BIGINT := micros / 1000;
     level        INTEGER;
@@ -344,7 +395,15 @@ BEGIN
         ('tags', coalesce(array_ndims(jobqueue_submit.tags), 1) > 1 OR cardinality(jobqueue_submit.tags) > 20
             OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.tags) tag WHERE tag IS NULL OR length(tag) NOT BETWEEN 1 AND 64
                 OR tag ~ '[\u0001-\u001f\u007f-\u009f]'),
-            'are at most 20, of 1 to 64 characters each, none of them a control character')
+            'are at most 20, of 1 to 64 characters each, none of them a control character'),
+        ('retry', retry_fault IS NOT NULL, retry_fault),
+        ('depends_on', coalesce(array_ndims(p_parents), 1) > 1 OR parents > 10000
+            OR EXISTS (SELECT 1 FROM unnest(p_parents) parent WHERE parent IS NULL), 'must be the ids of at most 10000 tasks'),
+        ('depends_on', parents <> (SELECT count(DISTINCT parent) FROM unnest(p_parents) parent), 'names a task twice'),
+        ('on_failure', parents = 0 AND jobqueue_submit.on_failure IS NOT NULL, 'is of no use without `depends_on`'),
+        ('on_failure', coalesce(array_ndims(policies), 2) > 1 OR cardinality(policies) NOT IN (1, parents) OR EXISTS (
+            SELECT 1 FROM unnest(policies) policy WHERE policy IS NULL OR policy NOT IN ('skip', 'run')),
+            'must be ''skip'' or ''run'', one for all of `depends_on` or one for each')
     ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
     IF must IS NULL THEN
         starts_at := coalesce(at + floor(extract(epoch FROM jobqueue_submit.delay) * 1000),
@@ -365,7 +424,11 @@ BEGIN
     END IF;
     level := CASE coalesce(jobqueue_submit.priority, 'medium')
         WHEN 'high' THEN 8 WHEN 'medium' THEN 5 WHEN 'low' THEN 2 ELSE jobqueue_submit.priority::integer END;
-    state := CASE WHEN starts_at > at THEN 1 ELSE 2 END;
+    state := CASE WHEN parents > 0 THEN 0 WHEN starts_at > at THEN 1 ELSE 2 END;
+    SELECT parent INTO unknown FROM unnest(p_parents) parent WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = parent) LIMIT 1;
+    IF FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = format('jobqueue_submit: `depends_on`: there is no task %s', unknown);
+    END IF;
 
     -- Held until the end of the transaction, so that the queue is not deleted before its task is there to be seen.
     SELECT q.settings INTO settings FROM queues q WHERE q.name = p_queue FOR KEY SHARE;
@@ -397,9 +460,9 @@ BEGIN
         || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid;
     FOR try IN 1..3 LOOP
         INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms,
-            unique_key, live_key, retry, result_ttl_ms, tags, meta, args, kwargs)
-        VALUES (task, p_queue, jobqueue_submit.name, level, state, greatest(starts_at, at), at, starts_at, over_at, retries,
-            limit_ms, p_key, p_key, (settings -> 'retry')::text,
+            unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, args, kwargs)
+        VALUES (task, p_queue, jobqueue_submit.name, level, state, CASE WHEN parents = 0 THEN greatest(starts_at, at) END, at,
+            starts_at, over_at, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text), parents, parents,
             floor(extract(epoch FROM jobqueue_submit.result_ttl) * 1000),
             array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_args::text, p_kwargs::text)
         ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;
@@ -408,9 +471,16 @@ BEGIN
             IF over_at IS NOT NULL THEN
                 INSERT INTO expiries (expires_at, task_id) VALUES (over_at, task);
             END IF;
+            -- Its parents are not held until the end of a transaction of whatever length: they are asked after it, by a node.
+            IF parents > 0 THEN
+                INSERT INTO task_dependencies (parent_id, child_id, run_anyway)
+                SELECT parent, task, coalesce(policies[place], policies[1]) = 'run'
+                FROM unnest(p_parents) WITH ORDINALITY AS p (parent, place);
+                INSERT INTO unresolved_parents (task_id) VALUES (task);
+            END IF;
             -- The nodes hear it when this is committed; the same said twice in a transaction is sent once.
-            PERFORM pg_notify('jobqueue.' || c.relnamespace,
-                json_build_object('v', 1, 'node', 'sql', 'body', json_build_object('submitted', json_build_array(p_queue)))::text)
+            PERFORM pg_notify('jobqueue.' || c.relnamespace, json_build_object('v', 1, 'node', 'sql', 'body', CASE
+                WHEN parents > 0 THEN '"unresolved"' ELSE json_build_object('submitted', json_build_array(p_queue)) END)::text)
                 FROM pg_class c WHERE c.oid = 'tasks'::regclass;
             RETURN task;
         END IF;

@@ -1,13 +1,13 @@
 //! Tasks that wait for others. A child counts the parents it still waits for; a parent that ends tells its children in the
 //! transaction of its end, up to a bound, and the rest is told in later ones.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
 use super::{
     hot::NoteUnresolved,
-    key::uid,
+    key::{Uid, uid},
     records::{StateRecord, bytes, reading, task_id},
     schema::{task_dependencies, tasks, unresolved_parents},
     tx::Writer,
@@ -88,8 +88,10 @@ fn leave(writer: &mut Writer, id: TaskId) -> QueryResult<()> {
     Ok(())
 }
 
-/// Tells up to `limit` children of parents that were left; true where some may remain.
+/// Tells up to `limit` children of parents that were left, or asks the parents of children that came in by SQL; true where
+/// some may remain.
 pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<bool> {
+    ask(writer, limit, now)?;
     let mut room = limit;
     while room > 0 {
         let first = unresolved_parents::table.select(unresolved_parents::task_id);
@@ -107,6 +109,49 @@ pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryRe
     Ok(true)
 }
 
+/// Of those that are left, the ones that wait themselves: they were stored without a look at their parents, so that nobody's
+/// transaction keeps a parent from ending. Either it has ended, or it learns here that it has a child.
+fn ask(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<()> {
+    let left = unresolved_parents::table
+        .inner_join(task_dependencies::table.on(task_dependencies::child_id.eq(unresolved_parents::task_id)))
+        .filter(task_dependencies::resolved.eq(false))
+        .select(unresolved_parents::task_id)
+        .distinct()
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX));
+    let children: Vec<Vec<u8>> = left.load(&mut writer.connection)?;
+    if children.is_empty() {
+        return Ok(());
+    }
+    let asked: HashSet<Vec<u8>> = open_ties(writer, &children)?.into_iter().map(|(_, parent, _)| parent).collect();
+    let ids: Vec<Uid> = asked.iter().map(|id| uid(id)).collect();
+    let parents = tasks::table.filter(tasks::id.eq_any(&ids)).order(tasks::id);
+    let parents = locked!(parents.select((tasks::id, tasks::status))).load::<(Vec<u8>, i32)>(&mut writer.connection)?;
+    let unmarked = tasks::table.filter(tasks::id.eq_any(&ids)).filter(tasks::has_dependants.eq(false));
+    diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(&mut writer.connection)?;
+    let status: HashMap<Vec<u8>, Status> = parents.into_iter().map(|(id, code)| (id, reading::status(code))).collect();
+    // Read again: some were told while this one waited for their parents.
+    for (child, parent, run_anyway) in open_ties(writer, &children)? {
+        // One that is gone has not succeeded, or it would have told.
+        let is_live = status.get(&parent).is_some_and(|status| !status.is_terminal());
+        if asked.contains(&parent) && !is_live {
+            let met = run_anyway || status.get(&parent) == Some(&Status::Success);
+            tell_one(writer, task_id(&parent), &child, met, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Child, parent and whether the child runs anyway, of ties whose parents have not told yet.
+fn open_ties(writer: &mut Writer, children: &[Vec<u8>]) -> QueryResult<Vec<(Vec<u8>, Vec<u8>, bool)>> {
+    let ids: Vec<Uid> = children.iter().map(|id| uid(id)).collect();
+    task_dependencies::table
+        .filter(task_dependencies::child_id.eq_any(ids))
+        .filter(task_dependencies::resolved.eq(false))
+        .order((task_dependencies::child_id, task_dependencies::parent_id))
+        .select((task_dependencies::child_id, task_dependencies::parent_id, task_dependencies::run_anyway))
+        .load(&mut writer.connection)
+}
+
 /// How many children were told.
 fn tell(writer: &mut Writer, parent: TaskId, status: Status, limit: usize, now: Millis) -> QueryResult<usize> {
     let waiting: Vec<(Vec<u8>, bool)> = task_dependencies::table
@@ -116,22 +161,25 @@ fn tell(writer: &mut Writer, parent: TaskId, status: Status, limit: usize, now: 
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(&mut writer.connection)?;
     for (child, run_anyway) in &waiting {
-        let edge = task_dependencies::table.find((uid(parent.as_bytes()), false, uid(child)));
-        diesel::update(edge).set(task_dependencies::resolved.eq(true)).execute(&mut writer.connection)?;
-        let Some(child) = StateRecord::find(&mut writer.connection, task_id(child))? else { continue };
-        if child.status() != Status::Pending {
-            continue; // cancelled or expired meanwhile
-        }
-        if !met(status, *run_anyway) {
-            skip(writer, &child, parent, now)?;
-        } else if child.unmet > 1 {
-            let row = tasks::table.filter(tasks::id.eq(uid(&child.id)));
-            diesel::update(row).set(tasks::unmet.eq(tasks::unmet - 1)).execute(&mut writer.connection)?;
-        } else {
-            free(writer, &child, now)?;
-        }
+        tell_one(writer, parent, child, met(status, *run_anyway), now)?;
     }
     Ok(waiting.len())
+}
+
+fn tell_one(writer: &mut Writer, parent: TaskId, child: &[u8], met: bool, now: Millis) -> QueryResult<()> {
+    let edge = task_dependencies::table.find((uid(parent.as_bytes()), false, uid(child)));
+    diesel::update(edge).set(task_dependencies::resolved.eq(true)).execute(&mut writer.connection)?;
+    let child = StateRecord::find(&mut writer.connection, task_id(child))?;
+    // Cancelled or expired meanwhile, if it is not pending.
+    let Some(child) = child.filter(|child| child.status() == Status::Pending) else { return Ok(()) };
+    if !met {
+        return skip(writer, &child, parent, now);
+    }
+    if child.unmet > 1 {
+        let row = tasks::table.filter(tasks::id.eq(uid(&child.id)));
+        return diesel::update(row).set(tasks::unmet.eq(tasks::unmet - 1)).execute(&mut writer.connection).map(|_| ());
+    }
+    free(writer, &child, now)
 }
 
 /// The last parent is done: the child may run.

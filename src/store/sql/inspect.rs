@@ -75,7 +75,7 @@ const OF_SEVERAL: &[(&str, &str)] = &[
         "pending_is_told",
         "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p \
          ON p.id = d.parent_id WHERE d.child_id = tasks.id AND NOT d.resolved AND (p.status < 5 OR p.id IN (SELECT task_id \
-         FROM unresolved_parents)))",
+         FROM unresolved_parents))) AND id NOT IN (SELECT task_id FROM unresolved_parents)",
     ),
     (
         "unmet_counts",
@@ -85,7 +85,7 @@ const OF_SEVERAL: &[(&str, &str)] = &[
     (
         "parent_tells",
         "SELECT DISTINCT uuid(tasks.id) AS subject FROM task_dependencies d JOIN tasks ON tasks.id = d.parent_id WHERE NOT d.resolved \
-         AND NOT tasks.has_dependants",
+         AND NOT tasks.has_dependants AND d.child_id NOT IN (SELECT task_id FROM unresolved_parents)",
     ),
     (
         "dependencies_exist",

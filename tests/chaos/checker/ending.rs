@@ -1,9 +1,8 @@
-//! Cancels, dead letters, results (10, 11, 14).
+//! Cancels, dead letters (10, 11).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jobqueue::task::Status;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::Look;
@@ -26,13 +25,5 @@ pub(super) fn check(look: &mut Look<'_>) {
     }
     for id in dead.iter().filter(|id| !history.store.tasks.iter().any(|task| task.id == **id)) {
         look.broken(11, "the dead letters are not the dead tasks", *id, "is a dead letter and no task");
-    }
-    let stored: HashMap<Uuid, Option<&str>> =
-        history.store.tasks.iter().map(|task| (task.id, task.result.as_deref())).collect();
-    for (task, shown) in &history.results {
-        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-        if stored.get(task).copied().flatten().and_then(value) != value(shown) {
-            look.broken(14, "a result reads otherwise", *task, &format!("was given out as {shown}"));
-        }
     }
 }

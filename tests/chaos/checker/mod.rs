@@ -5,6 +5,9 @@ mod counters;
 mod ending;
 mod graph;
 mod leases;
+mod order;
+mod results;
+mod secrets;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -40,7 +43,19 @@ impl fmt::Display for Violation {
 /// What does not hold.
 pub(crate) fn check(history: &History) -> Vec<Violation> {
     let mut look = Look::at(history);
-    for check in [submission::check, leases::check, time::check, graph::check, ending::check, counters::check] {
+    type Check = fn(&mut Look<'_>);
+    const ALL: [Check; 9] = [
+        submission::check,
+        leases::check,
+        time::check,
+        order::check,
+        graph::check,
+        ending::check,
+        results::check,
+        counters::check,
+        secrets::check,
+    ];
+    for check in ALL {
         check(&mut look);
     }
     look.found

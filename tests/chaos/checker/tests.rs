@@ -7,9 +7,10 @@ use super::check;
 use crate::{
     history::{
         AttemptRow, Bounds, Cancel, CancelTold, CounterRow, DeadRow, Execution, Exit, Harm, History, Line, Micros,
-        Moment, Pause, Store, Submitted, TaskRow, TieRow, Told, WorkerRow,
+        Moment, Pause, Read, Store, Submitted, TaskRow, TieRow, Told, WorkerRow, Written,
     },
     load::{Planned, Tie, When},
+    nemesis::{CUT_OFF, KILLED},
     node::{hash, result},
 };
 
@@ -300,4 +301,87 @@ fn ends_are_what_was_said() {
     breaks(14, "a result reads otherwise", |history| history.results.push((id(0), "1".into())));
     breaks(17, "a counter is not the count", |history| history.store.counters[5].sum += 1);
     breaks(17, "leases are left", |history| history.store.leases = 1);
+}
+
+/// Reads of the first task's result, which is over at 1.5 s and given out for one second.
+fn reads(history: &mut History, reads: &[(Micros, u16)]) {
+    history.plan[0].result_ttl_ms = Some(1_000);
+    let result = history.store.tasks[0].result.clone().unwrap();
+    history.reads = reads
+        .iter()
+        .map(|(from, status)| {
+            let result = if *status == 200 { result.clone() } else { "null".into() };
+            Read { task: id(0), from: *from, until: from + 1_000, status: *status, result }
+        })
+        .collect();
+}
+
+#[test]
+fn a_result_is_given_out_until_its_time_is_over() {
+    const OVER: Micros = 2 * SECOND + 500_000;
+    let mut history = good();
+    reads(&mut history, &[(SECOND, 202), (2 * SECOND, 200), (OVER - 500, 410), (OVER, 200), (OVER + SECOND, 410)]);
+    let found = check(&history);
+    assert!(found.is_empty(), "{found:?}");
+    breaks(14, "a result is given out after its time", |history| reads(history, &[(OVER + 1_000, 200)]));
+    breaks(14, "a result is gone before its time", |history| reads(history, &[(OVER - 2_000, 410)]));
+    breaks(14, "a result was given out and is not there", |history| reads(history, &[(SECOND, 200), (SECOND + 1, 202)]));
+    breaks(14, "a result reads otherwise", |history| {
+        reads(history, &[(SECOND, 200)]);
+        history.reads[0].result = "1".into();
+    });
+}
+
+/// So many tasks of a low priority, and one of a high one that comes after them all, one second after the other.
+fn in_a_row(history: &mut History, low: usize) {
+    for n in 3..=3 + low {
+        let (from, priority) = (4 * SECOND + n as Micros * SECOND, if n == 3 + low { 8 } else { 2 });
+        history.plan.push(Planned { priority, ..planned() });
+        history.submitted.push(submitted(n, Told::Created(id(n))));
+        history.executions.push(run(n, 1, from, from + 500_000, Moment::Success));
+        history.store.tasks.push(row(n, from, from + 500_000));
+    }
+}
+
+#[test]
+fn a_high_priority_is_not_overtaken() {
+    breaks(6, "overtaken by lower priorities", |history| in_a_row(history, 37));
+    // As many as the nodes may have had in hand.
+    let mut history = good();
+    in_a_row(&mut history, 36);
+    recount(&mut history);
+    let found = check(&history);
+    assert!(found.is_empty(), "{found:?}");
+    breaks(6, "overtaken by lower priorities", |history| {
+        in_a_row(history, 60);
+        history.deeds.push(SECOND);
+    });
+}
+
+#[test]
+fn nothing_secret_is_written() {
+    breaks(18, "a secret was written", |history| {
+        history.secrets = vec!["hunter2"];
+        let text = "INFO up\nWARN cannot reach redis://:hunter2@redis\n".into();
+        history.written.push(Written { place: "a.log".into(), text });
+    });
+}
+
+#[test]
+fn an_outcome_on_the_disk_of_a_node_is_not_lost() {
+    // Attempt 1 of task 1 ends at 2.5 s.
+    let spooled = |history: &mut History, killed| {
+        let harm = |what: &str, at| Harm { node: "a".into(), pid: PID, what: what.into(), at };
+        history.harms = vec![harm(CUT_OFF, 2 * SECOND), harm(KILLED, killed)];
+        history.store.attempts[0].outcome = "crashed".into();
+        history.store.attempts[0].finished_at = Some(killed / 1_000 + 500);
+    };
+    let found = |killed| {
+        let mut history = good();
+        spooled(&mut history, killed);
+        check(&history).iter().any(|found| found.name == "run again although its outcome was on the disk")
+    };
+    assert!(found(4 * SECOND + 600_000), "on the disk, and taken back by its next life");
+    assert!(!found(4 * SECOND), "killed before it was on the disk");
+    assert!(!found(7 * SECOND), "taken by others meanwhile");
 }

@@ -20,6 +20,8 @@ pub(super) mod reset;
 
 use redis::Script;
 
+use crate::planted;
+
 /// The texts with their hashes.
 pub(super) struct Scripts {
     pub(super) hint: Text,
@@ -47,7 +49,7 @@ impl Scripts {
         let lanes = |script: &str| Text::new(format!("{}{script}", prelude::PRELUDE));
         Self {
             hint: lanes(hint::HINT),
-            pop: Text::new(pop::POP.into()),
+            pop: Text::new(planted::pop_script(pop::POP).into_owned()),
             begin_refill: lanes(begin_refill::BEGIN_REFILL),
             end_refill: lanes(end_refill::END_REFILL),
             reset: Text::new(reset::RESET.into()),
