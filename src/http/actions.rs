@@ -124,7 +124,8 @@ pub(super) async fn redriven(
             return Err(Problem::new(Code::ParentFailed, detail).about(parent));
         }
         Redriven::ParentGone(_) if caller.is_restricted() => {
-            let detail = "The task waits for the success of one that did not succeed and is deleted: submit the task anew";
+            let detail =
+                "The task waits for the success of one that did not succeed and is deleted: submit the task anew";
             return Err(Problem::new(Code::ParentGone, detail));
         }
         Redriven::ParentGone(parent) => {

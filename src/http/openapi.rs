@@ -15,9 +15,8 @@ use utoipa::{
 
 use super::{
     actions, actors, amend, attempts, audit, batch, bulk, code, dead_letters, dlq, events, explain, health, history,
-    keys, list, metrics,
+    keys, list, metrics, operations,
     problem::{Problem, ProblemBody},
-    operations,
     query::{Nothing, Query},
     queues, relatives, result, session, settings, stats, submit, tasks, workers,
 };

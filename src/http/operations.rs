@@ -137,4 +137,3 @@ pub(super) async fn cancel(
     }
     reply::ok(&OperationView::from(operation))
 }
-

@@ -89,20 +89,7 @@ impl fmt::Display for Scopes {
 
 /// The queues a key is good for: names in which `*` stands for any characters, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct Reach(Arc<[String]>);
-
-impl From<Vec<String>> for Reach {
-    fn from(patterns: Vec<String>) -> Self {
-        Self(patterns.into())
-    }
-}
-
-impl From<Reach> for Vec<String> {
-    fn from(reach: Reach) -> Self {
-        reach.0.to_vec()
-    }
-}
 
 impl Reach {
     /// Every queue.

@@ -218,9 +218,7 @@ async fn dead_letters_are_counted_and_redriven_in_its_queues_only() {
 
     two.server.claim("mine-1").await.remove(0).finish(Outcome::failure(ErrorKind::Exit, "again"));
     two.get(&format!("/api/v1/tasks/{}/result?wait=30s", ids[1])).await;
-    let purge = async |query: &str| {
-        ask(&two.server, &two.key, "DELETE", &format!("/api/v1/dlq?{query}"), "").await
-    };
+    let purge = async |query: &str| ask(&two.server, &two.key, "DELETE", &format!("/api/v1/dlq?{query}"), "").await;
     purge("queue=theirs").await.assert_problem(403, "queue_not_allowed");
     assert_eq!(two.begun(purge("all=true").await).await["done"], 1);
     assert_eq!(two.statuses(&ids).await, ["failed", "gone", "failed", "failed"]);
@@ -260,7 +258,9 @@ async fn operations_are_seen_and_stopped_only_where_they_are_for_its_queues() {
         two.post(&format!("{path}/cancel"), "").await.assert_problem(404, "operation_not_found");
     }
     assert_eq!(two.post(&format!("/api/v1/operations/{wide}/cancel"), "").await.json()["state"], "cancelled");
-    ask(&two.server, &part, "GET", &format!("/api/v1/operations/{wide}"), "").await.assert_problem(404, "operation_not_found");
+    ask(&two.server, &part, "GET", &format!("/api/v1/operations/{wide}"), "")
+        .await
+        .assert_problem(404, "operation_not_found");
     let still = ask(&two.server, &two.root, "GET", &format!("/api/v1/operations/{theirs}"), "").await.json();
     assert_eq!(still["state"], "running");
     // A list that shows few of many still goes on to its end.

@@ -134,14 +134,13 @@ pub(super) fn list(
         let mut query = operations::table.into_boxed::<Backend>();
         if let Some(from) = from {
             let from = uid(from.as_bytes());
-            query =
-                if newest_first { query.filter(operations::id.lt(from)) } else { query.filter(operations::id.gt(from)) };
+            query = if newest_first {
+                query.filter(operations::id.lt(from))
+            } else {
+                query.filter(operations::id.gt(from))
+            };
         }
-        let query = if newest_first {
-            query.order(operations::id.desc())
-        } else {
-            query.order(operations::id.asc())
-        };
+        let query = if newest_first { query.order(operations::id.desc()) } else { query.order(operations::id.asc()) };
         let found: Vec<Row> = query.limit(STRIDE).load(connection)?;
         let ended = i64::try_from(found.len()).is_ok_and(|n| n < STRIDE);
         let found = found.into_iter().map(operation);
