@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     iter::Peekable,
-    sync::Arc,
     time::Duration,
 };
 

@@ -28,7 +28,8 @@ async fn after_a_time_out() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let registry = command(script(&format!("{DAEMON} sleep 300"), &[&file]), None);
-    let running = perform(&registry, task(Some(2_000)), &StopSignal::new(), LONG);
+    let stop = StopSignal::new();
+    let running = perform(&registry, task(Some(2_000)), &stop, LONG);
     let (outcome, pid) = tokio::join!(within(running), daemon(&file));
     assert!(matches!(outcome, Outcome::TimedOut(_)), "{outcome:?}");
     // Before it is told, so that the next attempt meets nothing of this one.
