@@ -202,13 +202,13 @@ impl<'a> Walk<'a> {
     fn ready(&self, connection: &mut Connection, from: Option<TaskId>) -> Found {
         // The unary plus keeps the planner off the key, along which it would have to read everything.
         let query = self.query(from, None).filter(sql::<Bool>("+ready_at IS NOT NULL AND ready_at IS NOT NULL"));
-        let mut rows = self.fetch(connection, query)?;
-        rows.sort_by_key(|row| row.id);
+        let mut ids: Vec<Vec<u8>> = query.select(tasks::id).load(connection)?;
+        ids.sort_unstable();
         if self.newest_first {
-            rows.reverse();
+            ids.reverse();
         }
-        rows.truncate(self.limit);
-        Ok(rows)
+        ids.truncate(self.limit);
+        self.among(connection, &ids, from)
     }
 
     fn windows(
