@@ -43,7 +43,7 @@ impl DeadLetter {
 
     fn look(&mut self, ctx: &mut Context<Self>) {
         let reader = self.node.engine.reader().clone();
-        let count = tokio::task::spawn_blocking(move || reader.dead_letter_count());
+        let count = tokio::task::spawn_blocking(move || reader.dead_letter_count(None));
         ctx.spawn(count.into_actor(self).map(|count, actor, ctx| {
             if let Ok(Ok(count)) = count {
                 actor.alert(count);

@@ -3,7 +3,7 @@
 //! Events are hints. Who has missed some is told so (`reset`) and reads again; nothing depends on one arriving.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::supervision::{Shutdown, tree_actor};
-use crate::engine::Changes;
+use crate::engine::{Changes, KeyHash};
 
 const GATHER: Duration = Duration::from_millis(100);
 /// Events kept for those who come back after a short absence.
@@ -58,13 +58,39 @@ pub struct Subscription {
     /// Events since the one it had seen last; `None` where some of them are no longer kept.
     pub missed: Option<Vec<Event>>,
     pub events: mpsc::Receiver<Event>,
+    key: Option<KeyHash>,
     hub: EventHub,
+}
+
+/// How many may follow.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub most: usize,
+    /// Of them, by this key.
+    pub by_key: Option<(KeyHash, usize)>,
+}
+
+/// Why one may not follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoom {
+    /// There are as many as there may be.
+    AtAll,
+    /// This key follows as often as one may.
+    ForKey,
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         // Under the lock that a new subscriber takes: it then either finds somebody listening or hears that it missed some.
         let mut state = self.hub.state();
+        if let Some(key) = self.key
+            && let Some(own) = state.by_key.get_mut(&key)
+        {
+            *own -= 1;
+            if *own == 0 {
+                state.by_key.remove(&key);
+            }
+        }
         if self.hub.0.subscribers.fetch_sub(1, Ordering::SeqCst) == 1 {
             state.slept();
         }
@@ -99,6 +125,18 @@ struct State {
     last_id: u64,
     kept: VecDeque<Event>,
     senders: Vec<mpsc::Sender<Event>>,
+    /// Subscribers, of those who have a key.
+    by_key: HashMap<KeyHash, usize>,
+}
+
+impl Shared {
+    fn room(&self, state: &State, room: Room) -> Result<(), NoRoom> {
+        if self.subscribers.load(Ordering::SeqCst) >= room.most {
+            return Err(NoRoom::AtAll);
+        }
+        let full = |(key, most)| state.by_key.get(&key).is_some_and(|own| *own >= most);
+        if room.by_key.is_some_and(full) { Err(NoRoom::ForKey) } else { Ok(()) }
+    }
 }
 
 impl EventHub {
@@ -115,11 +153,21 @@ impl EventHub {
         self.0.subscribers.load(Ordering::Relaxed)
     }
 
+    /// Whether one more may sign up.
+    pub fn room(&self, room: Room) -> Result<(), NoRoom> {
+        self.0.room(&self.state(), room)
+    }
+
     /// Signs up; `last_seen` is the id of the last event the subscriber had.
-    pub fn subscribe(&self, last_seen: Option<u64>) -> Subscription {
+    pub fn subscribe(&self, last_seen: Option<u64>, room: Room) -> Result<Subscription, NoRoom> {
         let (sender, events) = mpsc::channel(BEHIND);
-        self.0.subscribers.fetch_add(1, Ordering::SeqCst);
         let mut state = self.state();
+        self.0.room(&state, room)?;
+        self.0.subscribers.fetch_add(1, Ordering::SeqCst);
+        let key = room.by_key.map(|(key, _)| key);
+        if let Some(key) = key {
+            *state.by_key.entry(key).or_default() += 1;
+        }
         state.senders.push(sender);
         let missed = match last_seen {
             None => Some(Vec::new()),
@@ -130,7 +178,7 @@ impl EventHub {
                 (last + 1 >= oldest).then(|| state.kept.iter().filter(|event| event.id > last).cloned().collect())
             }
         };
-        Subscription { missed, events, hub: self.clone() }
+        Ok(Subscription { missed, events, key, hub: self.clone() })
     }
 
     /// How an event is called outside.

@@ -18,8 +18,15 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum OperationCommand {
     /// List operations, the newest first
-    #[command(after_long_help = examples!("  jobqueue operation list"))]
-    List,
+    #[command(after_long_help = examples!("  jobqueue operation list --limit 200"))]
+    List {
+        /// Operations per page, 1 to 200
+        #[arg(long, value_name = "N", help_heading = "Page")]
+        limit: Option<u32>,
+        /// Where to go on: the next_cursor of the page before
+        #[arg(long, help_heading = "Page")]
+        cursor: Option<String>,
+    },
     /// Show how far an operation has come, or follow it to its end
     #[command(after_long_help = examples!(
         "  jobqueue operation show 01920000-0000-7000-8000-000000000001
@@ -63,7 +70,11 @@ pub(super) const SHOWN: Columns = &[
 
 pub(super) async fn run(remote: &mut Remote<'_, '_>, command: OperationCommand) -> Result<(), Failure> {
     match command {
-        OperationCommand::List => remote.show_list(&Call::read("/operations"), LISTED, "no operations").await,
+        OperationCommand::List { limit, cursor } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let page = [("limit", limit.as_deref()), ("cursor", cursor.as_deref())];
+            remote.show_list(&Call::read("/operations").query(&page), LISTED, "no operations").await
+        }
         OperationCommand::Show { id, watch: false } => remote.show_one(&read(&id.to_string()), SHOWN).await,
         OperationCommand::Show { id, watch: true } => follow(remote, &id.to_string()).await,
         OperationCommand::Cancel { id } => {

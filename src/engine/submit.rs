@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     iter::Peekable,
-    sync::Arc,
     time::Duration,
 };
 
@@ -186,7 +185,7 @@ impl SubmitOp {
             }
             return Ok(());
         }
-        if self.brings_too_many_queues(engine, queues) {
+        if self.brings_too_many_queues(engine, queues, tx)? {
             return Ok(());
         }
         if self.submission.atomic {
@@ -212,15 +211,24 @@ impl SubmitOp {
         Ok(())
     }
 
-    fn brings_too_many_queues(&mut self, engine: &Engine, queues: &Queues) -> bool {
+    /// The store is asked, as other nodes make and delete queues too; only for those that are new here, which are few.
+    fn brings_too_many_queues(
+        &mut self,
+        engine: &Engine,
+        queues: &Queues,
+        tx: &mut dyn Tx,
+    ) -> Result<bool, StoreError> {
         let named = self.submission.tasks.iter().map(|task| &task.queue);
-        let new: HashSet<&Arc<str>> = named.filter(|queue| !queues.contains(*queue)).collect();
-        let most = engine.0.settings.max_queues;
-        let too_many = !new.is_empty() && queues.len() + new.len() > most;
+        let new: HashSet<&str> = named.filter(|queue| !queues.contains(*queue)).map(|queue| &**queue).collect();
+        if new.is_empty() {
+            return Ok(false);
+        }
+        let (most, new) = (engine.0.settings.max_queues, new.into_iter().collect::<Vec<_>>());
+        let too_many = tx.queues_besides(&new)? + new.len() as u64 > most as u64;
         if too_many {
             self.refused = Some(SubmitError::TooManyQueues(most));
         }
-        too_many
+        Ok(too_many)
     }
 
     fn insert_all(&mut self, engine: &Engine, tx: &mut dyn Tx) -> Result<(), StoreError> {

@@ -103,20 +103,30 @@ pub(super) async fn retry(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     shape::parse_or_empty::<Empty>(&body.0)?;
-    redriven(&state, id.0, None, caller.act("task.retry", id.0)).await
+    redriven(&state, &caller, id.0, None, caller.act("task.retry", id.0)).await
 }
 
 pub(super) async fn redriven(
     state: &ApiState,
+    caller: &Caller,
     id: TaskId,
     arguments: Option<(String, String)>,
     act: Act,
 ) -> Result<HttpResponse, Problem> {
     match state.engine.redrive(id, arguments, act).await? {
         Redriven::Done(_) | Redriven::Waits(_) => {}
+        Redriven::ParentFailed(parent) if caller.hidden(state, vec![parent]).await?.contains(&parent) => {
+            let detail = "The task waits for the success of a task of another queue, which has failed";
+            return Err(Problem::new(Code::ParentFailed, detail));
+        }
         Redriven::ParentFailed(parent) => {
             let detail = format!("The task waits for the success of {parent}, which has failed: retry that one first");
             return Err(Problem::new(Code::ParentFailed, detail).about(parent));
+        }
+        Redriven::ParentGone(_) if caller.is_restricted() => {
+            let detail =
+                "The task waits for the success of one that did not succeed and is deleted: submit the task anew";
+            return Err(Problem::new(Code::ParentGone, detail));
         }
         Redriven::ParentGone(parent) => {
             let detail = format!(

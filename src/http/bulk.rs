@@ -9,29 +9,24 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
-    actions::Empty,
     body::Body,
     caller::Caller,
     check::Faults,
     code::Code,
     filter::{self, FilterDraft},
+    operations::OperationView,
     problem::{Fault, Problem},
     query::{Nothing, Query},
-    reply::{self, Listed},
-    shape,
-    tasks::Id,
-    time::Time,
+    reply, shape,
     total::{self, Count},
 };
 use crate::{
-    store::{Action, Among, Operation, OperationState, Page, Reader, StoreError},
+    store::{Action, Among, Page, Reader, StoreError, TaskFilter, TaskRow},
     task::TaskId,
 };
 
 /// Most tasks named one by one.
 const MOST_IDS: usize = 1_000;
-/// Operations listed.
-const LISTED: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with `action` and either `ids` or `filter`")]
@@ -76,39 +71,6 @@ pub(super) struct CountsView {
     done: usize,
 }
 
-/// Work on many tasks.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Operation)]
-pub(super) struct OperationView {
-    #[schema(value_type = String, format = Uuid)]
-    id: TaskId,
-    action: Action,
-    state: OperationState,
-    /// Tasks it has been done to, and those to which it could not be (any more).
-    done: u64,
-    refused: u64,
-    /// Tasks a second at most; null: as fast as it goes.
-    rate: Option<f64>,
-    created_at: Time,
-    finished_at: Option<Time>,
-}
-
-impl From<Operation> for OperationView {
-    fn from(operation: Operation) -> Self {
-        let Operation { id, action, state, done, refused, rate, created_at, finished_at, .. } = operation;
-        Self {
-            id,
-            action,
-            state,
-            done,
-            refused,
-            rate,
-            created_at: Time(created_at),
-            finished_at: finished_at.map(Time),
-        }
-    }
-}
-
 /// Cancels, retries or deletes many tasks
 ///
 /// A `retry` by filter means dead tasks unless the filter names other statuses. With `ids` it is done at once; with `filter` the answer is 202 and an operation, which goes on by itself, also after a
@@ -146,6 +108,7 @@ pub(super) async fn bulk(
             confirm(&mut faults, filter.is_everything(), all || dry_run);
             let filter = filter.check(&mut faults, action);
             faults.none()?;
+            let filter = TaskFilter { within: caller.narrowed(filter.queue.as_deref())?, ..filter };
             begin(&state, &caller, action, Among::Tasks(filter), rate, dry_run).await
         }
     }
@@ -174,13 +137,16 @@ async fn named(
     ids: Vec<TaskId>,
     dry_run: bool,
 ) -> Result<HttpResponse, Problem> {
-    let possible = filter::possible(action);
-    let looked_at = ids.clone();
-    let matched = state.read(move |reader| {
-        let rows = looked_at.iter().map(|id| reader.task(*id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(rows.into_iter().flatten().filter(|row| possible.contains(&row.status)).count())
-    });
-    let matched = matched.await? as i64;
+    let (possible, within) = (filter::possible(action), caller.within().cloned());
+    let (ids, matched) = state
+        .read(move |reader| {
+            let rows = ids.iter().map(|id| reader.task(*id)).collect::<Result<Vec<_>, _>>()?;
+            let seen = |row: &TaskRow| within.as_ref().is_none_or(|within| within.includes(&row.queue));
+            let rows: Vec<TaskRow> = rows.into_iter().flatten().filter(seen).collect();
+            let matched = rows.iter().filter(|row| possible.contains(&row.status)).count() as i64;
+            Ok((rows.iter().map(|row| row.id).collect::<Vec<_>>(), matched))
+        })
+        .await?;
     let act = caller.act(task_act(action), "").with(json!({"bulk": true}));
     let done = if dry_run { 0 } else { state.engine.deal_with(action, ids, act).await? };
     reply::ok(&CountsView { dry_run, matched, matched_capped: false, done })
@@ -231,59 +197,6 @@ fn counted(reader: &dyn Reader, among: &Among) -> Result<(i64, bool), StoreError
             Ok((page.rows.len() as i64, page.next.is_some()))
         }
     }
-}
-
-/// Lists operations, the newest first
-#[utoipa::path(
-    get, path = "/api/v1/operations", operation_id = "list_operations", tag = "operations",
-    responses((status = 200, body = Listed<OperationView>))
-)]
-pub(super) async fn list(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    let operations = state.read(|reader| reader.operations(LISTED)).await?;
-    reply::ok(&Listed::whole(operations.into_iter().map(OperationView::from).collect()))
-}
-
-impl ApiState {
-    async fn operation(&self, id: TaskId) -> Result<Operation, Problem> {
-        let found = self.read(move |reader| reader.operation(id)).await?;
-        found.ok_or_else(|| Problem::new(Code::OperationNotFound, format!("There is no operation {id}")))
-    }
-}
-
-/// Reads an operation
-#[utoipa::path(
-    get, path = "/api/v1/operations/{id}", operation_id = "get_operation", tag = "operations",
-    params(("id" = String, Path, format = Uuid)),
-    responses((status = 200, body = OperationView))
-)]
-pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    reply::ok(&OperationView::from(state.operation(id.0).await?))
-}
-
-/// Stops an operation
-///
-/// What it has done stays done.
-#[utoipa::path(
-    post, path = "/api/v1/operations/{id}/cancel", operation_id = "cancel_operation", tag = "operations",
-    params(("id" = String, Path, format = Uuid)),
-    responses((status = 200, body = OperationView))
-)]
-pub(super) async fn cancel(
-    state: Data<ApiState>,
-    caller: Caller,
-    id: Id,
-    _: Query<Nothing>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
-    shape::parse_or_empty::<Empty>(&body.0)?;
-    state.operation(id.0).await?;
-    let cancelled = state.engine.cancel_operation(id.0, caller.act("operation.cancel", id.0)).await?;
-    let operation = state.operation(id.0).await?;
-    if !cancelled {
-        let detail = format!("The operation is over: {}", operation.state.as_str());
-        return Err(Problem::new(Code::OperationFinished, detail));
-    }
-    reply::ok(&OperationView::from(operation))
 }
 
 /// Refuses a body where one action takes none of its fields.

@@ -12,7 +12,7 @@ use super::{ApiState, code::Code, problem::Problem, session};
 use crate::{
     engine::{Key, KeyHash, KeyRefused, hash_key},
     store::Act,
-    task::{Scope, TaskId},
+    task::{Reach, Scope, TaskId},
 };
 
 /// The key of a request; `None` where none is asked for.
@@ -49,7 +49,7 @@ impl Caller {
     }
 
     pub(super) fn is_restricted(&self) -> bool {
-        self.0.as_ref().is_some_and(|key| !key.queues.is_all())
+        self.within().is_some()
     }
 
     pub(super) fn sees(&self, queue: &str) -> bool {
@@ -92,8 +92,21 @@ impl Caller {
         Act { actor, action, target: target.to_string(), detail: None }
     }
 
+    /// The queues it sees; `None`: all of them.
+    pub(super) fn within(&self) -> Option<&Reach> {
+        self.0.as_ref().map(|key| &key.queues).filter(|queues| !queues.is_all())
+    }
+
+    /// To which queues a filter has to be narrowed that names this one or none; `None`: no further.
+    pub(super) fn narrowed(&self, queue: Option<&str>) -> Result<Option<Reach>, Problem> {
+        match queue {
+            Some(queue) => self.check_queue(queue).map(|()| None),
+            None => Ok(self.within().cloned()),
+        }
+    }
+
     /// The queues there are that it sees; `None`: all of them.
-    pub(super) async fn within(&self, state: &ApiState) -> Result<Option<Vec<String>>, Problem> {
+    pub(super) async fn seen(&self, state: &ApiState) -> Result<Option<Vec<String>>, Problem> {
         if !self.is_restricted() {
             return Ok(None);
         }

@@ -221,6 +221,9 @@ codes! {
     "queue_full": TOO_MANY_REQUESTS, QueueFull,
         "As many tasks wait in the queue as its `max_depth` allows. Nothing was stored.",
         "Send it again after `Retry-After`. If it lasts, more workers or a larger `max_depth` are needed.";
+    "too_many_streams": TOO_MANY_REQUESTS, TooManyStreams,
+        "As many clients follow events with this API key as may with one.",
+        "End one of those streams, or poll instead. A key of its own for each program keeps them apart.";
     "internal": INTERNAL_SERVER_ERROR, Internal,
         "A defect of the server.",
         "Search the server's log for the request id, and report what it says.";

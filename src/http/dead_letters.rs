@@ -7,11 +7,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     ApiState,
     body::Body,
-    bulk::{self, CountsView, OperationView},
+    bulk::{self, CountsView},
     caller::Caller,
     check::Faults,
     filter::{self, DeadFilterDraft},
     list,
+    operations::OperationView,
     problem::Problem,
     query::{self, Nothing, Query},
     reply::{self, Listed},
@@ -38,7 +39,7 @@ pub(super) struct StatsView {
     /// Died in the last hour and the last day.
     last_hour: u64,
     last_day: u64,
-    /// So many are an alert; null: none is set.
+    /// So many are an alert; null: none is set, or the key is good for some queues only.
     alert_at: Option<u32>,
     alert: bool,
 }
@@ -98,14 +99,16 @@ impl From<DeadGroup> for GroupView {
     get, path = "/api/v1/dlq/stats", operation_id = "get_dead_letter_stats", tag = "dead letters",
     responses((status = 200, body = StatsView))
 )]
-pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
+pub(super) async fn stats(state: Data<ApiState>, caller: Caller, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     const HOUR: i64 = 3_600_000;
-    let now = state.now();
+    let (now, within) = (state.now(), caller.within().cloned());
     let (total, groups, recent) = state
         .read(move |reader| {
-            let all = DeadFilter::default();
-            let recent = [reader.dead_since(now - HOUR)?, reader.dead_since(now - 24 * HOUR)?];
-            Ok((reader.dead_letter_count()?, reader.dead_groups(&all, AMONG, usize::MAX)?, recent))
+            let all = DeadFilter { within, ..DeadFilter::default() };
+            let since = |at| reader.count_dead_letters(&DeadFilter { died_after: Some(at), ..all.clone() });
+            let recent = [since(now - HOUR)?, since(now - 24 * HOUR)?];
+            let total = reader.dead_letter_count(all.within.as_ref())?;
+            Ok((total, reader.dead_groups(&all, AMONG, usize::MAX)?, recent))
         })
         .await?;
     let [last_hour, last_day] = recent;
@@ -118,7 +121,8 @@ pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<Ht
         counts.truncate(MOST_GROUPS);
         counts
     };
-    let alert_at = state.dead_letter_alert;
+    // What is an alert is so of all queues together.
+    let alert_at = state.dead_letter_alert.filter(|_| !caller.is_restricted());
     reply::ok(&StatsView {
         total,
         by_reason: count(|group| group.reason.as_str()),
@@ -137,7 +141,11 @@ pub(super) async fn stats(state: Data<ApiState>, _: Query<Nothing>) -> Result<Ht
     params(GroupQuery),
     responses((status = 200, body = Listed<GroupView>))
 )]
-pub(super) async fn groups(state: Data<ApiState>, query: Query<GroupQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn groups(
+    state: Data<ApiState>,
+    caller: Caller,
+    query: Query<GroupQuery>,
+) -> Result<HttpResponse, Problem> {
     let GroupQuery { queue, name, window } = query.0;
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
@@ -146,7 +154,8 @@ pub(super) async fn groups(state: Data<ApiState>, query: Query<GroupQuery>) -> R
         window => window.flatten(),
     };
     let since = window.map(|window| state.now() - window);
-    let filter = DeadFilter { queue, name, died_after: since, ..DeadFilter::default() };
+    let within = caller.narrowed(queue.as_deref())?;
+    let filter = DeadFilter { queue, name, died_after: since, within, ..DeadFilter::default() };
     let groups = state.read(move |reader| reader.dead_groups(&filter, AMONG, MOST_GROUPS)).await?;
     reply::ok(&Listed::whole(groups.into_iter().map(GroupView::from).collect()))
 }
@@ -188,6 +197,7 @@ pub(super) async fn redrive(
     bulk::confirm(&mut faults, filter.is_everything(), all || dry_run);
     let filter = filter.check(&mut faults);
     faults.none()?;
+    let filter = DeadFilter { within: caller.narrowed(filter.queue.as_deref())?, ..filter };
     bulk::begin(&state, &caller, Action::Redrive, Among::DeadLetters(filter), rate, dry_run).await
 }
 
@@ -230,5 +240,6 @@ pub(super) async fn purge(
     if filter == DeadFilter::default() && !all && !dry_run {
         return Err(query::invalid("all", "must be true to delete every dead letter; or give a condition"));
     }
+    let filter = DeadFilter { within: caller.narrowed(filter.queue.as_deref())?, ..filter };
     bulk::begin(&state, &caller, Action::Discard, Among::DeadLetters(filter), None, dry_run).await
 }

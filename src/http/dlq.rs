@@ -85,10 +85,7 @@ pub(super) async fn dead_letters(
         Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
     };
     list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
-    let within = match &queue {
-        Some(queue) => caller.check_queue(queue).map(|()| None)?,
-        None => caller.within(&state).await?,
-    };
+    let within = caller.narrowed(queue.as_deref())?;
     let filter = DeadFilter { queue, name, reason, error, ..DeadFilter::default() };
     let binding = Binding::new(&("dlq", &filter));
     let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
@@ -168,7 +165,7 @@ pub(super) async fn retry(
         None
     };
     let act = caller.act("task.retry", id.0).with(json!({"new_arguments": given}));
-    actions::redriven(&state, id.0, arguments, act).await
+    actions::redriven(&state, &caller, id.0, arguments, act).await
 }
 
 /// Deletes a dead letter and its task

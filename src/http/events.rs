@@ -20,7 +20,7 @@ use super::{
     problem::Problem,
     query::{self, Query},
 };
-use crate::actors::events::{Event, Subscription, Topic};
+use crate::actors::events::{Event, NoRoom, Room, Subscription, Topic};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -48,10 +48,8 @@ pub(super) async fn events(
     if state.is_draining() {
         return Err(Problem::later(Code::Draining, "The server is shutting down", 5));
     }
-    if state.events.subscribers() >= state.edge.max_subscribers {
-        let detail = format!("{} clients follow events, the most there may be", state.edge.max_subscribers);
-        return Err(Problem::later(Code::TooManySubscribers, detail, 5));
-    }
+    let room = room(&state, &caller);
+    state.events.room(room).map_err(|none| no_room(none, room))?;
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
@@ -66,8 +64,27 @@ pub(super) async fn events(
         .headers()
         .get("last-event-id")
         .map(|id| id.to_str().ok().and_then(|id| state.events.id(id)).unwrap_or(u64::MAX));
-    let subscription = state.events.subscribe(last_seen);
+    let subscription = state.events.subscribe(last_seen, room).map_err(|none| no_room(none, room))?;
     Ok(response.streaming(feed(state, caller, subscription, topics)))
+}
+
+/// A quarter for each key, so that none leaves nothing to the others; all of it where nobody is asked for one.
+fn room(state: &ApiState, caller: &Caller) -> Room {
+    let most = state.edge.max_subscribers;
+    Room { most, by_key: caller.key().map(|key| (key.hash, (most / 4).max(1))) }
+}
+
+fn no_room(none: NoRoom, room: Room) -> Problem {
+    match (none, room.by_key) {
+        (NoRoom::ForKey, Some((_, most))) => {
+            let detail = format!("{most} clients follow events with this API key, the most there may be with one");
+            Problem::later(Code::TooManyStreams, detail, 5)
+        }
+        _ => {
+            let detail = format!("{} clients follow events, the most there may be", room.most);
+            Problem::later(Code::TooManySubscribers, detail, 5)
+        }
+    }
 }
 
 fn topics(text: Option<&str>) -> Result<Vec<Topic>, Problem> {

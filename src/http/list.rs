@@ -84,10 +84,7 @@ pub(super) async fn list(
     let shown = shown(query.include.as_deref())?;
     let limit = query::limit(query.limit.as_deref())?;
     let filter = filter(&query)?;
-    let within = match &filter.queue {
-        Some(queue) => caller.check_queue(queue).map(|()| None)?,
-        None => caller.within(&state).await?,
-    };
+    let within = caller.narrowed(filter.queue.as_deref())?;
     let binding = Binding::new(&("tasks", &filter, ascending));
     let page = binding.page(query.cursor.as_deref(), limit, ascending)?;
     let filter = TaskFilter { with_args: shown.args, with_result: shown.result, within, ..filter };

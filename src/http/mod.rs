@@ -27,6 +27,7 @@ mod keys;
 mod list;
 mod metrics;
 mod openapi;
+mod operations;
 mod parents;
 mod problem;
 mod query;
@@ -78,7 +79,7 @@ fn api() -> Vec<Path> {
     vec![
         at("/tasks").get(Sifted(Read), list::list).post(Sifted(Submit), submit::submit),
         act(Sifted(Submit), "/tasks/batch", batch::submit_batch),
-        act(Operate, "/tasks/bulk", bulk::bulk),
+        act(Sifted(Operate), "/tasks/bulk", bulk::bulk),
         at("/tasks/{id}").get(Read, tasks::get).patch(Operate, amend::patch).delete(Operate, amend::delete),
         act(Operate, "/tasks/{id}/run-now", amend::run_now),
         at("/tasks/{id}/result").get(Read, result::get).delete(Operate, result::delete),
@@ -98,15 +99,15 @@ fn api() -> Vec<Path> {
         act(Operate, "/queues/{queue}/pause", queues::pause),
         act(Operate, "/queues/{queue}/resume", queues::resume),
         act(Operate, "/queues/{queue}/purge", settings::purge),
-        at("/dlq").get(Sifted(Read), dlq::dead_letters).delete(Operate, dead_letters::purge),
-        read(Read, "/dlq/stats", dead_letters::stats),
-        read(Read, "/dlq/groups", dead_letters::groups),
-        act(Operate, "/dlq/redrive", dead_letters::redrive),
+        at("/dlq").get(Sifted(Read), dlq::dead_letters).delete(Sifted(Operate), dead_letters::purge),
+        read(Sifted(Read), "/dlq/stats", dead_letters::stats),
+        read(Sifted(Read), "/dlq/groups", dead_letters::groups),
+        act(Sifted(Operate), "/dlq/redrive", dead_letters::redrive),
         at("/dlq/{id}").get(Read, dlq::dead_letter).delete(Operate, dlq::delete),
         act(Operate, "/dlq/{id}/retry", dlq::retry),
-        read(Read, "/operations", bulk::list),
-        read(Read, "/operations/{id}", bulk::get),
-        act(Operate, "/operations/{id}/cancel", bulk::cancel),
+        read(Sifted(Read), "/operations", operations::list),
+        read(Sifted(Read), "/operations/{id}", operations::get),
+        act(Sifted(Operate), "/operations/{id}/cancel", operations::cancel),
         read(Sifted(Read), "/workers", workers::list),
         read(Sifted(Read), "/workers/{id}", workers::get),
         read(Sifted(Read), "/stats", stats::stats),

@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::{
     actions, actors, amend, attempts, audit, batch, bulk, code, dead_letters, dlq, events, explain, health, history,
-    keys, list, metrics,
+    keys, list, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, session, settings, stats, submit, tasks, workers,
@@ -33,7 +33,7 @@ use super::{
         submit::submit, batch::submit_batch, list::list, tasks::get, result::get, result::put_ttl, result::delete,
         attempts::attempts, relatives::get, explain::get,
         actions::cancel, actions::retry, amend::patch, amend::run_now, amend::delete,
-        bulk::bulk, bulk::list, bulk::get, bulk::cancel,
+        bulk::bulk, operations::list, operations::get, operations::cancel,
         queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete, settings::purge,
         settings::get_limit, settings::put_limit, settings::delete_limit,
         dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,

@@ -88,7 +88,7 @@ pub struct EdgeSettings {
     pub hosts: Vec<String>,
     /// Longest time from a request's head to the end of its body.
     pub body_deadline: Duration,
-    /// Most clients that follow events.
+    /// Most clients that follow events; with one key, a quarter of them.
     pub max_subscribers: usize,
     /// How often something is sent to those, so that proxies keep the connection and one that is gone is noticed.
     pub keep_alive: Duration,

@@ -65,7 +65,7 @@ pub(super) fn count(reader: &dyn Reader, filter: &TaskFilter, count: Count) -> R
     }
     let wanted = |status: Status| filter.statuses.is_empty() || filter.statuses.contains(&status);
     let counters = reader.counters(filter.queue.as_deref())?;
-    let seen = |queue: &String| filter.within.as_ref().is_none_or(|within| within.contains(queue));
+    let seen = |queue: &String| filter.within.as_ref().is_none_or(|within| within.includes(queue));
     let counted = |row: &&CounterRow| matches!(row.kind, Counted::In(status) if wanted(status)) && seen(&row.queue);
     let total = counters.iter().filter(counted).map(|row| row.n);
     Ok(Total { total: total.sum(), total_capped: false })

@@ -121,7 +121,7 @@ pub(super) async fn labels(state: &ApiState, caller: &Caller, queue: Option<&str
         let told = !caller.is_restricted() || &*label != OTHER_QUEUES;
         return Ok(if told { vec![label] } else { Vec::new() });
     }
-    let Some(seen) = caller.within(state).await? else { return Ok(vec![ALL_QUEUES.into()]) };
+    let Some(seen) = caller.seen(state).await? else { return Ok(vec![ALL_QUEUES.into()]) };
     let labels = seen.iter().map(|queue| meter.label_of(queue));
     Ok(labels.filter(|label| &**label != OTHER_QUEUES).collect())
 }

@@ -28,7 +28,7 @@ pub use session::{
 
 use std::sync::Arc;
 
-use crate::task::{Figures, Mark, Millis, Priority, Pulse, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -64,13 +64,13 @@ pub trait Reader: Send + Sync {
     fn dead_letter(&self, id: TaskId) -> Result<Option<DeadRow>, StoreError>;
     /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
     fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
-    fn dead_letter_count(&self) -> Result<i64, StoreError>;
+    fn dead_letter_count(&self, within: Option<&Reach>) -> Result<i64, StoreError>;
     /// Dead letters of the newest `among` by what they have died of, most first.
     fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;
-    /// How many have died since a moment.
-    fn dead_since(&self, at: Millis) -> Result<u64, StoreError>;
-    /// Newest first.
-    fn operations(&self, limit: usize) -> Result<Vec<Operation>, StoreError>;
+    /// How many there are, counted one by one.
+    fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError>;
+    /// Those for no queue but these. A page may have fewer than its limit although the list goes on.
+    fn operations(&self, page: &Page, within: Option<&Reach>) -> Result<ListedPage<Operation>, StoreError>;
     fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError>;
     fn running_operations(&self) -> Result<Vec<Operation>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;

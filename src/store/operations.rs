@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DeadFilter, TaskFilter};
-use crate::task::{Millis, TaskId};
+use crate::task::{Millis, Reach, TaskId};
 
 /// What is done to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -45,6 +45,21 @@ impl Action {
 pub enum Among {
     Tasks(TaskFilter),
     DeadLetters(DeadFilter),
+}
+
+impl Among {
+    /// For no queue but these.
+    pub fn is_within(&self, reach: &Reach) -> bool {
+        let (queue, within) = match self {
+            Self::Tasks(filter) => (&filter.queue, &filter.within),
+            Self::DeadLetters(filter) => (&filter.queue, &filter.within),
+        };
+        match (queue, within) {
+            (Some(queue), _) => reach.includes(queue),
+            (None, Some(within)) => reach.covers(within),
+            (None, None) => reach.is_all(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, Figures, LeaseId, Millis, OnFailure, Priority, QueueSettings, RetryPolicy, Span, Status, TaskError,
-    TaskId, WorkerId,
+    DeadReason, Figures, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy, Span, Status,
+    TaskError, TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -142,7 +142,7 @@ pub struct TaskFilter {
     pub with_args: bool,
     pub with_result: bool,
     /// Only tasks of these queues, for who may see no others.
-    pub within: Option<Vec<String>>,
+    pub within: Option<Reach>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -155,7 +155,7 @@ pub struct DeadFilter {
     pub error: Option<String>,
     pub died_after: Option<Millis>,
     /// Only those of these queues, for who may see no others.
-    pub within: Option<Vec<String>>,
+    pub within: Option<Reach>,
 }
 
 /// Dead letters that have died of the same.

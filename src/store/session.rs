@@ -29,6 +29,8 @@ pub trait Tx {
     fn keep(&mut self) -> Result<(), StoreError>;
 
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError>;
+    /// How many queues there are, not counting these.
+    fn queues_besides(&mut self, names: &[&str]) -> Result<u64, StoreError>;
     /// Stores tasks, each unless its unique key is held by a live one or a parent is not known; what became of each, in their
     /// order. Parents come in a call before that of their children.
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError>;

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::name::{self, InvalidName};
 
 /// What a key may do.
@@ -86,7 +88,7 @@ impl fmt::Display for Scopes {
 }
 
 /// The queues a key is good for: names in which `*` stands for any characters, or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach(Arc<[String]>);
 
 impl Reach {
@@ -119,6 +121,12 @@ impl Reach {
 
     pub fn includes(&self, queue: &str) -> bool {
         self.0.iter().any(|pattern| matches(pattern.as_bytes(), queue.as_bytes()))
+    }
+
+    /// Every queue of the other one is also one of these. A pattern that matches another, taken as a text, matches all that
+    /// the other does: only its own `*` can stand for a `*`, and that stands for whatever is put in there.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|pattern| self.includes(pattern))
     }
 }
 
@@ -164,6 +172,23 @@ mod tests {
         assert!(!Reach::of([]).includes("a"), "no pattern is no queue");
         for (pattern, valid) in [("*", true), ("a-*", true), ("", false), ("a b", false), ("a/*", false)] {
             assert_eq!(Reach::check(pattern).is_ok(), valid, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_covers_another_has_all_its_queues() {
+        let reach = |patterns: &str| Reach::of(patterns.split(' ').map(str::to_owned));
+        for (wide, narrow, covers) in [
+            ("*", "mail-* a", true),
+            ("mail-*", "mail-eu-*", true),
+            ("mail-* a*", "a mail-1", true),
+            ("mail-*", "mail-* b", false),
+            ("mail-*", "*", false),
+            ("mail-*", "*-1", false),
+            ("a*b*c", "a*c", false),
+            ("a*c", "a*b*c", true),
+        ] {
+            assert_eq!(reach(wide).covers(&reach(narrow)), covers, "{wide} over {narrow}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! stdin is one JSON object in one line, then its end; stdout is one JSON value, the result; stderr is the log; the exit
 //! code decides. The child leads a process group of its own, and whatever is still in that group when the attempt is
-//! over, for whatever reason, is killed. What leaves the group on purpose (`setsid`) is out of reach.
+//! over, for whatever reason, is killed; so is what has left the group (`leftovers`).
 
 mod pipes;
 mod process;
@@ -29,7 +29,7 @@ pub use spec::{CommandSpec, InvalidCommand};
 
 /// How long what the child left running may hold its output open. The result is usually complete by then.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long output may stay open after the whole group was killed: only what left the group can still hold it.
+/// How long output may stay open after all that can be found was killed.
 const AFTER_KILL: Duration = Duration::from_millis(200);
 
 /// Runs a command for each task.
@@ -94,9 +94,12 @@ async fn attend(mut group: Group, spec: &CommandSpec, context: &TaskContext) -> 
             }
             match timeout(patience, &mut reading).await {
                 Ok(result) => (complete, ended.too_long) = (true, ended.too_long || result.is_err()),
-                Err(_) => group.signal(Signal::SIGKILL),
+                Err(_) => group.kill().await,
             }
         }
+    }
+    if ended.asked {
+        group.kill().await;
     }
     let status = group.finish().await;
     ended.outcome(status, spec)

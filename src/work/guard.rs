@@ -31,6 +31,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::leftovers;
+
 pub(super) use line::announce;
 pub use line::guard_main;
 
@@ -164,6 +166,7 @@ impl Shared {
     fn launch(self: &Arc<Self>) -> io::Result<Running> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
+            .env(line::GUARDED, leftovers::instance())
             // A group of its own: a Ctrl-C in the terminal is not meant for it.
             .process_group(0)
             .current_dir("/")

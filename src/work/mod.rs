@@ -12,6 +12,7 @@ pub mod demo;
 mod failure;
 mod function;
 pub mod guard;
+mod leftovers;
 mod registry;
 mod runner;
 mod stop;

@@ -20,16 +20,23 @@ async fn count(server: &Server, status: &str) -> Value {
     server.get("/api/v1/stats").await.json()["status_counts"][status].clone()
 }
 
-/// Does the keeper's work until the operation is over; how it ended.
-async fn followed(server: &Server, started: Value) -> Value {
-    let id: TaskId = started["id"].as_str().unwrap_or_else(|| panic!("{started}")).parse().unwrap();
+/// Does the keeper's work until the operation is over.
+pub(crate) async fn followed(server: &Server, id: &str) {
+    let id: TaskId = id.parse().unwrap();
     loop {
+        // As it is read after a crash.
         let operation = server.engine.reader().operation(id).unwrap().unwrap();
         if operation.state != OperationState::Running {
-            return server.get(&format!("/api/v1/operations/{id}")).await.json();
+            return;
         }
         server.engine.step_operation(&operation, 7).await.unwrap();
     }
+}
+
+async fn ended(server: &Server, started: Value) -> Value {
+    let id = started["id"].as_str().unwrap_or_else(|| panic!("{started}"));
+    followed(server, id).await;
+    server.get(&format!("/api/v1/operations/{id}")).await.json()
 }
 
 #[actix::test]
@@ -45,13 +52,43 @@ async fn many_are_cancelled_by_a_filter_in_steps() {
     assert_eq!(started.status, 202);
     // What comes after the call is not meant.
     let late = server.submit(r#"{"name":"a","queue":"q0"}"#).await;
-    let ended = followed(&server, started.json()).await;
-    assert_eq!((&ended["state"], &ended["refused"]), (&json!("done"), &json!(0)));
-    assert!(ended["done"] == 10 || ended["done"] == 11, "within one millisecond it may be: {ended}");
-    assert_eq!(count(&server, "cancelled").await, ended["done"]);
+    let end = ended(&server, started.json()).await;
+    assert_eq!((&end["state"], &end["refused"]), (&json!("done"), &json!(0)));
+    assert!(end["done"] == 10 || end["done"] == 11, "within one millisecond it may be: {end}");
+    assert_eq!(count(&server, "cancelled").await, end["done"]);
     let _ = late;
-    let stopped = server.post(&format!("/api/v1/operations/{}/cancel", ended["id"].as_str().unwrap()), "").await;
+    let stopped = server.post(&format!("/api/v1/operations/{}/cancel", end["id"].as_str().unwrap()), "").await;
     stopped.assert_problem(409, "operation_finished");
+}
+
+#[actix::test]
+async fn operations_are_listed_page_by_page() {
+    let server = Server::start().await;
+    let mut begun = Vec::new();
+    for n in 0..7 {
+        let body = format!(r#"{{"action":"cancel","filter":{{"queue":"q{n}"}}}}"#);
+        begun.push(server.post("/api/v1/tasks/bulk", &body).await.json()["id"].clone());
+    }
+    begun.reverse();
+    let page = async |query: &str| {
+        let page = server.get(&format!("/api/v1/operations?limit=3{query}")).await.json();
+        let ids: Vec<_> = page["data"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+        let cursor = |name: &str| page[name].as_str().map(|cursor| format!("&cursor={cursor}"));
+        (ids, cursor("prev_cursor"), cursor("next_cursor"))
+    };
+    let (first, before, next) = page("").await;
+    assert_eq!((first, before), (begun[..3].to_vec(), None));
+    let (second, _, next) = page(&next.unwrap()).await;
+    assert_eq!(second, begun[3..6]);
+    let (third, before, next) = page(&next.unwrap()).await;
+    assert_eq!((third, next), (begun[6..].to_vec(), None));
+    let (second, before, next) = page(&before.unwrap()).await;
+    assert_eq!((second, next.is_some()), (begun[3..6].to_vec(), true));
+    assert_eq!(page(&before.unwrap()).await.0, begun[..3]);
+    for query in ["limit=0", "limit=201", "cursor=x", "state=done"] {
+        let refused = server.get(&format!("/api/v1/operations?{query}")).await;
+        assert_eq!(refused.status, 422, "{query}");
+    }
 }
 
 #[actix::test]
@@ -118,11 +155,11 @@ async fn dead_letters_are_grouped_redriven_and_purged() {
     let dry = server.post("/api/v1/dlq/redrive", r#"{"filter":{"error":"user"},"dry_run":true}"#).await.json();
     assert_eq!(dry["matched"], 2);
     let started = server.post("/api/v1/dlq/redrive", r#"{"filter":{"error":"user"},"rate":"1000/s"}"#).await.json();
-    assert_eq!(followed(&server, started).await["done"], 2);
+    assert_eq!(ended(&server, started).await["done"], 2);
     assert_eq!((count(&server, "queued").await, count(&server, "failed").await), (json!(2), json!(1)));
     assert_eq!(server.get(&format!("/api/v1/tasks/{first}")).await.json()["generation"], 2);
     let purged = server.call("DELETE", "/api/v1/dlq?all=true", &[], b"").await;
-    assert_eq!(followed(&server, purged.json()).await["done"], 1);
+    assert_eq!(ended(&server, purged.json()).await["done"], 1);
     assert_eq!(server.get("/api/v1/dlq/stats").await.json()["total"], 0);
 }
 
@@ -180,7 +217,7 @@ async fn a_purge_cancels_what_waits_and_leaves_what_runs() {
     server.submit(r#"{"name":"a","queue":"mail"}"#).await;
     let purge = server.post("/api/v1/queues/mail/purge", "").await;
     assert_eq!(purge.status, 202);
-    assert_eq!(followed(&server, purge.json()).await["done"], 1);
+    assert_eq!(ended(&server, purge.json()).await["done"], 1);
     assert_eq!((count(&server, "running").await, count(&server, "cancelled").await), (json!(3), json!(1)));
     server.post("/api/v1/queues/none/purge", "").await.assert_problem(404, "queue_not_found");
     drop(held);

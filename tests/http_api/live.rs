@@ -2,19 +2,31 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
-use crate::support::{DEADLINE, Server};
+use crate::{
+    access::{ask, make},
+    support::{DEADLINE, Server},
+};
 
 struct Follower(BufReader<TcpStream>);
 
 impl Follower {
     async fn start(server: &Server, query: &str, last: Option<&str>) -> Self {
+        Self::with(server, query, last, "").await
+    }
+
+    /// With a key.
+    async fn with(server: &Server, query: &str, last: Option<&str>, key: &str) -> Self {
         let mut stream = server.connect().await;
-        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        let mut last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        if !key.is_empty() {
+            last += &format!("X-API-Key: {key}\r\n");
+        }
         let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{last}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut follower = Self(BufReader::new(stream));
@@ -101,6 +113,30 @@ async fn followers_are_limited_and_a_drain_ends_them() {
     server.draining.store(true, Ordering::SeqCst);
     while follower.line().await.is_some() {}
     server.get("/api/v1/events").await.assert_problem(503, "draining");
+}
+
+#[actix::test]
+async fn one_key_does_not_take_the_streams_of_all() {
+    let server = Server::with(|state| state.edge.max_subscribers = 8).await;
+    let (_, root) = make(&server, "", "root", json!({"scopes": ["admin"]})).await;
+    let (_, greedy) = make(&server, &root, "greedy", json!({"scopes": ["read"]})).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(Follower::with(&server, "", None, &greedy).await);
+    }
+    for method in ["GET", "HEAD"] {
+        let refused = ask(&server, &greedy, method, "/api/v1/events", "").await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")), "{method}");
+    }
+    let refused = ask(&server, &greedy, "GET", "/api/v1/events", "").await.assert_problem(429, "too_many_streams");
+    assert!(refused["detail"].as_str().unwrap().contains("this API key"), "{refused}");
+    // The others' are there, and its own again when one has ended.
+    let _other = Follower::with(&server, "", None, &root).await;
+    drop(held.pop());
+    while server.events.subscribers() > 2 {
+        ask(&server, &root, "POST", "/api/v1/tasks", r#"{"name":"a"}"#).await;
+    }
+    let _again = Follower::with(&server, "", None, &greedy).await;
 }
 
 #[actix::test]

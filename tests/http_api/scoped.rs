@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     access::{ask, make},
+    bulk::followed,
     support::{Response, Server},
 };
 
@@ -127,6 +128,165 @@ async fn it_submits_to_its_queues_only_and_waits_for_no_other() {
     assert_eq!(relatives["parents"], json!([]));
     let why = two.get(&format!("/api/v1/tasks/{tied}/explain")).await;
     assert!(!why.to_string().contains(&theirs), "{why}");
+}
+
+/// Dead letters of each queue.
+async fn bury(two: &Two, queues: &[&str]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for queue in queues {
+        ids.push(two.submit(&format!(r#"{{"name":"a","queue":"{queue}","max_retries":0}}"#)).await);
+        two.server.claim(queue).await.remove(0).finish(Outcome::failure(ErrorKind::Exit, format!("lost in {queue}")));
+        let path = format!("/api/v1/tasks/{}/result?wait=30s", ids.last().unwrap());
+        ask(&two.server, &two.root, "GET", &path, "").await;
+    }
+    ids
+}
+
+impl Two {
+    /// The statuses of tasks, as the one who may do everything sees them.
+    async fn statuses(&self, ids: &[String]) -> Vec<String> {
+        let mut statuses = Vec::new();
+        for id in ids {
+            let task = ask(&self.server, &self.root, "GET", &format!("/api/v1/tasks/{id}"), "").await;
+            let status = if task.status == 404 { "gone".to_owned() } else { task.json()["status"].to_string() };
+            statuses.push(status.replace('"', ""));
+        }
+        statuses
+    }
+
+    /// Begins an operation with its key and does it to the end.
+    async fn begun(&self, response: Response) -> Value {
+        assert_eq!(response.status, 202, "{}", response.text());
+        let id = response.json()["id"].as_str().unwrap().to_owned();
+        followed(&self.server, &id).await;
+        self.get(&format!("/api/v1/operations/{id}")).await
+    }
+}
+
+/// Near misses of the pattern among them: a wildcard of one store's own, other capitals.
+const QUEUES: [&str; 4] = ["theirs", "mine-1", "mineX1", "MINE-1"];
+
+#[actix::test]
+async fn work_on_many_tasks_is_done_in_its_queues_only() {
+    let two = Two::start().await;
+    let mut ids = Vec::new();
+    for queue in QUEUES {
+        ids.push(two.submit(&format!(r#"{{"name":"a","queue":"{queue}"}}"#)).await);
+    }
+    let bulk = "/api/v1/tasks/bulk";
+    for filter in [r#"{"name":"a"}"#.to_owned(), r#"{"q":"a"}"#.to_owned(), "{}".to_owned()] {
+        let body = format!(r#"{{"action":"cancel","filter":{filter},"dry_run":true}}"#);
+        assert_eq!(two.post(bulk, &body).await.json()["matched"], 1, "{filter}");
+    }
+    let foreign = format!(r#"{{"action":"cancel","filter":{{"q":"{}"}},"dry_run":true}}"#, ids[0]);
+    assert_eq!(two.post(bulk, &foreign).await.json()["matched"], 0);
+    let named = r#"{"action":"cancel","filter":{"queue":"theirs"}}"#;
+    two.post(bulk, named).await.assert_problem(403, "queue_not_allowed");
+
+    let body = r#"{"action":"cancel","filter":{},"all":true}"#;
+    let done = two.begun(two.post(bulk, body).await).await;
+    assert_eq!((&done["done"], &done["refused"]), (&json!(1), &json!(0)));
+    assert_eq!(two.statuses(&ids).await, ["queued", "cancelled", "queued", "queued"]);
+
+    // One by one: those of others are as good as not there.
+    for action in ["retry", "cancel", "delete"] {
+        let body = json!({"action": action, "ids": ids}).to_string();
+        let done = two.post(bulk, &body).await.json();
+        assert_eq!((&done["matched"], &done["done"]), (&json!(1), &json!(1)), "{action}");
+    }
+    assert_eq!(two.statuses(&ids).await, ["queued", "gone", "queued", "queued"]);
+}
+
+#[actix::test]
+async fn dead_letters_are_counted_and_redriven_in_its_queues_only() {
+    let two = Two::start().await;
+    let ids = bury(&two, &QUEUES).await;
+    let stats = two.get("/api/v1/dlq/stats").await;
+    let told = (&stats["total"], &stats["last_hour"], &stats["last_day"], &stats["by_queue"]);
+    assert_eq!(told, (&json!(1), &json!(1), &json!(1), &json!([{"key": "mine-1", "count": 1}])));
+    let groups = two.get("/api/v1/dlq/groups").await["data"].clone();
+    assert_eq!((groups.as_array().unwrap().len(), &groups[0]["example_id"]), (1, &json!(ids[1])));
+    for path in ["/api/v1/dlq/groups?queue=theirs", "/api/v1/dlq?queue=theirs"] {
+        ask(&two.server, &two.key, "GET", path, "").await.assert_problem(403, "queue_not_allowed");
+    }
+    let redrive = "/api/v1/dlq/redrive";
+    two.post(redrive, r#"{"filter":{"queue":"theirs"}}"#).await.assert_problem(403, "queue_not_allowed");
+    assert_eq!(two.post(redrive, r#"{"dry_run":true}"#).await.json()["matched"], 1);
+    let done = two.begun(two.post(redrive, r#"{"all":true}"#).await).await;
+    assert_eq!((&done["done"], &done["refused"]), (&json!(1), &json!(0)));
+    assert_eq!(two.statuses(&ids).await, ["failed", "queued", "failed", "failed"]);
+
+    two.server.claim("mine-1").await.remove(0).finish(Outcome::failure(ErrorKind::Exit, "again"));
+    two.get(&format!("/api/v1/tasks/{}/result?wait=30s", ids[1])).await;
+    let purge = async |query: &str| ask(&two.server, &two.key, "DELETE", &format!("/api/v1/dlq?{query}"), "").await;
+    purge("queue=theirs").await.assert_problem(403, "queue_not_allowed");
+    assert_eq!(two.begun(purge("all=true").await).await["done"], 1);
+    assert_eq!(two.statuses(&ids).await, ["failed", "gone", "failed", "failed"]);
+}
+
+#[actix::test]
+async fn operations_are_seen_and_stopped_only_where_they_are_for_its_queues() {
+    let two = Two::start().await;
+    let (_, part) = make(&two.server, &two.root, "part", json!({"scopes": ["operate"], "queues": ["mine-1"]})).await;
+    for queue in QUEUES {
+        two.submit(&format!(r#"{{"name":"a","queue":"{queue}"}}"#)).await;
+    }
+    let begin = async |key: &str, filter: &str| {
+        let body = format!(r#"{{"action":"cancel","filter":{filter}}}"#);
+        let begun = ask(&two.server, key, "POST", "/api/v1/tasks/bulk", &body).await;
+        begun.json()["id"].as_str().unwrap_or_else(|| panic!("{}", begun.text())).to_owned()
+    };
+    let everybodys = begin(&two.root, r#"{"name":"a"}"#).await;
+    let theirs = begin(&two.root, r#"{"queue":"theirs"}"#).await;
+    let named = begin(&two.root, r#"{"queue":"mine-1"}"#).await;
+    let wide = begin(&two.key, r#"{"name":"a"}"#).await;
+    let narrow = begin(&part, r#"{"name":"a"}"#).await;
+    let seen = async |key: &str| {
+        let list = ask(&two.server, key, "GET", "/api/v1/operations", "").await.json();
+        let ids = list["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&two.root).await.len(), 5);
+    assert_eq!(seen(&two.key).await, [narrow.clone(), wide.clone(), named.clone()]);
+    assert_eq!(seen(&part).await, [narrow.clone(), named.clone()]);
+    for id in [&everybodys, &theirs] {
+        let path = format!("/api/v1/operations/{id}");
+        let hidden = ask(&two.server, &two.key, "GET", &path, "").await.assert_problem(404, "operation_not_found");
+        let none = two.post("/api/v1/operations/0198f2d4-7a3c-7c11-9a34-5b8e4d1f0c2a/cancel", "").await;
+        let none = none.assert_problem(404, "operation_not_found");
+        assert_eq!(hidden["detail"].as_str().unwrap().len(), none["detail"].as_str().unwrap().len());
+        two.post(&format!("{path}/cancel"), "").await.assert_problem(404, "operation_not_found");
+    }
+    assert_eq!(two.post(&format!("/api/v1/operations/{wide}/cancel"), "").await.json()["state"], "cancelled");
+    ask(&two.server, &part, "GET", &format!("/api/v1/operations/{wide}"), "")
+        .await
+        .assert_problem(404, "operation_not_found");
+    let still = ask(&two.server, &two.root, "GET", &format!("/api/v1/operations/{theirs}"), "").await.json();
+    assert_eq!(still["state"], "running");
+    // A list that shows few of many still goes on to its end.
+    for _ in 0..3 {
+        begin(&two.root, r#"{"queue":"theirs"}"#).await;
+        begin(&two.root, r#"{"queue":"mine-1"}"#).await;
+    }
+    let (mut count, mut path) = (0, "/api/v1/operations?limit=2".to_owned());
+    loop {
+        let page = two.get(&path).await;
+        count += page["data"].as_array().unwrap().len();
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/operations?limit=2&cursor={cursor}");
+    }
+    assert_eq!(count, 6);
+}
+
+#[actix::test]
+async fn a_parent_in_another_queue_is_not_named() {
+    let two = Two::start().await;
+    let parent = two.submit(r#"{"name":"a","queue":"theirs","max_retries":0}"#).await;
+    let child = two.submit(&format!(r#"{{"name":"a","queue":"mine-1","depends_on":["{parent}"]}}"#)).await;
+    two.server.claim("theirs").await.remove(0).finish(Outcome::failure(ErrorKind::Exit, "no"));
+    two.get(&format!("/api/v1/tasks/{child}/result?wait=30s")).await;
+    let refused = two.post(&format!("/api/v1/tasks/{child}/retry"), "").await.assert_problem(409, "parent_failed");
+    assert!(!refused.to_string().contains(&parent), "{refused}");
 }
 
 #[actix::test]

@@ -92,6 +92,27 @@ fn settings_and_limits_are_in_force_everywhere() {
 }
 
 #[test]
+fn queues_are_counted_as_all_nodes_have_made_and_deleted_them() {
+    let cluster = Cluster::new();
+    let (one, other) = (cluster.node("a", "1"), cluster.node("b", "1"));
+    let missing = 10_000 - 2 - lines(&mut cluster.database(), "SELECT name AS line FROM queues").len();
+    let fill = "INSERT INTO queues (name, created_at) SELECT 'filler-' || n, 0 FROM generate_series(1, {}) n";
+    run(&mut cluster.database(), &fill.replace("{}", &missing.to_string()));
+    let submit = |node: &Server, queue: &str| {
+        node.call("POST", "/api/v1/tasks", &json!({"name": "demo.echo", "queue": queue}).to_string())
+    };
+    assert_eq!(submit(&one, "first").0, 201);
+    assert_eq!(submit(&one, "second").0, 201);
+    for node in [&one, &other] {
+        let (status, problem) = submit(node, "third");
+        assert_eq!((status, &problem["code"]), (422, &json!("too_many_queues")), "{problem}");
+    }
+    assert_eq!(submit(&other, "first").0, 201, "it is there");
+    act(&other, "DELETE", "/queues/filler-1", "");
+    assert_eq!(submit(&one, "third").0, 201);
+}
+
+#[test]
 fn a_key_that_is_revoked_opens_nothing_anywhere() {
     let cluster = Cluster::new();
     let (one, other) = (cluster.node("a", "1"), cluster.node("b", "1"));

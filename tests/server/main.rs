@@ -10,6 +10,7 @@ mod graphs;
 mod input;
 mod life;
 mod limits;
+mod many;
 mod original;
 #[path = "../support/mod.rs"]
 mod support;

@@ -22,9 +22,10 @@ use crate::support::{command, ended, eventually, granted, pids, run, script, sta
 /// Set, to a folder, in the processes that are not the test.
 const FOLDER: &str = "WORK_TEST_FOLDER";
 
-/// A child and a grandchild that ignore SIGTERM and hangups; writes both ids.
+/// A child, a grandchild and one in a session of its own, all of which ignore SIGTERM and hangups; writes their ids.
 const STUBBORN: &str = "trap '' TERM HUP; sh -c 'echo $$ >> $0; exec sleep 1000' $1 & \
-                        while ! [ -s $1 ]; do sleep 0.01; done; echo $$ >> $1; wait";
+                        setsid sh -c 'echo $$ >> $0; exec sleep 1000' $1 & \
+                        while ! [ -s $1 ] || [ $(wc -l < $1) -lt 2 ]; do sleep 0.01; done; echo $$ >> $1; wait";
 
 fn guard() -> Guard {
     Guard::new(env::current_exe().unwrap(), ["guard::in_the_guard", "--exact"])
@@ -94,7 +95,7 @@ fn signal(pid: u32, signal: Signal) {
 async fn a_killed_node_leaves_no_grandchild() {
     let folder = tempfile::tempdir().unwrap();
     let mut node = Node::start(folder.path());
-    let processes = pids(&folder.path().join("pids"), 2).await;
+    let processes = pids(&folder.path().join("pids"), 3).await;
     let guard = pids(&folder.path().join("guard"), 1).await[0];
     assert!(processes.iter().all(|&pid| state(pid).is_some_and(|state| state != 'Z')));
     node.kill();
@@ -108,7 +109,7 @@ async fn a_killed_node_leaves_no_grandchild() {
 async fn a_guard_that_was_killed_is_replaced_by_one_that_knows_what_runs() {
     let folder = tempfile::tempdir().unwrap();
     let mut node = Node::start(folder.path());
-    let processes = pids(&folder.path().join("pids"), 2).await;
+    let processes = pids(&folder.path().join("pids"), 3).await;
     let file = folder.path().join("guard");
     let first = pids(&file, 1).await[0];
     signal(first, Signal::SIGKILL);
@@ -128,7 +129,7 @@ async fn a_guard_that_was_killed_is_replaced_by_one_that_knows_what_runs() {
 async fn a_guard_ignores_what_ends_its_parent_and_is_in_a_group_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let _node = Node::start(folder.path());
-    pids(&folder.path().join("pids"), 2).await;
+    pids(&folder.path().join("pids"), 3).await;
     let guard = pids(&folder.path().join("guard"), 1).await[0];
     let stat = fs::read_to_string(format!("/proc/{guard}/stat")).unwrap();
     assert_eq!(stat.rsplit_once(") ").unwrap().1.split(' ').nth(2), Some(guard.to_string().as_str()));

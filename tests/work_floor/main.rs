@@ -5,5 +5,6 @@ mod command;
 mod ending;
 mod function;
 mod guard;
+mod leftovers;
 mod runner;
 mod support;

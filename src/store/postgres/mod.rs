@@ -69,6 +69,8 @@ mod list;
 mod metrics;
 #[path = "../sql/operations.rs"]
 mod operations;
+#[path = "../sql/reach.rs"]
+mod reach;
 #[path = "../sql/reader.rs"]
 mod reader;
 #[path = "../sql/ready.rs"]

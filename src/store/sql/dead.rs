@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::{
     Backend, CONTAINS, Connection, DEAD_MESSAGE,
     list::{DeadRecord, dead_row},
+    reach::queue_in,
     schema::dead_letter_queue,
 };
 use crate::store::{DeadFilter, DeadGroup};
@@ -20,7 +21,7 @@ pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
         query = query.filter(dead_letter_queue::queue.eq(queue));
     }
     if let Some(within) = &filter.within {
-        query = query.filter(dead_letter_queue::queue.eq_any(within));
+        query = query.filter(queue_in(within));
     }
     if let Some(name) = &filter.name {
         query = query.filter(dead_letter_queue::name.eq(name));

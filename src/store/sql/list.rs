@@ -11,6 +11,7 @@ use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 use super::{
     Backend, CONTAINS, Connection,
     key::uid,
+    reach::queue_in,
     records::{Payload, TaskRecord, reading, task_id},
     schema::{counters, dead_letter_queue, leases, tasks},
 };
@@ -31,23 +32,24 @@ pub(super) fn tasks(connection: &mut Connection, filter: &TaskFilter, page: &Pag
     if wanted == Some(0) {
         return Ok(ListedPage { rows: Vec::new(), next: None, previous: page.from });
     }
+    let id = |row: &TaskRow| row.id;
     let only = |of: &dyn Fn(Status) -> bool| !filter.statuses.is_empty() && filter.statuses.iter().all(|s| of(*s));
     let mut walk = Walk { filter, newest_first: page.ascending == page.backwards, limit: page.limit + 1 };
     if only(&|status| status == Status::Running) {
         let ids = running_ids(connection)?;
         let rows = walk.among(connection, &ids, page.from)?;
-        return Ok(paged(rows, page, None));
+        return Ok(paged(rows, page, None, id));
     }
     if only(&Status::is_dead) {
         let rows = walk.joined_dead(connection, page.from)?;
-        return Ok(paged(rows, page, None));
+        return Ok(paged(rows, page, None, id));
     }
     if only(&|status| Status::CLAIMABLE.contains(&status)) && wanted.is_some_and(|n| n <= FEW) {
         let rows = walk.ready(connection, page.from)?;
-        return Ok(paged(rows, page, None));
+        return Ok(paged(rows, page, None, id));
     }
     let (rows, stopped_at) = walk.windows(connection, page.from)?;
-    Ok(paged(rows, page, stopped_at))
+    Ok(paged(rows, page, stopped_at, id))
 }
 
 /// How many tasks are in the wanted statuses, from the counters; `None` where every status is wanted.
@@ -61,7 +63,7 @@ fn counted(connection: &mut Connection, filter: &TaskFilter) -> QueryResult<Opti
         query = query.filter(counters::queue.eq(queue));
     }
     if let Some(within) = &filter.within {
-        query = query.filter(counters::queue.eq_any(within));
+        query = query.filter(queue_in(within));
     }
     Ok(Some(query.load::<i64>(connection)?.iter().sum()))
 }
@@ -72,16 +74,21 @@ fn running_ids(connection: &mut Connection) -> QueryResult<Vec<Vec<u8>>> {
 }
 
 /// Puts rows read in either direction into the list's order and finds the neighbours.
-fn paged(mut rows: Vec<TaskRow>, page: &Page, stopped_at: Option<TaskId>) -> ListedPage<TaskRow> {
+pub(super) fn paged<T>(
+    mut rows: Vec<T>,
+    page: &Page,
+    stopped_at: Option<TaskId>,
+    id: impl Fn(&T) -> TaskId,
+) -> ListedPage<T> {
     let more = rows.len() > page.limit;
     rows.truncate(page.limit);
-    let onwards = if more { rows.last().map(|row| row.id) } else { stopped_at };
+    let onwards = if more { rows.last().map(&id) } else { stopped_at };
     if page.backwards {
         rows.reverse();
-        let next = rows.last().map(|row| row.id).or(page.from);
+        let next = rows.last().map(&id).or(page.from);
         return ListedPage { rows, next, previous: onwards };
     }
-    let previous = page.from.and_then(|from| rows.first().map(|row| row.id).or(Some(from)));
+    let previous = page.from.and_then(|from| rows.first().map(&id).or(Some(from)));
     ListedPage { rows, next: onwards, previous }
 }
 
@@ -106,7 +113,7 @@ impl<'a> Walk<'a> {
             query = query.filter(tasks::queue.eq(queue));
         }
         if let Some(within) = &filter.within {
-            query = query.filter(tasks::queue.eq_any(within));
+            query = query.filter(queue_in(within));
         }
         if let Some(name) = &filter.name {
             query = query.filter(tasks::name.eq(name));
@@ -195,13 +202,13 @@ impl<'a> Walk<'a> {
     fn ready(&self, connection: &mut Connection, from: Option<TaskId>) -> Found {
         // The unary plus keeps the planner off the key, along which it would have to read everything.
         let query = self.query(from, None).filter(sql::<Bool>("+ready_at IS NOT NULL AND ready_at IS NOT NULL"));
-        let mut rows = self.fetch(connection, query)?;
-        rows.sort_by_key(|row| row.id);
+        let mut ids: Vec<Vec<u8>> = query.select(tasks::id).load(connection)?;
+        ids.sort_unstable();
         if self.newest_first {
-            rows.reverse();
+            ids.reverse();
         }
-        rows.truncate(self.limit);
-        Ok(rows)
+        ids.truncate(self.limit);
+        self.among(connection, &ids, from)
     }
 
     fn windows(
@@ -277,17 +284,7 @@ pub(super) fn dead_letters(
     };
     let limit = i64::try_from(page.limit + 1).unwrap_or(i64::MAX);
     let found: Vec<DeadRecord> = query.limit(limit).load(connection)?;
-    let mut rows: Vec<DeadRow> = found.into_iter().map(dead_row).collect();
-    let more = rows.len() > page.limit;
-    rows.truncate(page.limit);
-    let onwards = more.then(|| rows.last().map(|row| row.task_id)).flatten();
-    if page.backwards {
-        rows.reverse();
-        let next = rows.last().map(|row| row.task_id).or(page.from);
-        return Ok(ListedPage { rows, next, previous: onwards });
-    }
-    let previous = page.from.and_then(|from| rows.first().map(|row| row.task_id).or(Some(from)));
-    Ok(ListedPage { rows, next: onwards, previous })
+    Ok(paged(found.into_iter().map(dead_row).collect(), page, None, |row: &DeadRow| row.task_id))
 }
 
 /// Up to `most` of one lane: those before this mark, or all that may start now.

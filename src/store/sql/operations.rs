@@ -3,18 +3,24 @@
 use diesel::prelude::*;
 
 use super::{
-    Connection, dependencies,
+    Backend, Connection, dependencies,
     key::uid,
+    list::paged,
     records::{StateRecord, reading, task_id},
     schema::{attempts, dead_letter_queue, operations, tasks},
     tx::Writer,
 };
 use crate::{
     store::{
-        Action, Amended, Amendment, Among, Counted, DeadFilter, Deleted, Operation, OperationState, OperationStep,
+        Action, Amended, Amendment, Among, Counted, DeadFilter, Deleted, ListedPage, Operation, OperationState,
+        OperationStep, Page,
     },
-    task::{Millis, Ready, Status, TaskId},
+    task::{Millis, Reach, Ready, Status, TaskId},
 };
+
+/// Operations read at a time, and how often at most for one page.
+const STRIDE: i64 = 201;
+const MOST_STRIDES: usize = 25;
 
 pub(super) fn begin(writer: &mut Writer, operation: &Operation) -> QueryResult<()> {
     let row = (
@@ -116,9 +122,40 @@ fn operation((id, action, filter, rate, state, position, done, refused, created_
     }
 }
 
-pub(super) fn list(connection: &mut Connection, limit: usize) -> QueryResult<Vec<Operation>> {
-    let newest = operations::table.order(operations::id.desc()).limit(i64::try_from(limit).unwrap_or(i64::MAX));
-    Ok(newest.load::<Row>(connection)?.into_iter().map(operation).collect())
+/// What an operation is for is in its filter, so those for other queues are passed over here.
+pub(super) fn list(
+    connection: &mut Connection,
+    page: &Page,
+    within: Option<&Reach>,
+) -> QueryResult<ListedPage<Operation>> {
+    let (newest_first, wanted) = (page.ascending == page.backwards, page.limit + 1);
+    let (mut rows, mut from) = (Vec::new(), page.from);
+    for _ in 0..MOST_STRIDES {
+        let mut query = operations::table.into_boxed::<Backend>();
+        if let Some(from) = from {
+            let from = uid(from.as_bytes());
+            query = if newest_first {
+                query.filter(operations::id.lt(from))
+            } else {
+                query.filter(operations::id.gt(from))
+            };
+        }
+        let query = if newest_first { query.order(operations::id.desc()) } else { query.order(operations::id.asc()) };
+        let found: Vec<Row> = query.limit(STRIDE).load(connection)?;
+        let ended = i64::try_from(found.len()).is_ok_and(|n| n < STRIDE);
+        let found = found.into_iter().map(operation);
+        for operation in found {
+            from = Some(operation.id);
+            if within.is_none_or(|within| operation.among.is_within(within)) {
+                rows.push(operation);
+            }
+        }
+        if ended || rows.len() >= wanted {
+            from = None;
+            break;
+        }
+    }
+    Ok(paged(rows, page, from, |operation| operation.id))
 }
 
 pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Operation>> {

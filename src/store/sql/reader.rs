@@ -22,7 +22,7 @@ use crate::{
         ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
         WorkerRow,
     },
-    task::{Figures, Mark, Millis, Priority, Pulse, Span, Status, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -195,23 +195,24 @@ impl Reader for PooledReader {
         self.read(|connection| super::metrics::read(connection, queue, span, from))
     }
 
-    fn dead_letter_count(&self) -> Result<i64, StoreError> {
+    fn dead_letter_count(&self, within: Option<&Reach>) -> Result<i64, StoreError> {
         // From the counters, which change in the transactions that bury and redrive.
         let dead = |row: &CounterRow| matches!(row.kind, Counted::In(status) if status.is_dead());
-        Ok(self.counters(None)?.iter().filter(|row| dead(row)).map(|row| row.n).sum())
+        let meant = |row: &CounterRow| dead(row) && within.is_none_or(|within| within.includes(&row.queue));
+        Ok(self.counters(None)?.iter().filter(|row| meant(row)).map(|row| row.n).sum())
     }
 
     fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError> {
         self.read(|connection| dead::groups(connection, filter, among, limit))
     }
 
-    fn dead_since(&self, at: Millis) -> Result<u64, StoreError> {
-        let since = dead_letter_queue::table.filter(dead_letter_queue::died_at.ge(at)).count();
-        self.read(|connection| since.get_result::<i64>(connection)).map(|n| u64::try_from(n).unwrap_or(0))
+    fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError> {
+        let counted = self.read(|connection| dead::filtered(filter).count().get_result::<i64>(connection));
+        counted.map(|n| u64::try_from(n).unwrap_or(0))
     }
 
-    fn operations(&self, limit: usize) -> Result<Vec<Operation>, StoreError> {
-        self.read(|connection| operations::list(connection, limit))
+    fn operations(&self, page: &Page, within: Option<&Reach>) -> Result<ListedPage<Operation>, StoreError> {
+        self.read(|connection| operations::list(connection, page, within))
     }
 
     fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError> {

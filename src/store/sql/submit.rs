@@ -7,13 +7,19 @@ use super::{
     hot::{EnsureQueue, KeepAttempt},
     key::{Uid, uid},
     records::{StateRecord, reading, task_id},
-    schema::{dead_letter_queue, idempotency_keys, tasks},
+    schema::{dead_letter_queue, idempotency_keys, queues, tasks},
     tx::Writer,
 };
 use crate::{
     store::{IdempotencyKey, Redriven, StoredOutcome},
     task::{Millis, Ready, Status, TaskId},
 };
+
+pub(super) fn queues_besides(writer: &mut Writer, names: &[&str]) -> QueryResult<u64> {
+    let others = queues::table.filter(queues::name.ne_all(names)).count();
+    let n: i64 = others.get_result(&mut writer.connection)?;
+    Ok(u64::try_from(n).unwrap_or(0))
+}
 
 pub(super) fn ensure_queue(writer: &mut Writer, name: &str, now: Millis) -> QueryResult<()> {
     EnsureQueue { name, now }.execute(&mut writer.connection).map(|_| ())

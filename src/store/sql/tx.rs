@@ -80,6 +80,11 @@ impl Tx for Writer {
         self.run("RELEASE request")
     }
 
+    fn queues_besides(&mut self, names: &[&str]) -> Result<u64, StoreError> {
+        let done = super::submit::queues_besides(self, names);
+        self.told(done)
+    }
+
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError> {
         let done = super::submit::ensure_queue(self, name, now);
         self.told(done)

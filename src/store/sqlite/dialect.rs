@@ -10,6 +10,14 @@ pub(super) const UNSOUND: Option<&str> =
 /// The cap of a row of `queues`.
 pub(super) const CONCURRENCY: &str = "json_extract(settings, '$.concurrency')";
 
+/// A text that matches a pattern in which `*` stands for any characters.
+pub(super) const MATCHES: &str = " GLOB ";
+
+/// Of names and `*` alone, a pattern is one of this operator's already.
+pub(super) fn pattern(pattern: &str) -> String {
+    pattern.to_owned()
+}
+
 /// An id as the API writes it.
 pub(super) fn id_text(column: &str) -> String {
     let hex = |from: u8, length: u8| format!("substr(hex({column}), {from}, {length})");

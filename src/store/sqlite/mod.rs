@@ -57,6 +57,8 @@ mod metrics;
 #[path = "../sql/operations.rs"]
 mod operations;
 mod own;
+#[path = "../sql/reach.rs"]
+mod reach;
 #[path = "../sql/reader.rs"]
 mod reader;
 #[path = "../sql/ready.rs"]

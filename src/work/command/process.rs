@@ -15,7 +15,11 @@ use tokio::{
 };
 
 use super::spawner;
-use crate::work::{Guard, guard::Ticket};
+use crate::work::{
+    Guard,
+    guard::Ticket,
+    leftovers::{Run, VARIABLE},
+};
 
 /// A child that leads a process group. Dropping it kills the group and leaves the child to the runtime to reap.
 ///
@@ -28,15 +32,20 @@ pub(super) struct Group {
     ticket: Option<Ticket>,
     /// Hears of children that ended; set up before the child exists, so that its end cannot be missed.
     changes: Option<unix::Signal>,
+    /// Until it is over; and with it what has left the group.
+    run: Option<Run>,
     finished: bool,
 }
 
 impl Group {
     /// Starts `command` as the leader of a new group.
-    pub(super) async fn start(command: Command, guard: Option<Guard>) -> io::Result<Self> {
+    pub(super) async fn start(mut command: Command, guard: Option<Guard>) -> io::Result<Self> {
         let changes = unix::signal(unix::SignalKind::child())?;
+        let run = Run::begin()?;
+        command.env(VARIABLE, run.mark());
         let mut group = spawner::spawn(command, guard).await?;
         group.changes = Some(changes);
+        group.run = Some(run);
         Ok(group)
     }
 
@@ -47,7 +56,7 @@ impl Group {
         if let Some(ticket) = &ticket {
             ticket.started(id);
         }
-        Ok(Self { child, id, ticket, changes: None, finished: false })
+        Ok(Self { child, id, ticket, changes: None, run: None, finished: false })
     }
 
     /// The child's ends of stdin, stdout and stderr; each can be taken once.
@@ -81,9 +90,18 @@ impl Group {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Kills what is left in the group of a child that has ended, and reaps the child.
+    /// Kills the whole group, and then what has left it; resolves when that is done.
+    pub(super) async fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        if let Some(run) = self.run.take() {
+            run.end().await;
+        }
+    }
+
+    /// Kills what is left in the group of a child that has ended, and reaps the child. What has left the group follows.
     pub(super) async fn finish(mut self) -> io::Result<ExitStatus> {
         self.end();
+        self.run = None;
         self.child.wait().await
     }
 
@@ -98,6 +116,9 @@ impl Drop for Group {
     fn drop(&mut self) {
         if !self.finished {
             self.end();
+            if let Some(run) = &mut self.run {
+                run.stopped();
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     io::{self, BufRead, Write},
     os::fd::OwnedFd,
 };
@@ -11,6 +12,11 @@ use nix::{
     sys::signal::{SigSet, Signal, killpg},
     unistd::{self, Pid},
 };
+
+use crate::work::leftovers::kill_all;
+
+/// The environment variable by which the guard knows the marks of what its parent has started.
+pub(super) const GUARDED: &str = "JOBQUEUE_GUARDED";
 
 /// `+ticket group`: this group is to be killed. Between fork and exec it must neither allocate nor lock, so it does not.
 pub(in crate::work) fn announce(pipe: &OwnedFd, ticket: u64, group: Pid) -> Result<(), Errno> {
@@ -32,7 +38,7 @@ fn send(pipe: &OwnedFd, text: std::fmt::Arguments<'_>) -> Result<(), Errno> {
     unistd::write(pipe, &line[..length]).map(drop)
 }
 
-/// The guard process: reads until its parent is gone, kills what is left, exits.
+/// The guard process: reads until its parent is gone, kills what is left, in the groups and outside of them, exits.
 pub fn guard_main() -> ! {
     // It has to outlive its parent by a moment, whatever ends the parent.
     let _ = SigSet::all().thread_block();
@@ -43,6 +49,9 @@ pub fn guard_main() -> ! {
     }
     for group in groups.into_values() {
         let _ = killpg(group, Signal::SIGKILL);
+    }
+    if let Ok(instance) = env::var(GUARDED) {
+        kill_all(&instance, |_| true);
     }
     std::process::exit(0)
 }
