@@ -44,8 +44,10 @@ def call(command, log_path, **options):
 
 
 def said(log_path):
-    lines = log_path.read_text(errors="replace").strip().splitlines()[-3:]
-    return f"; it said: {' | '.join(lines)}" if lines else ""
+    """The last line that names an error, or else the last lines."""
+    lines = [line.strip() for line in log_path.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()][-1:] or lines[-3:]
+    return f"; it said: {' | '.join(errors)}" if errors else ""
 
 
 def stop(started):
