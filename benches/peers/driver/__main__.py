@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import jobqueue
@@ -27,8 +28,8 @@ def arguments():
         return found[0]
 
     def tasks(word):
-        if not 1000 <= int(word) <= 1_000_000:
-            raise argparse.ArgumentTypeError("between 1,000 and 1,000,000")
+        if not 1000 <= int(word) <= 200_000:
+            raise argparse.ArgumentTypeError("between 1,000 and 200,000")
         return int(word)
 
     parser = argparse.ArgumentParser(prog="benches/peers/run", description=__doc__)
@@ -76,7 +77,8 @@ def measure_all(options, found, servers):
         for rows, measure in found:
             if rows[0].failed:
                 continue
-            print(f"run {run}: {rows[0].name}, {rows[0].store}", file=sys.stderr, flush=True)
+            print(f"run {run}: {rows[0].name}, {rows[0].store} …", end=" ", file=sys.stderr, flush=True)
+            began = time.monotonic()
             fdatasync.append(fdatasync_ms(servers.folder))
             others = Others()
             try:
@@ -85,6 +87,7 @@ def measure_all(options, found, servers):
                 rows[0].failed = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
                 print(f"failed: {rows[0].failed}", file=sys.stderr)
                 continue
+            print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
             if (cores := others.cores()) > 0.25:
                 print(f"warning: other programs used {cores:.2f} cores meanwhile", file=sys.stderr)
             for row in rows:

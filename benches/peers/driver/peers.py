@@ -80,7 +80,7 @@ def sidekiq():
     application = PROGRAMS / "sidekiq_app.rb"
     work = ["sidekiq", "-r", application, "-c", "10"]
     return Peer("Sidekiq", "Redis", of_debian, ["ruby", application], copies=2, work=work, wait=work,
-                left=["llen queue:default"])
+                left=["llen queue:default"], one_share=0.2)
 
 
 def celery():

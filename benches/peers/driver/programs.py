@@ -5,8 +5,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-# Of a call, of a drain, of the end of a phase.
-PATIENCE_S = 240
+# Of a call, of a drain; and of the orderly end of a program.
+PATIENCE_S = 180
 GRACE_S = 6
 
 

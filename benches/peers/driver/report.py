@@ -74,7 +74,7 @@ def ratios(rows, durable):
     return found
 
 
-def ratio_table(rows, found):
+def ratio_table(found):
     present = [measure for measure in MEASURES if any(one["measure"] == measure for one in found)]
     peer_of = {one["measure"]: one["peer"] for one in found}
     head = ["jobqueue ÷", *(f"{MEASURES[measure][0].split(', ')[0]}: {peer_of[measure]}" for measure in present)]
@@ -86,17 +86,20 @@ def ratio_table(rows, found):
 
 
 def behind(found):
-    """Where jobqueue is slower, or takes more, than the best peer."""
+    """A line for each measure in which jobqueue is slower, or takes more, than the best peer."""
+    worse = {}
     for one in found:
         ratio = statistics.median(one["ratios"])
         if ratio < 1 if MEASURES[one["measure"]][1] == MORE else ratio > 1:
-            yield f"{one['row']}: {MEASURES[one['measure']][0].split(', ')[0]} {number(ratio)} × {one['peer']}"
+            title = MEASURES[one["measure"]][0].split(", ")[0]
+            worse.setdefault(f"{title} ({one['peer']})", []).append(f"{number(ratio)} × with {one['row']}")
+    return "\n".join(f"- {title}: {'; '.join(where)}" for title, where in worse.items()) or "- nowhere"
 
 
 def text(report, rows):
     machine, servers = report["machine"], report["servers"]
     parts = [
-        f"{report['tasks']:,} tasks, {report['runs']} runs: medians (min–max). {machine['cores']} cores, "
+        f"{report['tasks']:,} tasks, {report['runs']} run(s): medians (min–max). {machine['cores']} cores, "
         f"{machine['memory_gib']} GiB; PostgreSQL {servers['postgresql']}, Redis {servers['redis']}; "
         f"fdatasync {spread(report['fdatasync_ms'])} ms.", figures(rows)]
     if any(row.others_cores > 0.25 for row in rows):
@@ -104,8 +107,7 @@ def text(report, rows):
     for durable, which in ((False, "the best of all peers"), (True, "the best that has each submission on the disk")):
         found = [one for one in report["ratios"] if one["durable"] == durable]
         if found:
-            worse = list(behind(found))
-            parts += [f"jobqueue ÷ {which} (latency, memory and bytes: less is better):", ratio_table(rows, found),
-                      "\n".join([f"Behind {which}: {'nowhere' if not worse else ''}".rstrip(), *(f"- {w}" for w in worse)])]
+            parts += [f"jobqueue ÷ {which} (latency, memory and bytes: less is better):", ratio_table(found),
+                      f"Where jobqueue is behind {which}:", behind(found)]
     parts += [f"{row.name} ({row.store}) failed: {row.failed}" for row in rows if row.failed]
     return "\n\n".join(parts)
