@@ -90,7 +90,7 @@ def celery():
     return Peer("Celery", "Redis", lambda: metadata.version("celery"), program,
                 copies=2, work=[*worker, "-P", "threads", "-c", "4", "--prefetch-multiplier", "64"],
                 wait=[*worker, "-P", "prefork", "-c", "2"],
-                left=["llen celery", "hlen unacked"], one_share=0.2, share=0.2)
+                left=["llen celery", "hlen unacked"], one_share=0.1, share=0.1)
 
 
 PEERS = [graphile_worker(), pg_boss(), bullmq(), sidekiq(), celery()]
