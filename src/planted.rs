@@ -86,7 +86,11 @@ pub(crate) fn limit_of(queue: &str, worker: WorkerId) -> Cow<'_, str> {
 
 /// How the script that takes from a head goes through its lanes.
 pub(crate) fn pop_script(script: &str) -> Cow<'_, str> {
-    if is(Bug::LowestFirst) { script.replace("for level = 9, 0, -1 do", "for level = 0, 9 do").into() } else { script.into() }
+    if is(Bug::LowestFirst) {
+        script.replace("for level = 9, 0, -1 do", "for level = 0, 9 do").into()
+    } else {
+        script.into()
+    }
 }
 
 /// Those that are dead if wall clocks are believed.

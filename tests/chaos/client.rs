@@ -151,7 +151,8 @@ impl Client<'_> {
         let (mut random, mut reads) = (fastrand::Rng::with_seed(seed), Vec::new());
         while !over.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(25));
-            let known: Vec<Uuid> = self.submitted.lock().unwrap().iter().filter_map(|one| self.short_lived(one)).collect();
+            let known: Vec<Uuid> =
+                self.submitted.lock().unwrap().iter().filter_map(|one| self.short_lived(one)).collect();
             let latest = if random.bool() { known.len().min(25) } else { known.len() };
             let Some(task) = random.choice(&known[known.len() - latest..]).copied() else { continue };
             reads.extend(read(self.nodes, task, &mut random));
@@ -224,13 +225,7 @@ pub(crate) fn text(address: &str, path: &str) -> Option<String> {
     exchange(address, "GET", path, &[], "").map(|(_, answer)| answer)
 }
 
-fn exchange(
-    address: &str,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Option<(u16, String)> {
+fn exchange(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");

@@ -92,8 +92,7 @@ impl Run {
         });
         self.say(began, "all is submitted and healed");
         let (plan, secrets) = (plan.tasks.clone(), secrets::ALL.to_vec());
-        let mut history =
-            History { plan, bounds: bounds(), pauses, reads, deeds, secrets, ..History::default() };
+        let mut history = History { plan, bounds: bounds(), pauses, reads, deeds, secrets, ..History::default() };
         let say = |what: &str| self.say(began, what);
         settle(nodes, &mut postgres.connect(), deadline.max(Instant::now() + self.settle), &say);
         self.say(began, "all is over");

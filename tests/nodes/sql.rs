@@ -254,8 +254,7 @@ impl Both {
         }
         both.add(random, "meta", kwargs.clone(), text(&kwargs));
         let strategy = random.choice(["exponential", "linear", "fixed", "fibonacci"]).unwrap();
-        let retry =
-            json!({"strategy": strategy, "base": 2.5, "initial": format!("{ms}ms"), "max": "1h", "jitter": random.bool()});
+        let retry = json!({"strategy": strategy, "base": 2.5, "initial": format!("{ms}ms"), "max": "1h", "jitter": random.bool()});
         both.add(random, "retry", retry.clone(), text(&retry));
         both
     }

@@ -325,7 +325,9 @@ fn a_result_is_given_out_until_its_time_is_over() {
     assert!(found.is_empty(), "{found:?}");
     breaks(14, "a result is given out after its time", |history| reads(history, &[(OVER + 1_000, 200)]));
     breaks(14, "a result is gone before its time", |history| reads(history, &[(OVER - 2_000, 410)]));
-    breaks(14, "a result was given out and is not there", |history| reads(history, &[(SECOND, 200), (SECOND + 1, 202)]));
+    breaks(14, "a result was given out and is not there", |history| {
+        reads(history, &[(SECOND, 200), (SECOND + 1, 202)])
+    });
     breaks(14, "a result reads otherwise", |history| {
         reads(history, &[(SECOND, 200)]);
         history.reads[0].result = "1".into();
