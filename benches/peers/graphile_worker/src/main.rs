@@ -1,6 +1,13 @@
 //! `graphile_worker`: setup | one N | bulk N | paced N | work CONCURRENCY LOCAL_QUEUE (0: none)
 
-use std::{env, error::Error, fs::OpenOptions, io::Write as _, sync::Arc, time::{Duration, Instant}};
+use std::{
+    env,
+    error::Error,
+    fs::OpenOptions,
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use graphile_worker::{
     IntoTaskHandlerResult, JobSpec, LocalQueueConfig, TaskHandler, WorkerContext, WorkerOptions, WorkerUtils,
@@ -53,8 +60,7 @@ async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let number = |n: usize| arguments.get(n).map_or(Ok(0), |word| word.parse::<usize>());
     let (mode, first, second) = (arguments.first().map_or("", String::as_str), number(1)?, number(2)?);
-    let mut options =
-        WorkerOptions::default().database_url(&env::var("PG_URL")?).max_pg_conn(32).define_job::<Noop>();
+    let mut options = WorkerOptions::default().database_url(&env::var("PG_URL")?).max_pg_conn(32).define_job::<Noop>();
     if mode == "work" {
         options = options.concurrency(first);
         if second > 0 {
