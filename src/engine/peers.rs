@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// There may be other nodes.
-    pub(super) fn has_peers(&self) -> bool {
+    pub fn has_peers(&self) -> bool {
         self.0.bus.get().is_some()
     }
 

@@ -258,6 +258,11 @@ fn a_line_that_is_lost_is_told_of_and_made_again() {
     // Nothing is lost meanwhile.
     let id = site.busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
     site.idle.until(&id, |task| task["status"] == "success");
+    // And who waits for a task that ends elsewhere is answered long before the patience is over.
+    let began = Instant::now();
+    let task = act(&site.busy, "POST", "/tasks?wait=30s", r#"{"name": "demo.add", "args": [1]}"#);
+    assert_eq!(task["status"], "success", "{task}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     site.heal();
     let id = site.busy.submit(r#"{"name": "demo.add", "args": [1]}"#);
     within_a_second("it has run", || site.idle.task(&id)["status"] == "success");

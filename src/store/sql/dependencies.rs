@@ -123,7 +123,7 @@ fn ask(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<()> {
         return Ok(());
     }
     let asked: HashSet<Vec<u8>> = open_ties(writer, &children)?.into_iter().map(|(_, parent, _)| parent).collect();
-    let ids: Vec<Uid> = asked.iter().map(|id| uid(id)).collect();
+    let ids: Vec<Uid> = asked.iter().map(uid).collect();
     let parents = tasks::table.filter(tasks::id.eq_any(&ids)).order(tasks::id);
     let parents = locked!(parents.select((tasks::id, tasks::status))).load::<(Vec<u8>, i32)>(&mut writer.connection)?;
     let unmarked = tasks::table.filter(tasks::id.eq_any(&ids)).filter(tasks::has_dependants.eq(false));
@@ -141,9 +141,12 @@ fn ask(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<()> {
     Ok(())
 }
 
-/// Child, parent and whether the child runs anyway, of ties whose parents have not told yet.
-fn open_ties(writer: &mut Writer, children: &[Vec<u8>]) -> QueryResult<Vec<(Vec<u8>, Vec<u8>, bool)>> {
-    let ids: Vec<Uid> = children.iter().map(|id| uid(id)).collect();
+/// Child, parent and whether the child runs anyway.
+type Tie = (Vec<u8>, Vec<u8>, bool);
+
+/// Ties whose parents have not told yet.
+fn open_ties(writer: &mut Writer, children: &[Vec<u8>]) -> QueryResult<Vec<Tie>> {
+    let ids: Vec<Uid> = children.iter().map(uid).collect();
     task_dependencies::table
         .filter(task_dependencies::child_id.eq_any(ids))
         .filter(task_dependencies::resolved.eq(false))
