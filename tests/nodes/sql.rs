@@ -234,7 +234,8 @@ impl Both {
             both.add(random, "priority", json!(level), format!("'{level}'"));
         }
         both.add(random, "max_retries", json!(n), n.to_string());
-        let ms = random.u32(1..100_000);
+        // No whole seconds: of a policy the text is kept, which says them in another way.
+        let ms = random.u32(1..100_000) | 1;
         both.add(random, "timeout", json!(format!("{ms}ms")), format!("'{ms} milliseconds'"));
         both.add(random, "result_ttl", json!(format!("{n}s")), format!("'{n} seconds'"));
         if random.bool() {

@@ -91,38 +91,37 @@ fn leave(writer: &mut Writer, id: TaskId) -> QueryResult<()> {
 /// Tells up to `limit` children of parents that were left, or asks the parents of children that came in by SQL; true where
 /// some may remain.
 pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<bool> {
-    ask(writer, limit, now)?;
+    // Who comes while this is under way has not been asked about, and waits for the next time.
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let left: Vec<Vec<u8>> =
+        unresolved_parents::table.select(unresolved_parents::task_id).limit(most).load(&mut writer.connection)?;
+    ask(writer, &left, now)?;
     let mut room = limit;
-    while room > 0 {
-        let first = unresolved_parents::table.select(unresolved_parents::task_id);
-        let Some(parent) = first.first::<Vec<u8>>(&mut writer.connection).optional()? else { return Ok(false) };
-        let id = task_id(&parent);
+    for parent in &left {
+        let id = task_id(parent);
         // A parent that runs again will tell them when it ends.
         let status = status_of(writer, id)?.filter(|status| status.is_terminal());
         let told = status.map_or(Ok(0), |status| tell(writer, id, status, room, now))?;
         if told < room {
-            diesel::delete(unresolved_parents::table.find(uid(&parent))).execute(&mut writer.connection)?;
+            diesel::delete(unresolved_parents::table.find(uid(parent))).execute(&mut writer.connection)?;
         }
         // A look at an empty parent costs as well.
         room = room.saturating_sub(told.max(1));
+        if room == 0 {
+            return Ok(true);
+        }
     }
-    Ok(true)
+    Ok(left.len() >= limit)
 }
 
 /// Of those that are left, the ones that wait themselves: they were stored without a look at their parents, so that nobody's
 /// transaction keeps a parent from ending. Either it has ended, or it learns here that it has a child.
-fn ask(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<()> {
-    let left = unresolved_parents::table
-        .inner_join(task_dependencies::table.on(task_dependencies::child_id.eq(unresolved_parents::task_id)))
-        .filter(task_dependencies::resolved.eq(false))
-        .select(unresolved_parents::task_id)
-        .distinct()
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX));
-    let children: Vec<Vec<u8>> = left.load(&mut writer.connection)?;
-    if children.is_empty() {
+fn ask(writer: &mut Writer, left: &[Vec<u8>], now: Millis) -> QueryResult<()> {
+    let ties = if left.is_empty() { Vec::new() } else { open_ties(writer, left)? };
+    if ties.is_empty() {
         return Ok(());
     }
-    let asked: HashSet<Vec<u8>> = open_ties(writer, &children)?.into_iter().map(|(_, parent, _)| parent).collect();
+    let asked: HashSet<Vec<u8>> = ties.into_iter().map(|(_, parent, _)| parent).collect();
     let ids: Vec<Uid> = asked.iter().map(uid).collect();
     let parents = tasks::table.filter(tasks::id.eq_any(&ids)).order(tasks::id);
     let parents = locked!(parents.select((tasks::id, tasks::status))).load::<(Vec<u8>, i32)>(&mut writer.connection)?;
@@ -130,7 +129,7 @@ fn ask(writer: &mut Writer, limit: usize, now: Millis) -> QueryResult<()> {
     diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(&mut writer.connection)?;
     let status: HashMap<Vec<u8>, Status> = parents.into_iter().map(|(id, code)| (id, reading::status(code))).collect();
     // Read again: some were told while this one waited for their parents.
-    for (child, parent, run_anyway) in open_ties(writer, &children)? {
+    for (child, parent, run_anyway) in open_ties(writer, left)? {
         // One that is gone has not succeeded, or it would have told.
         let is_live = status.get(&parent).is_some_and(|status| !status.is_terminal());
         if asked.contains(&parent) && !is_live {
