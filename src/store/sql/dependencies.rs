@@ -95,7 +95,8 @@ pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryRe
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let left: Vec<Vec<u8>> =
         unresolved_parents::table.select(unresolved_parents::task_id).limit(most).load(&mut writer.connection)?;
-    ask(writer, &left, now)?;
+    // Who is skipped leaves children in turn.
+    let mut again = ask(writer, &left, now)?;
     let mut room = limit;
     for parent in &left {
         let id = task_id(parent);
@@ -105,21 +106,22 @@ pub(super) fn resolve(writer: &mut Writer, limit: usize, now: Millis) -> QueryRe
         if told < room {
             diesel::delete(unresolved_parents::table.find(uid(parent))).execute(&mut writer.connection)?;
         }
+        again |= told > 0;
         // A look at an empty parent costs as well.
         room = room.saturating_sub(told.max(1));
         if room == 0 {
             return Ok(true);
         }
     }
-    Ok(left.len() >= limit)
+    Ok(again || left.len() >= limit)
 }
 
 /// Of those that are left, the ones that wait themselves: they were stored without a look at their parents, so that nobody's
-/// transaction keeps a parent from ending. Either it has ended, or it learns here that it has a child.
-fn ask(writer: &mut Writer, left: &[Vec<u8>], now: Millis) -> QueryResult<()> {
+/// transaction keeps a parent from ending. Either it has ended, or it learns here that it has a child. True where one had.
+fn ask(writer: &mut Writer, left: &[Vec<u8>], now: Millis) -> QueryResult<bool> {
     let ties = if left.is_empty() { Vec::new() } else { open_ties(writer, left)? };
     if ties.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let asked: HashSet<Vec<u8>> = ties.into_iter().map(|(_, parent, _)| parent).collect();
     let ids: Vec<Uid> = asked.iter().map(uid).collect();
@@ -129,15 +131,17 @@ fn ask(writer: &mut Writer, left: &[Vec<u8>], now: Millis) -> QueryResult<()> {
     diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(&mut writer.connection)?;
     let status: HashMap<Vec<u8>, Status> = parents.into_iter().map(|(id, code)| (id, reading::status(code))).collect();
     // Read again: some were told while this one waited for their parents.
+    let mut told = false;
     for (child, parent, run_anyway) in open_ties(writer, left)? {
         // One that is gone has not succeeded, or it would have told.
         let is_live = status.get(&parent).is_some_and(|status| !status.is_terminal());
         if asked.contains(&parent) && !is_live {
             let met = run_anyway || status.get(&parent) == Some(&Status::Success);
             tell_one(writer, task_id(&parent), &child, met, now)?;
+            told = true;
         }
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Child, parent and whether the child runs anyway.
