@@ -102,6 +102,7 @@ impl Broker for OwnHeads {
     fn depth(&self, queue: &str) -> usize {
         self.heads.depth(queue)
     }
+
     fn look_again(&self, queue: &str) -> bool {
         self.behind().insert(queue.into());
         true

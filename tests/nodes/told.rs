@@ -147,6 +147,21 @@ fn who_waits_for_a_result_is_answered_when_the_task_ends_elsewhere() {
 }
 
 #[test]
+fn a_queue_takes_no_more_than_its_depth_from_all_nodes_together() {
+    let cluster = Cluster::new();
+    let one = cluster.node("a", "1");
+    act(&one, "PUT", "/queues/full", r#"{"paused": true, "max_depth": 100}"#);
+    let other = cluster.node("b", "1");
+    let batch = json!({"tasks": vec![json!({"name": "demo.echo", "queue": "full"}); 50]}).to_string();
+    std::thread::scope(|scope| {
+        for node in [&one, &other, &one, &other] {
+            scope.spawn(|| (0..3).for_each(|_| drop(node.call("POST", "/api/v1/tasks/batch", &batch))));
+        }
+    });
+    assert_eq!(one.get("/api/v1/queues/full/stats")["total_queued"], 100);
+}
+
+#[test]
 fn events_of_one_node_are_followed_on_another() {
     let cluster = Cluster::new();
     let (one, other) = (cluster.node("a", "1"), cluster.node("b", "1"));

@@ -89,7 +89,7 @@ mod tx;
 use std::sync::Arc;
 
 use diesel::{
-    PgConnection, QueryResult, RunQueryDsl as _,
+    OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult, RunQueryDsl as _,
     connection::SimpleConnection as _,
     r2d2::{ConnectionManager, Pool},
 };
@@ -199,6 +199,12 @@ impl PostgresStore {
 pub fn inspector(url: &str) -> Result<Inspector, StoreError> {
     let address = pool::Address::new(url);
     Ok(Inspector::new(address.connect_patiently()?, address.name))
+}
+
+/// Of those who count what waits in a queue before they add to it, one at a time; nobody else waits for them.
+fn hold_depth(writer: &mut tx::Writer, queue: &str) -> QueryResult<()> {
+    let row = schema::queues::table.find(queue).select(schema::queues::name).for_no_key_update();
+    row.first::<String>(&mut writer.connection).optional().map(drop)
 }
 
 fn flush(connection: &mut PgConnection, deltas: impl Iterator<Item = Delta>) -> QueryResult<()> {

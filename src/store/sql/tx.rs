@@ -97,7 +97,7 @@ impl Tx for Writer {
 
     fn depth(&mut self, queue: &str) -> Result<u64, StoreError> {
         let waiting = [Status::Pending, Status::Scheduled, Status::Queued, Status::Retry];
-        let done = limits::count(self, queue, &waiting);
+        let done = super::hold_depth(self, queue).and_then(|()| limits::count(self, queue, &waiting));
         self.told(done)
     }
 
