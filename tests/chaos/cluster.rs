@@ -13,10 +13,11 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     client,
-    history::{Exit, Harm, now},
+    history::{Exit, Harm, Spooled, now},
     node,
     proxy::Proxy,
     secrets::{API_KEY, POSTGRES_PASSWORD, REDIS_PASSWORD},
@@ -32,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) postgres: Proxy,
     pub(crate) redis: Proxy,
     folder: PathBuf,
+    heartbeat_s: u64,
     variables: Vec<(String, String)>,
     life: Mutex<Life>,
 }
@@ -58,6 +60,7 @@ pub(crate) struct Nodes {
     pub(crate) all: Vec<Node>,
     harms: Mutex<Vec<Harm>>,
     exits: Mutex<Vec<Exit>>,
+    spooled: Mutex<Vec<Spooled>>,
 }
 
 impl Nodes {
@@ -66,6 +69,7 @@ impl Nodes {
         folder: &std::path::Path,
         postgres: &Postgres,
         redis: &Redis,
+        heartbeat_s: u64,
         variables: impl Fn(&str) -> Vec<(String, String)>,
     ) -> Self {
         let node = |name: &&'static str| Node {
@@ -73,10 +77,12 @@ impl Nodes {
             postgres: Proxy::to(&postgres.socket()),
             redis: Proxy::to(&redis.socket()),
             folder: folder.to_owned(),
+            heartbeat_s,
             variables: variables(name),
             life: Mutex::new(Life::default()),
         };
-        Self { all: NAMES.iter().map(node).collect(), harms: Mutex::default(), exits: Mutex::default() }
+        let all = NAMES.iter().map(node).collect();
+        Self { all, harms: Mutex::default(), exits: Mutex::default(), spooled: Mutex::default() }
     }
 
     /// Where a request can be sent now: to any node that has said where it listens, up or not.
@@ -98,6 +104,19 @@ impl Nodes {
 
     pub(crate) fn exits(&self) -> Vec<Exit> {
         self.exits.lock().unwrap().clone()
+    }
+
+    pub(crate) fn spooled(&self) -> Vec<Spooled> {
+        self.spooled.lock().unwrap().clone()
+    }
+
+    /// kill -9; stays down until it is started.
+    pub(crate) fn kill(&self, node: usize) {
+        self.harm(node, "killed");
+        let pid = self.all[node].kill();
+        let left = self.all[node].spooled();
+        let of = |(task, attempt)| Spooled { node: self.all[node].name.into(), pid, task, attempt };
+        self.spooled.lock().unwrap().extend(left.into_iter().map(of));
     }
 
     /// Writes down what is done to a node, before it is done.
@@ -159,8 +178,8 @@ impl Node {
             .env("API_KEYS", API_KEY)
             .env("JOBQUEUE_DATA_DIR", data)
             .env("WORKER_CONCURRENCY", SLOTS.to_string())
-            .envs([("API_PORT", "0"), ("WORKER_HEARTBEAT_INTERVAL", "1s")])
-            .envs([("WORKER_DRAIN_TIMEOUT", "3s"), ("WORKER_CANCEL_GRACE", "1s"), ("LOG_DIR", "")])
+            .env("WORKER_HEARTBEAT_INTERVAL", format!("{}s", self.heartbeat_s))
+            .envs([("API_PORT", "0"), ("WORKER_DRAIN_TIMEOUT", "3s"), ("WORKER_CANCEL_GRACE", "1s"), ("LOG_DIR", "")])
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -204,14 +223,25 @@ impl Node {
         lines[lines.len().saturating_sub(4)..].join("\n")
     }
 
-    /// kill -9; stays down until it is started.
-    pub(crate) fn kill(&self) {
+    /// Kills it, and says which process that was.
+    fn kill(&self) -> u32 {
         let mut life = self.life.lock().unwrap();
         life.wanted = false;
-        if let Some(mut child) = life.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let Some(mut child) = life.child.take() else { return 0 };
+        let _ = child.kill();
+        let _ = child.wait();
+        child.id()
+    }
+
+    /// The attempts whose outcomes wait on its disk. A line without its end was promised to nobody.
+    pub(crate) fn spooled(&self) -> Vec<(Uuid, u32)> {
+        let text = fs::read_to_string(self.folder.join(self.name).join("node.outcomes")).unwrap_or_default();
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let outcome = |line: &str| -> Option<(Uuid, u32)> {
+            let outcome: Value = serde_json::from_str(line.split_once(' ')?.1).ok()?;
+            Some((outcome["task"].as_str()?.parse().ok()?, outcome["attempt"].as_u64()? as u32))
+        };
+        whole.map(|line| outcome(line).unwrap()).collect()
     }
 
     /// Told to end; stays down until it is started. One that does not end in time is killed.

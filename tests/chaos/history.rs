@@ -159,6 +159,15 @@ pub(crate) struct Harm {
     pub(crate) at: Micros,
 }
 
+/// An outcome that was on the disk of a node when it was killed.
+#[derive(Debug, Clone)]
+pub(crate) struct Spooled {
+    pub(crate) node: String,
+    pub(crate) pid: u32,
+    pub(crate) task: Uuid,
+    pub(crate) attempt: u32,
+}
+
 /// A node's process ended without being told to.
 #[expect(dead_code, reason = "evidence: shown, not judged")]
 #[derive(Debug, Clone)]
@@ -262,6 +271,9 @@ pub(crate) struct History {
     pub(crate) executions: Vec<Execution>,
     pub(crate) harms: Vec<Harm>,
     pub(crate) exits: Vec<Exit>,
+    pub(crate) spooled: Vec<Spooled>,
+    /// How long a node's silence is borne.
+    pub(crate) patience_ms: u64,
     /// When the nemesis did anything at all.
     pub(crate) deeds: Vec<Micros>,
     /// A result as it was given out over the API, by task.

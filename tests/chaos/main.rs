@@ -68,6 +68,7 @@ fn promises_are_kept_whatever_goes_wrong() {
             plan: Plan::mixed(seed, tasks, span),
             steps: nemesis::plan(seed, span),
             variables: run::NOTHING,
+            heartbeat_s: 1,
             pauses: true,
             quiet: false,
             settle: Duration::from_secs(90),

@@ -9,10 +9,11 @@ use crate::{
     services::{Postgres, Redis},
 };
 
-/// How long a node's silence is borne, at a heartbeat a second: three of them and 3 s.
-pub(crate) const PATIENCE_MS: u64 = 6_000;
+/// How long a node's silence is borne: three heartbeats and 3 s.
+pub(crate) const fn patience_ms(heartbeat_s: u64) -> u64 {
+    (3 * heartbeat_s + 3) * 1_000
+}
 
-pub(crate) const KILLED: &str = "killed";
 pub(crate) const CUT_OFF: &str = "cut off from PostgreSQL";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) enum Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed {
     Kill(usize),
+    /// As soon as there is an outcome in its spool.
+    KillSpooled(usize),
     Terminate(usize),
     Start(usize),
     Stop(usize),
@@ -66,7 +69,7 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
         let service = if random.bool() { Service::Postgres } else { Service::Redis };
         match kind {
             0 | 1 if free => span(Deed::Kill(node), Deed::Start(node), random.u64(300..8_000)),
-            2 if free => span(Deed::Stop(node), Deed::GoOn(node), 3 * PATIENCE_MS),
+            2 if free => span(Deed::Stop(node), Deed::GoOn(node), 3 * patience_ms(1)),
             3 if free => span(Deed::Terminate(node), Deed::Start(node), random.u64(500..2_000)),
             4 if free => span(Deed::Swallow(node, service), Deed::Heal(node, service), random.u64(500..12_000)),
             5 if free => span(Deed::Refuse(node, service), Deed::Heal(node, service), random.u64(500..9_000)),
@@ -80,7 +83,7 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
             }
             11 => steps.push(Step { at_ms: at, deed: Deed::RestartPostgres }),
             12 if free => {
-                busy[node] = at + SPOOLED_MS + 1_500;
+                busy[node] = at + REFUSED_MS + 1_500;
                 steps.extend(killed_with_a_spool(node, at));
             }
             _ => {}
@@ -91,17 +94,19 @@ pub(crate) fn plan(seed: u64, until_ms: u64) -> Vec<Step> {
     steps
 }
 
-/// Between the cut and the end of a node that is killed with outcomes in its spool.
-const SPOOLED_MS: u64 = 2_700;
+/// Until the first outcomes of a node that is cut off have failed.
+const REFUSED_MS: u64 = 1_000;
+/// How much longer it is waited for one of them to be in the spool.
+const SPOOLED: Duration = Duration::from_secs(3);
 
 /// Cut off from its store, so that outcomes must wait on its disk; killed, and back sooner than others take its tasks.
 pub(crate) fn killed_with_a_spool(node: usize, at_ms: u64) -> [Step; 4] {
     let step = |after, deed| Step { at_ms: at_ms + after, deed };
     [
         step(0, Deed::Refuse(node, Service::Postgres)),
-        step(SPOOLED_MS, Deed::Kill(node)),
-        step(SPOOLED_MS, Deed::Heal(node, Service::Postgres)),
-        step(SPOOLED_MS, Deed::Start(node)),
+        step(REFUSED_MS, Deed::KillSpooled(node)),
+        step(REFUSED_MS, Deed::Heal(node, Service::Postgres)),
+        step(REFUSED_MS, Deed::Start(node)),
     ]
 }
 
@@ -144,9 +149,13 @@ impl Nemesis<'_> {
     fn act(&mut self, deed: Deed) {
         let nodes = self.nodes;
         match deed {
-            Deed::Kill(node) => {
-                nodes.harm(node, KILLED);
-                nodes.all[node].kill();
+            Deed::Kill(node) => nodes.kill(node),
+            Deed::KillSpooled(node) => {
+                let until = Instant::now() + SPOOLED;
+                while nodes.all[node].spooled().is_empty() && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                nodes.kill(node);
             }
             Deed::Terminate(node) => {
                 nodes.harm(node, "told to end");
@@ -215,7 +224,7 @@ mod tests {
         for seed in 0..50 {
             let steps = plan(seed, 80_000);
             let count = |is: fn(&Deed) -> bool| steps.iter().filter(|step| is(&step.deed)).count();
-            let down = count(|deed| matches!(deed, Deed::Kill(_) | Deed::Terminate(_)));
+            let down = count(|deed| matches!(deed, Deed::Kill(_) | Deed::KillSpooled(_) | Deed::Terminate(_)));
             assert_eq!(down, count(|deed| matches!(deed, Deed::Start(_))), "{seed}");
             let stopped = count(|deed| matches!(deed, Deed::Stop(_)));
             assert_eq!(stopped, count(|deed| matches!(deed, Deed::GoOn(_))), "{seed}");

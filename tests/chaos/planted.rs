@@ -59,6 +59,7 @@ struct Case {
     name: &'static str,
     plan: Plan,
     steps: Vec<Step>,
+    heartbeat_s: u64,
     /// Of the nodes, with the bug and without.
     with: Variables,
     without: Variables,
@@ -89,6 +90,7 @@ fn cases() -> Vec<Case> {
             plan: Plan::of(&Planned { ms: 5_000, ..task() }, 33, 11, 0),
             // Long enough for its tasks to run elsewhere, and back while they do.
             steps: vec![step(1_000, Deed::Stop(0)), step(10_000, Deed::GoOn(0))],
+            heartbeat_s: 1,
             with: |_| bug("no-lease-check"),
             without: NOTHING,
         },
@@ -98,6 +100,7 @@ fn cases() -> Vec<Case> {
             name: "a child started before its parents were over",
             plan: Plan::pairs(&Planned { ms: 100, fails: 60, max_retries: 20, ..task() }, 60, true),
             steps: Vec::new(),
+            heartbeat_s: 1,
             with: |_| bug("children-early"),
             without: NOTHING,
         },
@@ -107,6 +110,7 @@ fn cases() -> Vec<Case> {
             name: "pending for ever",
             plan: Plan::pairs(&Planned { ms: 60, ..task() }, 240, false),
             steps: Vec::new(),
+            heartbeat_s: 1,
             with: |_| bug("children-in-one-statement"),
             without: NOTHING,
         },
@@ -116,6 +120,7 @@ fn cases() -> Vec<Case> {
             name: "two starts by one grant",
             plan: Plan::of(&Planned { ms: 10, ..task() }, 1_500, 5, 9_000),
             steps: cuts,
+            heartbeat_s: 1,
             with: |_| bug("hint-before-commit"),
             without: NOTHING,
         },
@@ -125,6 +130,7 @@ fn cases() -> Vec<Case> {
             name: "more starts than the rate allows",
             plan: Plan::of(&Planned { queue: LIMITED, ms: 50, ..task() }, 140, 20, 0),
             steps: Vec::new(),
+            heartbeat_s: 1,
             with: |_| bug("limiter-per-node"),
             without: NOTHING,
         },
@@ -134,6 +140,7 @@ fn cases() -> Vec<Case> {
             name: "leases lost without a cause",
             plan: Plan::of(&Planned { ms: 300, ..task() }, 300, 10, 5_000),
             steps: Vec::new(),
+            heartbeat_s: 1,
             with: |node| [bug("wall-clock-reaper"), skewed(node)].concat(),
             without: skewed,
         },
@@ -141,8 +148,11 @@ fn cases() -> Vec<Case> {
             bug: "spool-after-reap",
             number: 4,
             name: "run again although its outcome was on the disk",
-            plan: Plan::of(&Planned { ms: 400, ..task() }, 240, 12, 4_000),
-            steps: nemesis::killed_with_a_spool(0, 1_500).into(),
+            // More than the nodes can do meanwhile: there is always something in hand.
+            plan: Plan::of(&Planned { ms: 800, ..task() }, 400, 40, 2_000),
+            steps: nemesis::killed_with_a_spool(0, 2_000).into(),
+            // The node is to be back sooner than others take its tasks, on a slow machine too.
+            heartbeat_s: 5,
             with: |_| bug("spool-after-reap"),
             without: NOTHING,
         },
@@ -152,6 +162,7 @@ fn cases() -> Vec<Case> {
             name: "overtaken by lower priorities",
             plan: Plan::of_all_priorities(&Planned { ms: 200, ..task() }, 1_500, 50),
             steps: Vec::new(),
+            heartbeat_s: 1,
             with: |_| bug("lowest-first"),
             without: NOTHING,
         },
@@ -161,7 +172,9 @@ fn cases() -> Vec<Case> {
 fn run(case: &Case, variables: Variables) -> Vec<Violation> {
     let (plan, steps) = (case.plan.clone(), case.steps.clone());
     let folder = folder();
-    let run = Run { seed: 1, plan, steps, variables, pauses: false, quiet: true, settle: Duration::from_secs(25) };
+    let settle = Duration::from_secs(25);
+    let heartbeat_s = case.heartbeat_s;
+    let run = Run { seed: 1, plan, steps, variables, heartbeat_s, pauses: false, quiet: true, settle };
     let found = judge(&run, &folder);
     std::fs::remove_dir_all(folder).unwrap();
     found

@@ -18,7 +18,7 @@ use crate::{
     cluster::{NAMES, Nodes},
     history::{Bounds, History, Written, executions},
     load::{CAPPED, LIMITED, PAUSED, Plan},
-    nemesis::{Nemesis, Step},
+    nemesis::{Nemesis, Step, patience_ms},
     secrets,
     services::{Postgres, Redis},
     store, within,
@@ -30,6 +30,7 @@ pub(crate) struct Run {
     pub(crate) steps: Vec<Step>,
     /// For the nodes besides their own: by name.
     pub(crate) variables: fn(&str) -> Vec<(String, String)>,
+    pub(crate) heartbeat_s: u64,
     /// Pause and resume a queue meanwhile.
     pub(crate) pauses: bool,
     /// Says nothing of what goes on.
@@ -55,7 +56,7 @@ impl Run {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder, open).unwrap();
         let (mut postgres, mut redis) = (Postgres::start(folder), Redis::start(folder));
-        let nodes = Nodes::new(folder, &postgres, &redis, self.variables);
+        let nodes = Nodes::new(folder, &postgres, &redis, self.heartbeat_s, self.variables);
         nodes.start_all();
         within(Duration::from_secs(60), "the nodes are up", || {
             nodes.keep();
@@ -99,7 +100,8 @@ impl Run {
         history.store = store::read(&mut postgres.connect());
         history.results = results(nodes, &history);
         history.written = written(nodes, &mut postgres.connect());
-        (history.harms, history.exits) = (nodes.harms(), nodes.exits());
+        (history.harms, history.exits, history.spooled) = (nodes.harms(), nodes.exits(), nodes.spooled());
+        history.patience_ms = patience_ms(self.heartbeat_s);
         history.executions = executions(folder, &NAMES);
         history.submitted = submitted.into_inner().unwrap();
         history.cancels = cancels.into_inner().unwrap();

@@ -7,15 +7,10 @@ use jobqueue::task::Status;
 
 use super::Look;
 use crate::{
-    history::{Execution, Micros, Moment, TaskRow},
-    nemesis::{CUT_OFF, KILLED, PATIENCE_MS},
+    history::{Execution, Moment, TaskRow},
+    nemesis::CUT_OFF,
     node,
 };
-
-/// Until an outcome that the store does not take is on the disk.
-const SPOOLED: Micros = 2_000_000;
-/// Others take a node's tasks only when it was silent for so long.
-const OTHERS: Micros = (PATIENCE_MS as Micros - 1_000) * 1_000;
 
 pub(super) fn check(look: &mut Look<'_>) {
     let history = look.history;
@@ -133,23 +128,17 @@ fn lost_for_a_reason(look: &mut Look<'_>) {
     }
 }
 
-/// What a handler has done while its node was cut off is on the node's disk when it is killed, and its next life, which is back
-/// before others take its tasks, records it.
+/// What was on a node's disk when it was killed its next life records, if it is back before others take the node's tasks.
 fn spool_is_heard(look: &mut Look<'_>) {
     let history = look.history;
-    let when = |node: &str, pid: u32, what: &str| {
-        history.harms.iter().find(|harm| (&*harm.node, harm.pid, &*harm.what) == (node, pid, what))
-    };
-    for execution in &history.executions {
-        let Some((end, Moment::Success | Moment::Failure)) = execution.end else { continue };
-        let (task, attempt) = (execution.start.task, execution.start.attempt);
-        let (node, pid) = (&*execution.start.node, execution.start.pid);
-        let Some((cut, killed)) = when(node, pid, CUT_OFF).zip(when(node, pid, KILLED)) else { continue };
-        let Some(row) = look.attempts.get(&(task, attempt)).filter(|row| row.outcome == "crashed") else { continue };
-        let by_its_next_life = row.finished_at.is_some_and(|at| at * 1_000 < cut.at + OTHERS);
-        if cut.at < end && end + SPOOLED < killed.at && by_its_next_life {
-            let what = format!("attempt {attempt} ended in process {pid} of {node}, which was killed at {}", killed.at);
-            look.broken(4, "run again although its outcome was on the disk", task, &what);
+    for spooled in &history.spooled {
+        let cut = history.harms.iter().find(|harm| (harm.pid, &*harm.what) == (spooled.pid, CUT_OFF));
+        let lost = look.attempts.get(&(spooled.task, spooled.attempt)).filter(|row| row.outcome == "crashed");
+        let Some((cut, at)) = cut.zip(lost.and_then(|row| row.finished_at)) else { continue };
+        // Three heartbeats and 3 s are waited for, of which one may have gone by before the cut.
+        if at < cut.at / 1_000 + history.patience_ms as i64 * 2 / 3 + 1_000 {
+            let what = format!("attempt {} was in the spool of {} when it was killed", spooled.attempt, spooled.node);
+            look.broken(4, "run again although its outcome was on the disk", spooled.task, &what);
         }
     }
 }

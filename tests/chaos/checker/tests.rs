@@ -7,10 +7,10 @@ use super::check;
 use crate::{
     history::{
         AttemptRow, Bounds, Cancel, CancelTold, CounterRow, DeadRow, Execution, Exit, Harm, History, Line, Micros,
-        Moment, Pause, Read, Store, Submitted, TaskRow, TieRow, Told, WorkerRow, Written,
+        Moment, Pause, Read, Spooled, Store, Submitted, TaskRow, TieRow, Told, WorkerRow, Written,
     },
     load::{Planned, Tie, When},
-    nemesis::{CUT_OFF, KILLED},
+    nemesis::CUT_OFF,
     node::{hash, result},
 };
 
@@ -371,19 +371,17 @@ fn nothing_secret_is_written() {
 
 #[test]
 fn an_outcome_on_the_disk_of_a_node_is_not_lost() {
-    // Attempt 1 of task 1 ends at 2.5 s.
-    let spooled = |history: &mut History, killed| {
-        let harm = |what: &str, at| Harm { node: "a".into(), pid: PID, what: what.into(), at };
-        history.harms = vec![harm(CUT_OFF, 2 * SECOND), harm(KILLED, killed)];
-        history.store.attempts[0].outcome = "crashed".into();
-        history.store.attempts[0].finished_at = Some(killed / 1_000 + 500);
-    };
-    let found = |killed| {
+    // Attempt 1 of task 1, taken back at that time.
+    let found = |at: Micros, attempt| {
         let mut history = good();
-        spooled(&mut history, killed);
+        history.harms = vec![Harm { node: "a".into(), pid: PID, what: CUT_OFF.into(), at: 2 * SECOND }];
+        history.spooled = vec![Spooled { node: "a".into(), pid: PID, task: id(1), attempt }];
+        history.patience_ms = 6_000;
+        history.store.attempts[0].outcome = "crashed".into();
+        history.store.attempts[0].finished_at = Some(at / 1_000);
         check(&history).iter().any(|found| found.name == "run again although its outcome was on the disk")
     };
-    assert!(found(4 * SECOND + 600_000), "on the disk, and taken back by its next life");
-    assert!(!found(4 * SECOND), "killed before it was on the disk");
-    assert!(!found(7 * SECOND), "taken by others meanwhile");
+    assert!(found(6 * SECOND, 1), "on the disk, and taken back by its next life");
+    assert!(!found(6 * SECOND, 2), "another attempt");
+    assert!(!found(7 * SECOND, 1), "taken by others meanwhile");
 }
