@@ -54,7 +54,7 @@ fn ready(n: u64) -> Ready {
     let mut id = [0xC3; 16];
     id[8..].copy_from_slice(&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
     let mark: Mark = (1, TaskId::from_bytes(id));
-    Ready { queue: "q".into(), priority: Priority::MEDIUM, mark }
+    Ready { queue: "q".into(), priority: Priority::MEDIUM, keyed: false, mark }
 }
 
 /// Microseconds a task for hints and for pops.

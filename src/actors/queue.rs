@@ -119,7 +119,7 @@ impl QueueActor {
     /// A queue that is not used gives its actor back; the next hint makes it a new one.
     fn stop_if_idle(&mut self, ctx: &mut Context<Self>) {
         let idle = !self.open && !self.claiming && !self.due && self.quiet_since.elapsed() >= IDLE;
-        if idle && self.node.engine.broker().forget_if_empty(&self.name) {
+        if idle && self.node.engine.forget_if_empty(&self.name) {
             ctx.stop();
         }
     }

@@ -269,10 +269,10 @@ impl Engine {
             let Some(priority) = Priority::new(level) else { continue };
             let marks = self.reader().ready_after(queue, priority, None, rows)?;
             let due = marks.into_iter().filter(|mark| mark.0 <= until);
-            ready.extend(due.map(|mark| Ready { queue: queue.clone(), priority, mark }));
+            ready.extend(due.map(|mark| Ready { queue: queue.clone(), priority, keyed: false, mark }));
         }
         self.wake_peers(&self.broker().hint(&ready));
-        if !ready.is_empty() {
+        if !ready.is_empty() || self.reader().has_laned(queue, until)? {
             self.wake(queue);
         }
         Ok(())

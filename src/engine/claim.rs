@@ -1,19 +1,30 @@
 //! Claim: ids from the broker's head, granted by the store.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Engine, Grant, batch::Moment, notice::After};
+use super::{
+    Engine, Grant,
+    batch::Moment,
+    lanes::{Ask, KeyGate, Pick, Picked},
+    notice::After,
+};
 use crate::{
     planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
-    task::{Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status},
+    task::{
+        FlowKeys, Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status,
+        TaskId,
+    },
 };
 
 /// Rows read at a time when a lane is used up.
 const REFILL: usize = 1_024;
+/// Tasks with keys that one claim lets into their lanes.
+const ENTER: usize = 1_024;
 
 /// What a claim brought.
 #[derive(Default)]
@@ -38,7 +49,9 @@ pub(super) struct ClaimOp {
     reply: Reply,
     /// Taken from the broker's head: given back to it if the transaction fails.
     entries: Vec<(Priority, Mark)>,
-    /// Of those, what a limit has no room for after all.
+    /// Tasks with keys whose turn it is, from the store.
+    picks: Vec<Pick>,
+    /// Of the entries, what a limit has no room for after all.
     surplus: Vec<(Priority, Mark)>,
     found: Found,
     claimed: Claimed,
@@ -51,12 +64,22 @@ struct Found {
     paused: bool,
     weight: u32,
     drained: bool,
+    /// More wait in lanes that were not looked at.
+    more_lanes: bool,
     blocked: bool,
     at_cap: bool,
     next_due: Option<Millis>,
     blocked_until: Option<Millis>,
     /// Tasks must have started by then for their limit to be exact.
     start_by: Option<Instant>,
+}
+
+impl Found {
+    fn start_within(&mut self, rule: Option<&RateLimit>, moment: Moment) {
+        let within = rule.and_then(RateLimit::start_within).and_then(|within| u64::try_from(within).ok());
+        let by = within.map(|within| moment.began + Duration::from_millis(within));
+        self.start_by = [self.start_by, by].into_iter().flatten().min();
+    }
 }
 
 impl Engine {
@@ -76,6 +99,7 @@ impl Engine {
             reply: Box::new(reply),
             entries: Vec::new(),
             surplus: Vec::new(),
+            picks: Vec::new(),
             found: Found::default(),
             claimed: Claimed::default(),
         };
@@ -121,7 +145,7 @@ impl ClaimOp {
         let now = moment.now;
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
-        let Entrance { fenced, paused, weight, settings } =
+        let Entrance { fenced, paused, weight, settings, laned, unlaned } =
             tx.entrance(&self.queue, engine.worker(), engine.default_rate_limit().is_some())?;
         (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
@@ -130,21 +154,117 @@ impl ClaimOp {
         let mut gate = engine.gate(tx, &self.queue, &settings, now)?;
         let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
         self.fill(engine, tx, quota, now)?;
-        if !self.entries.is_empty() {
-            let claim = Claim {
-                queue: self.queue.clone(),
-                worker: engine.worker(),
-                lease: LeaseId::random(),
-                now,
-                suspect_allowed: !engine.held().has_suspect(),
-            };
-            self.claimed = tx.claim(&claim, &self.entries)?;
-            planted::linger(Bug::HintBeforeCommit);
+        self.picks.clear();
+        let mut key_gate = None;
+        if laned || unlaned.is_some() {
+            let unlaned = self.enter_lanes(tx, unlaned, now)?;
+            let gate = key_gate.insert(KeyGate::new(&settings, now));
+            let ask = Ask { queue: &self.queue, settings: &settings, want: self.want, now };
+            let picked = engine.take_turns(tx, &ask, gate, quota)?;
+            self.found.next_due = [self.found.next_due, unlaned].into_iter().flatten().min();
+            self.join(engine, picked, quota);
+        }
+        self.grant(engine, tx, now)?;
+        if let Some(gate) = key_gate {
+            self.settle(gate, tx, moment)?;
         }
         match &mut gate {
             Some(gate) => self.count(gate, engine, tx, moment),
             None => Ok(()),
         }
+    }
+
+    fn grant(&mut self, engine: &Engine, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
+        let mut claim = Claim {
+            queue: self.queue.clone(),
+            worker: engine.worker(),
+            lease: LeaseId::random(),
+            now,
+            suspect_allowed: !engine.held().has_suspect(),
+            laned: false,
+        };
+        if !self.entries.is_empty() {
+            self.claimed = tx.claim(&claim, &self.entries)?;
+            planted::linger(Bug::HintBeforeCommit);
+        }
+        if !self.picks.is_empty() {
+            claim.suspect_allowed &= !self.claimed.tasks.iter().any(Granted::is_suspect);
+            (claim.lease, claim.laned) = (LeaseId::random(), true);
+            let hints: Vec<_> = self.picks.iter().map(|pick| (pick.priority, pick.mark())).collect();
+            let claimed = tx.claim(&claim, &hints)?;
+            // What somebody else holds at this moment is still in its lane.
+            self.found.more_lanes |= !claimed.passed_over.is_empty();
+            self.claimed.tasks.extend(claimed.tasks);
+            self.claimed.put_off.extend(claimed.put_off);
+        }
+        Ok(())
+    }
+
+    /// Lets tasks with keys into their lanes whose time has come; when the next one does.
+    fn enter_lanes(
+        &mut self,
+        tx: &mut dyn Tx,
+        unlaned: Option<Millis>,
+        now: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        if unlaned.is_none_or(|at| at > now) {
+            return Ok(unlaned);
+        }
+        let entered = tx.enter_lanes(&self.queue, now, ENTER)?;
+        self.found.more_lanes |= entered == ENTER;
+        // Whether another one waits for its time the next claim sees.
+        Ok(Some(now + 1))
+    }
+
+    /// What waits in lanes beside what waits without keys: by priority, and in turns within one.
+    fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota) {
+        self.found.more_lanes |= picked.more;
+        self.found.at_cap |= picked.at_cap;
+        self.found.blocked_until = picked.blocked_until;
+        let mut picks = picked.picks.into_iter().peekable();
+        let mut entries = std::mem::take(&mut self.entries).into_iter().peekable();
+        loop {
+            let keyed = match (picks.peek(), entries.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some(pick), Some((priority, _))) if pick.priority == *priority => {
+                    engine.is_turn_of_keys(&self.queue, *priority)
+                }
+                (Some(pick), Some((priority, _))) => pick.priority > *priority,
+            };
+            let priority =
+                if keyed { picks.peek().map(|pick| pick.priority) } else { entries.peek().map(|(one, _)| *one) };
+            let full = self.picks.len() + self.entries.len() >= self.want;
+            let room = !full && priority.is_some_and(|priority| quota.room(priority) > 0);
+            if let Some(priority) = priority.filter(|_| room) {
+                quota.take(priority);
+            }
+            match (keyed, room) {
+                (true, true) => self.picks.extend(picks.next()),
+                (true, false) => {
+                    picks.next();
+                    self.found.more_lanes = true;
+                }
+                (false, true) => self.entries.extend(entries.next()),
+                (false, false) => {
+                    self.surplus.extend(entries.next());
+                    self.found.drained = false;
+                }
+            }
+        }
+    }
+
+    /// Takes the permits and places of tasks with keys that were granted.
+    fn settle(&mut self, gate: KeyGate, tx: &mut dyn Tx, moment: Moment) -> Result<(), StoreError> {
+        let flows: HashMap<TaskId, &FlowKeys> =
+            self.picks.iter().map(|pick| (pick.mark().1, &pick.task.flow)).collect();
+        let granted: Vec<_> =
+            self.claimed.tasks.iter().filter_map(|task| Some((task, *flows.get(&task.id)?))).collect();
+        if granted.iter().any(|(_, flow)| flow.rate_key.is_some()) {
+            self.found.start_within(gate.rule(), moment);
+        }
+        gate.settle(tx, &self.queue, &granted)
     }
 
     /// Takes the permits of what was granted, and finds when the next one is free.
@@ -154,12 +274,11 @@ impl ClaimOp {
             if let Some((state, until)) = gate.state() {
                 tx.keep_limit_state(&planted::limit_of(&self.queue, engine.worker()), state, until)?;
             }
-            let within = gate.rule().and_then(RateLimit::start_within).and_then(|within| u64::try_from(within).ok());
-            self.found.start_by = within.map(|within| moment.began + Duration::from_millis(within));
+            self.found.start_within(gate.rule(), moment);
         }
         if self.found.blocked {
-            self.found.at_cap = gate.is_at_cap();
-            self.found.blocked_until = gate.next_permit();
+            self.found.at_cap |= gate.is_at_cap();
+            self.found.blocked_until = [self.found.blocked_until, gate.next_permit()].into_iter().flatten().min();
         }
         Ok(())
     }
@@ -205,7 +324,7 @@ impl ClaimOp {
         let put_off_until = put_off.iter().map(|ready| ready.mark.0).min();
         if !put_off.is_empty() {
             // Who asks hears of the time by the reply: no wake is wanted.
-            engine.wake_peers(&engine.broker().hint(&put_off));
+            engine.hint(&put_off);
         }
         give_back(engine, &queue, surplus.iter().chain(&passed_over));
         for task in &tasks {
@@ -218,7 +337,7 @@ impl ClaimOp {
         let next_due = [found.next_due, put_off_until].into_iter().flatten().min();
         reply(Ok(ClaimReply {
             grants,
-            more: !found.drained || !passed_over.is_empty(),
+            more: !found.drained || found.more_lanes || !passed_over.is_empty(),
             paused: false,
             weight: found.weight,
             next_due,
@@ -236,7 +355,12 @@ impl ClaimOp {
 }
 
 fn give_back<'a>(engine: &Engine, queue: &Arc<str>, entries: impl Iterator<Item = &'a (Priority, Mark)>) {
-    let ready = |(priority, mark): &(Priority, Mark)| Ready { queue: queue.clone(), priority: *priority, mark: *mark };
+    let ready = |(priority, mark): &(Priority, Mark)| Ready {
+        queue: queue.clone(),
+        priority: *priority,
+        keyed: false,
+        mark: *mark,
+    };
     let ready: Vec<_> = entries.map(ready).collect();
     if !ready.is_empty() {
         engine.wake_peers(&engine.broker().hint(&ready));

@@ -12,6 +12,8 @@ use crate::{
 
 /// Tasks ahead are counted up to this many.
 pub const MOST_AHEAD: u64 = 10_000;
+/// Lanes are counted up to this many.
+pub const MOST_LANES: u64 = 1_000;
 /// Parents that are named.
 const NAMED: usize = 10;
 
@@ -37,12 +39,23 @@ pub enum Reason {
         limit: u32,
         running: u32,
     },
+    /// The limit of its rate key is used up; enough for it is free then.
+    KeyRateLimit(Millis),
+    /// As many of its concurrency key run as may.
+    KeyConcurrency {
+        limit: u32,
+        running: u32,
+    },
     /// It has outlived two workers and waits until no other such task is on the node.
     Suspect,
     /// It expires at this moment, and cannot start before.
     Expires(Millis),
     /// So many tasks (at most [`MOST_AHEAD`]) come first.
     Ahead(u64),
+    /// So many other lanes (at most [`MOST_LANES`]) take turns with its own.
+    Turns(u64),
+    /// Tasks of a higher priority wait in lanes.
+    HigherLanes,
     /// All slots of this node are taken.
     Slots,
 }
@@ -50,7 +63,7 @@ pub enum Reason {
 impl Reason {
     /// The claim would not grant the task, whatever else there is.
     pub const fn is_hold(&self) -> bool {
-        !matches!(self, Self::Ahead(_) | Self::Slots)
+        !matches!(self, Self::Ahead(_) | Self::Turns(_) | Self::HigherLanes | Self::Slots)
     }
 }
 
@@ -81,15 +94,20 @@ impl Engine {
             if let Some(row) = reader.queue(&task.queue)? {
                 gate = self.gate_of(reader, &row, now)?;
                 reasons.extend(queue_holds(&mut gate, &row, &task));
+                reasons.extend(key_holds(reader, &row, &task, now)?);
             }
-            if let Some(at) = task.ready_at.filter(|at| *at <= now) {
+            if task.flow.is_some() {
+                if task.ready_at.is_some_and(|at| at <= now) {
+                    reasons.extend(turns(reader, &task)?);
+                }
+            } else if let Some(at) = task.ready_at.filter(|at| *at <= now) {
                 let ahead = ahead(reader, &mut gate, &task, at, now)?;
                 reasons.extend((ahead > 0).then_some(Reason::Ahead(ahead)));
             }
             reasons.extend((self.held().len() >= slots).then_some(Reason::Slots));
         }
         let until = |reason: &Reason| match reason {
-            Reason::NotDue(at) | Reason::RateLimit(at) => Some(*at),
+            Reason::NotDue(at) | Reason::RateLimit(at) | Reason::KeyRateLimit(at) => Some(*at),
             _ => None,
         };
         let not_before = reasons.iter().filter_map(until).max();
@@ -146,6 +164,30 @@ fn queue_holds(gate: &mut Gate, row: &QueueRow, task: &TaskRow) -> Vec<Reason> {
         reasons.push(Reason::Concurrency { limit, running: gate.running() });
     }
     reasons
+}
+
+/// What the limits of its keys keep it from, by the same arithmetic as the claim's.
+fn key_holds(reader: &dyn Reader, row: &QueueRow, task: &TaskRow, now: Millis) -> Result<Vec<Reason>, StoreError> {
+    let (mut reasons, Some(flow)) = (Vec::new(), &task.flow) else { return Ok(Vec::new()) };
+    if let (Some(rule), Some(key)) = (row.settings.key_rate_limit.filter(|rule| rule.enabled), &flow.rate_key) {
+        let mut state = reader.key_limit(&row.name, key)?.unwrap_or_default();
+        reasons.extend(state.permits_for(&rule, Key::Queue, flow.cost(), now).next_at.map(Reason::KeyRateLimit));
+    }
+    if let (Some(limit), Some(key)) = (row.settings.key_concurrency, &flow.concurrency_key) {
+        let running = reader.key_running(&row.name, key)?;
+        reasons.extend((running >= limit).then_some(Reason::KeyConcurrency { limit, running }));
+    }
+    Ok(reasons)
+}
+
+/// What comes before a task with keys whose time has come.
+fn turns(reader: &dyn Reader, task: &TaskRow) -> Result<Vec<Reason>, StoreError> {
+    let ahead = reader.lane_ahead(task, MOST_LANES)?;
+    let mut reasons = Vec::new();
+    reasons.extend(ahead.above.then_some(Reason::HigherLanes));
+    reasons.extend((ahead.own > 0).then_some(Reason::Ahead(ahead.own)));
+    reasons.extend((ahead.lanes > 0).then_some(Reason::Turns(ahead.lanes)));
+    Ok(reasons)
 }
 
 /// Tasks that come before one that is ready. Of those under another part of the limit no more than that part lets start.

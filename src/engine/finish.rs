@@ -167,5 +167,5 @@ fn ready_again(task: &Granted, verdict: &Verdict, status: Status) -> Option<Read
         Verdict::Release if status == Status::Queued => task.ready_at,
         _ => return None,
     };
-    Some(Ready { queue: task.queue.clone(), priority: task.priority, mark: (at, task.id) })
+    Some(Ready { queue: task.queue.clone(), priority: task.priority, keyed: task.keyed, mark: (at, task.id) })
 }

@@ -12,6 +12,7 @@ mod grant;
 mod held;
 mod inbox;
 mod keys;
+mod lanes;
 mod meter;
 mod notice;
 mod operations;
@@ -33,7 +34,7 @@ use std::{
 };
 
 pub use claim::ClaimReply;
-pub use explain::{Explanation, MOST_AHEAD, Reason};
+pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
@@ -91,6 +92,7 @@ struct Inner {
     held: HeldTasks,
     watches: watch::Watches,
     settings_of: queues::KnownSettings,
+    turns: lanes::Turns,
     keys: Keys,
     trouble: trouble::Present,
     listener: OnceLock<Arc<dyn Listener>>,
@@ -152,6 +154,7 @@ impl Engine {
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
             settings_of: queues::KnownSettings::default(),
+            turns: lanes::Turns::default(),
             keys,
             trouble: trouble::Present::default(),
             listener: OnceLock::new(),
@@ -216,6 +219,11 @@ impl Engine {
     /// The limit of queues that have none of their own.
     pub fn default_rate_limit(&self) -> Option<RateLimit> {
         self.0.settings.rate_limit
+    }
+
+    /// Commits of this node that ended tasks.
+    fn ends(&self) -> u64 {
+        self.0.common.ends()
     }
 
     /// Why nothing can be committed at present, if so.

@@ -66,6 +66,24 @@ impl Engine {
 
     /// Hints at tasks, and sees to it that the other nodes learn of them; the queues that are to be woken here.
     pub(super) fn hint(&self, ready: &[Ready]) -> Vec<Arc<str>> {
+        if ready.iter().any(|ready| ready.keyed) {
+            return self.hint_with_keyed(ready);
+        }
+        self.hint_at_heads(ready)
+    }
+
+    /// Tasks with keys are in no head: whoever may run some is to look into the store.
+    fn hint_with_keyed(&self, ready: &[Ready]) -> Vec<Arc<str>> {
+        let (keyed, others): (Vec<Ready>, Vec<Ready>) = ready.iter().cloned().partition(|ready| ready.keyed);
+        let mut woken: BTreeSet<Arc<str>> = keyed.into_iter().map(|ready| ready.queue).collect();
+        if self.has_peers() {
+            self.tell_peers(Notice::Wake(woken.iter().cloned().collect()));
+        }
+        woken.extend(self.hint_at_heads(&others));
+        woken.into_iter().collect()
+    }
+
+    fn hint_at_heads(&self, ready: &[Ready]) -> Vec<Arc<str>> {
         if ready.is_empty() {
             return Vec::new();
         }

@@ -123,6 +123,7 @@ impl Engine {
         let done = self.admin(delete, tell).await?;
         if done == QueueDeleted::Done {
             self.broker().forget(&name);
+            self.forget_turns(&name);
             self.tell_peers(Notice::QueuesChanged(vec![name]));
         }
         Ok(done)

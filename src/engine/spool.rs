@@ -186,6 +186,7 @@ mod tests {
             retry: None,
             timeout_ms: None,
             generation: 1,
+            keyed: false,
             parents: 0,
             ready_at: 1,
             started_at: 2,

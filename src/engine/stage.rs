@@ -46,6 +46,10 @@ impl Common {
         self.at_cap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn ends(&self) -> u64 {
+        self.ends.load(Ordering::SeqCst)
+    }
+
     pub(super) fn queue_made(&self, queue: &Arc<str>) {
         if !self.queues.read().unwrap_or_else(PoisonError::into_inner).contains(queue) {
             self.queues_mut().insert(queue.clone());

@@ -325,8 +325,8 @@ impl SubmitOp {
                     if task.by_parents.is_some() {
                         continue;
                     }
-                    let mark = (task.ready_at(), task.id);
-                    after.ready.push(Ready { queue: task.queue.clone(), priority: task.priority, mark });
+                    let (mark, keyed) = ((task.ready_at(), task.id), task.flow.is_some());
+                    after.ready.push(Ready { queue: task.queue.clone(), priority: task.priority, keyed, mark });
                 }
             }
         }

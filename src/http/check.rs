@@ -8,6 +8,7 @@ use super::{
     ApiState,
     code::Code,
     draft::Draft,
+    flow,
     parents::{self, Sibling},
     problem::{Fault, Problem},
     times::Times,
@@ -123,6 +124,13 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     if draft.result_ttl.is_some_and(|ttl| ttl > MAX_RESULT_TTL) {
         faults.invalid("/result_ttl", "must be at most 366 days");
     }
+    let given = flow::Given {
+        fair_key: draft.fair_key,
+        rate_key: draft.rate_key,
+        cost: draft.cost,
+        concurrency_key: draft.concurrency_key,
+    };
+    let flow = flow::check(&mut faults, given, settings.as_deref());
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);
     let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
     faults.none()?;
@@ -144,6 +152,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
         parents,
         unique_key: draft.unique_key,
         unique_conflict,
+        flow,
         tags,
         meta: draft.meta.map(|meta| meta.get().to_owned()),
         ..NewTask::new(now)

@@ -13,7 +13,7 @@ use super::parents::{ParentDraft, ParentWritten};
 use crate::task::{Millis, Priority, RetryPolicy, Strategy, duration};
 
 /// Fields of the contract that this version does not act on: refused by name, never ignored.
-pub(super) const NOT_BUILT: [&str; 5] = ["rate_key", "concurrency_key", "requires", "fair_key", "cost"];
+pub(super) const NOT_BUILT: [&str; 1] = ["requires"];
 
 /// The body of a submission.
 #[derive(Deserialize, ToSchema)]
@@ -86,28 +86,31 @@ pub(super) struct Draft<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<Object>)]
     pub(super) meta: Option<&'a RawValue>,
+    /// Tasks with different keys take turns, however many of each wait: a tenant, a customer, a user.
     #[serde(default)]
-    #[schema(ignore)]
-    rate_key: Option<IgnoredAny>,
+    #[schema(min_length = 1, max_length = 256)]
+    pub(super) fair_key: Option<String>,
+    /// Tasks with the same key share the rate limit that the queue sets for each key.
     #[serde(default)]
-    #[schema(ignore)]
-    concurrency_key: Option<IgnoredAny>,
+    #[schema(min_length = 1, max_length = 256)]
+    pub(super) rate_key: Option<String>,
+    /// How much of the limit of its `rate_key` the task uses; 1 if not given.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000000)]
+    pub(super) cost: Option<i64>,
+    /// Of tasks with the same key no more run at a time than the queue allows for each key.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    pub(super) concurrency_key: Option<String>,
     #[serde(default)]
     #[schema(ignore)]
     requires: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
-    fair_key: Option<IgnoredAny>,
-    #[serde(default)]
-    #[schema(ignore)]
-    cost: Option<IgnoredAny>,
 }
 
 impl Draft<'_> {
     /// The fields given that this version does not act on.
     pub(super) fn not_built(&self) -> impl Iterator<Item = &'static str> {
-        let given = [self.rate_key, self.concurrency_key, self.requires, self.fair_key, self.cost];
-        NOT_BUILT.into_iter().zip(given).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
+        NOT_BUILT.into_iter().zip([self.requires]).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
     }
 }
 

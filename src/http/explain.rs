@@ -14,7 +14,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    engine::{MOST_AHEAD, Reason},
+    engine::{MOST_AHEAD, MOST_LANES, Reason},
     task::{Status, TaskId},
 };
 
@@ -39,8 +39,8 @@ pub(super) struct ExplanationView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
 pub(super) struct ReasonView {
-    /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `expired`, `expires`,
-    /// `suspect`, `ahead`, `slots`, `running` or `over`.
+    /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `key_rate_limit`,
+    /// `key_concurrency`, `expired`, `expires`, `suspect`, `ahead`, `turns`, `higher_priority`, `slots`, `running` or `over`.
     code: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +77,20 @@ fn view(reason: &Reason) -> ReasonView {
             count: Some((*running).into()),
             ..plain("concurrency", format!("{running} tasks of its queue run, at most {limit} may"))
         },
+        Reason::KeyRateLimit(at) => ReasonView {
+            until: Some(Time(*at)),
+            ..plain("key_rate_limit", "The rate limit of its rate key is used up".into())
+        },
+        Reason::KeyConcurrency { limit, running } => ReasonView {
+            count: Some((*running).into()),
+            ..plain("key_concurrency", format!("{running} tasks of its concurrency key run, at most {limit} may"))
+        },
+        Reason::Turns(lanes) => {
+            let about = if *lanes >= MOST_LANES - 1 { "or more " } else { "" };
+            let detail = format!("{lanes} {about}other lanes of its queue take turns with its own");
+            ReasonView { count: Some(*lanes), ..plain("turns", detail) }
+        }
+        Reason::HigherLanes => plain("higher_priority", "Tasks of a higher priority wait in lanes of its queue".into()),
         Reason::Suspect => {
             plain("suspect", "It has outlived two workers and waits until no other such task runs".into())
         }

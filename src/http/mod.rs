@@ -21,9 +21,11 @@ mod edge;
 mod events;
 mod explain;
 mod filter;
+mod flow;
 mod health;
 mod history;
 mod keys;
+mod limits;
 mod list;
 mod metrics;
 mod openapi;
@@ -93,9 +95,9 @@ fn api() -> Vec<Path> {
         at("/queues/{queue}").get(Read, queues::get).put(Operate, settings::put).delete(Operate, settings::delete),
         read(Read, "/queues/{queue}/stats", queues::stats),
         at("/queues/{queue}/rate-limit")
-            .get(Read, settings::get_limit)
-            .put(Operate, settings::put_limit)
-            .delete(Operate, settings::delete_limit),
+            .get(Read, limits::get)
+            .put(Operate, limits::put)
+            .delete(Operate, limits::delete),
         act(Operate, "/queues/{queue}/pause", queues::pause),
         act(Operate, "/queues/{queue}/resume", queues::resume),
         act(Operate, "/queues/{queue}/purge", settings::purge),

@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::{
     actions, actors, amend, attempts, audit, batch, bulk, code, dead_letters, dlq, events, explain, health, history,
-    keys, list, metrics, operations,
+    keys, limits, list, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
     queues, relatives, result, session, settings, stats, submit, tasks, workers,
@@ -35,7 +35,7 @@ use super::{
         actions::cancel, actions::retry, amend::patch, amend::run_now, amend::delete,
         bulk::bulk, operations::list, operations::get, operations::cancel,
         queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete, settings::purge,
-        settings::get_limit, settings::put_limit, settings::delete_limit,
+        limits::get, limits::put, limits::delete,
         dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
         workers::list, workers::get,

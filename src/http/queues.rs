@@ -13,11 +13,12 @@ use super::{
     caller::Caller,
     code::Code,
     counts::{ByPriority, StatusCounts},
+    limits,
     problem::Problem,
     query::{Nothing, Query},
     rate_limit::RateLimitView,
     reply::{self, Listed},
-    settings::{self, SettingsView},
+    settings::SettingsView,
     shape,
     time::seconds,
 };
@@ -157,7 +158,7 @@ pub(super) async fn stats(
     let (name, now, engine) = (view.name.clone(), state.now(), state.engine.clone());
     let limit = state.read(move |reader| {
         let row = reader.queue(&name)?;
-        row.map_or(Ok(None), |row| settings::limit_of(reader, &engine, &row, now))
+        row.map_or(Ok(None), |row| limits::limit_of(reader, &engine, &row, now))
     });
     reply::ok(&QueueStats {
         rate_limit: limit.await?,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{check::Faults, code::Code, draft::DurationWritten, time::seconds};
 use crate::task::{
     Gate, Millis, RateLimit, duration,
-    rate::{Algorithm, Key, LimitBy},
+    rate::{Algorithm, Key, LimitBy, LimitState},
 };
 
 /// Limits of the classes of priority where a queue is limited by priority and no numbers are given.
@@ -38,6 +38,7 @@ pub(super) struct RateLimitDraft<'a> {
     #[serde(default)]
     burst: Option<i64>,
     /// `queue`: all tasks share the limit. `priority`: high (7 to 9), medium (4 to 6) and low each have it for themselves.
+    /// `rate_key`: the tasks of each rate key have it for themselves, and each counts as much as its `cost`.
     #[serde(borrow, default)]
     #[schema(value_type = Option<LimitBy>)]
     by: Option<Cow<'a, str>>,
@@ -96,12 +97,9 @@ pub(super) fn check(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'
     let by = match draft.by.as_deref() {
         None | Some("queue") => LimitBy::Queue,
         Some("priority") => LimitBy::Priority,
-        Some("rate_key") => {
-            faults.add(Code::NotBuiltYet, at("by"), "`rate_key` is not supported by this version");
-            return None;
-        }
+        Some("rate_key") => LimitBy::RateKey,
         Some(_) => {
-            faults.invalid(at("by"), "must be \"queue\" or \"priority\"");
+            faults.invalid(at("by"), "must be \"queue\", \"priority\" or \"rate_key\"");
             return None;
         }
     };
@@ -113,12 +111,12 @@ pub(super) fn check(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'
         (None, Some(limit), _) => ([limit; 3], "max_tasks_per_minute"),
         (Some(Numbers::One(limit)), None, _) => ([*limit; 3], "limit"),
         (Some(Numbers::Each(each)), None, LimitBy::Priority) => ([each.high, each.medium, each.low], "limit"),
-        (Some(Numbers::Each(_)), None, LimitBy::Queue) => {
+        (Some(Numbers::Each(_)), None, LimitBy::Queue | LimitBy::RateKey) => {
             faults.invalid(at("limit"), "must be one number unless `by` is \"priority\"");
             return None;
         }
         (None, None, LimitBy::Priority) => (BY_PRIORITY, "limit"),
-        (None, None, LimitBy::Queue) => {
+        (None, None, LimitBy::Queue | LimitBy::RateKey) => {
             faults.add(Code::MissingField, at("limit"), "`limit` is required");
             return None;
         }
@@ -147,6 +145,15 @@ pub(super) fn check(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'
     let [Some(high), Some(medium), Some(low)] = limit else { return None };
     let enabled = draft.enabled.unwrap_or(true);
     Some(RateLimit { by, limit: [high, medium, low], per, algorithm, burst: in_range?, enabled })
+}
+
+/// The limit of each rate key, of which `by` need not be said.
+pub(super) fn check_of_keys(faults: &mut Faults, pointer: &str, draft: &RateLimitDraft<'_>) -> Option<RateLimit> {
+    if draft.by.as_deref().is_some_and(|by| by != "rate_key") {
+        faults.invalid(format!("{pointer}/by"), "must be \"rate_key\", or left out");
+        return None;
+    }
+    check(faults, pointer, draft).map(|rule| RateLimit { by: LimitBy::RateKey, ..rule })
 }
 
 /// A limit as it is shown.
@@ -183,6 +190,24 @@ pub(super) struct PartView {
 }
 
 impl RateLimitView {
+    /// Of a rate key under which this has been granted.
+    pub(super) fn of_key(rule: &RateLimit, mut state: LimitState, now: Millis) -> Self {
+        let permits = state.permits(rule, Key::Queue, now);
+        Self {
+            limit: rule.limit_of(Key::Queue).into(),
+            per: duration::to_text(rule.per),
+            by: rule.by,
+            algorithm: rule.algorithm,
+            burst: rule.burst,
+            enabled: rule.enabled,
+            used: permits.used,
+            remaining: permits.free,
+            next_permit_in_s: permits.next_at.map_or(0.0, |at| seconds(now, at.max(now))),
+            by_priority: BTreeMap::new(),
+            source: "queue",
+        }
+    }
+
     /// `gate` holds what has been granted; a limit that is switched off has no gate of its own.
     pub(super) fn of(rule: &RateLimit, gate: &mut Gate, own: bool, now: Millis) -> Self {
         let mut part = |key: Key| {

@@ -1,5 +1,7 @@
 //! What is set for a queue: read, replaced, and its rate limit by itself.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,6 +16,7 @@ use super::{
     check::{Faults, MAX_RETRIES, MAX_TIMEOUT},
     code::Code,
     draft::{DurationWritten, RetryWritten},
+    flow,
     operations::OperationView,
     problem::{Fault, Problem},
     query::{Nothing, Query},
@@ -22,9 +25,11 @@ use super::{
     reply, shape,
 };
 use crate::{
-    engine::{Engine, QueueChanged},
-    store::{Act, Action, Among, QueueDeleted, QueueRow, Reader, StoreError, TaskFilter},
-    task::{Millis, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit},
+    engine::QueueChanged,
+    store::{Act, Action, Among, QueueDeleted, QueueRow, TaskFilter},
+    task::{
+        Millis, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit, rate::LimitBy,
+    },
 };
 
 const MAX_WEIGHT: i64 = 1_000;
@@ -46,6 +51,16 @@ pub(super) struct SettingsDraft<'a> {
     /// Most tasks running at a time.
     #[serde(default)]
     concurrency: Option<i64>,
+    /// A limit that the tasks of each `rate_key` have for themselves.
+    #[serde(borrow, default, deserialize_with = "super::draft::object")]
+    key_rate_limit: Option<RateLimitDraft<'a>>,
+    /// Most tasks of one `concurrency_key` running at a time. It holds for what starts from now on.
+    #[serde(default)]
+    key_concurrency: Option<i64>,
+    /// Tasks of a `fair_key` that start when it is its turn, where that is not one: 1 to 1000, for at most 1000 keys.
+    #[serde(default, deserialize_with = "super::draft::object")]
+    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    fair_weights: Option<BTreeMap<String, i64>>,
     /// Most tasks waiting; submissions beyond are answered 429.
     #[serde(default)]
     max_depth: Option<i64>,
@@ -99,7 +114,19 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
     let concurrency = number("concurrency", draft.concurrency, 1, MAX_COUNT);
     let max_depth = number("max_depth", draft.max_depth, 1, MAX_COUNT);
     let max_retries = number("max_retries", draft.max_retries, 0, MAX_RETRIES);
+    let key_concurrency = number("key_concurrency", draft.key_concurrency, 1, MAX_COUNT);
     let rate_limit = draft.rate_limit.as_ref().and_then(|limit| rate_limit::check(&mut faults, "/rate_limit", limit));
+    let key_rate_limit = draft
+        .key_rate_limit
+        .as_ref()
+        .and_then(|limit| rate_limit::check_of_keys(&mut faults, "/key_rate_limit", limit));
+    if rate_limit.is_some_and(|rule| rule.by == LimitBy::RateKey) {
+        faults.invalid(
+            "/rate_limit/by",
+            "must be \"queue\" or \"priority\"; the limit of each rate key is `key_rate_limit`",
+        );
+    }
+    let fair_weights = flow::weights(&mut faults, draft.fair_weights.as_ref());
     let retry = draft.retry;
     if let Some((field, detail)) = retry.and_then(|retry| retry.fault()) {
         faults.invalid(format!("/retry/{field}"), detail);
@@ -116,13 +143,24 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
     faults.none()?;
     let timeout = draft.timeout.map(Limit);
     let (keep_success, keep_others) = kept;
-    let settings =
-        QueueSettings { rate_limit, concurrency, max_depth, max_retries, retry, timeout, keep_success, keep_others };
+    let settings = QueueSettings {
+        rate_limit,
+        concurrency,
+        key_rate_limit,
+        key_concurrency,
+        fair_weights,
+        max_depth,
+        max_retries,
+        retry,
+        timeout,
+        keep_success,
+        keep_others,
+    };
     Ok(Checked { paused: draft.paused, weight: weight.unwrap_or(1), settings })
 }
 
 /// Changes a queue and shows it.
-async fn change(
+pub(super) async fn change(
     state: &ApiState,
     request: &HttpRequest,
     version: Option<u32>,
@@ -219,95 +257,15 @@ pub(super) async fn purge(
     bulk::begin(&state, &caller, Action::Cancel, Among::Tasks(filter), None, false).await
 }
 
-/// The limit in force for a queue, as it stands; `None`: there is none.
-pub(super) fn limit_of(
-    reader: &dyn Reader,
-    engine: &Engine,
-    row: &QueueRow,
-    now: Millis,
-) -> Result<Option<RateLimitView>, StoreError> {
-    let own = row.settings.rate_limit;
-    let Some(rule) = own.or(engine.default_rate_limit()) else { return Ok(None) };
-    let mut gate = engine.gate_of(reader, row, now)?;
-    Ok(Some(RateLimitView::of(&rule, &mut gate, own.is_some(), now)))
-}
-
-/// Reads a queue's rate limit
-#[utoipa::path(
-    get, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "get_rate_limit", tag = "queues",
-    params(("queue" = String, Path)),
-    responses((status = 200, body = RateLimitView))
-)]
-pub(super) async fn get_limit(
-    state: Data<ApiState>,
-    request: HttpRequest,
-    _: Query<Nothing>,
-) -> Result<HttpResponse, Problem> {
-    shown(&state, &request).await
-}
-
-async fn shown(state: &ApiState, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let (name, now, engine) = (name(request), state.now(), state.engine.clone());
-    let wanted = name.clone();
-    let found = state.read(move |reader| {
-        let row = reader.queue(&wanted)?;
-        row.map(|row| limit_of(reader, &engine, &row, now)).transpose()
-    });
-    let limit = found.await?.ok_or_else(|| no_queue(&name))?;
-    let limit =
-        limit.ok_or_else(|| Problem::new(Code::RateLimitNotSet, format!("Queue {name:?} has no rate limit")))?;
-    reply::ok(&limit)
-}
-
-/// Sets a queue's rate limit
-///
-/// In force with the next task that starts. What has started under the limit before counts against the new one, of whatever
-/// kind either is, also where the queue was deleted in between; what started while there was no limit does not. A window that
-/// becomes longer counts what the shorter one still counted.
-#[utoipa::path(
-    put, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "put_rate_limit", tag = "queues",
-    params(("queue" = String, Path)),
-    request_body = RateLimitDraft,
-    responses((status = 200, body = RateLimitView))
-)]
-pub(super) async fn put_limit(
-    state: Data<ApiState>,
-    caller: Caller,
-    request: HttpRequest,
-    _: Query<Nothing>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
-    let mut faults = Faults::default();
-    let limit = rate_limit::check(&mut faults, "", &shape::parse(&body.0)?);
-    faults.none()?;
-    let act = caller.act("rate_limit.set", name(&request)).with(json!(limit));
-    change(&state, &request, None, move |row| row.settings.rate_limit = limit, act).await?;
-    shown(&state, &request).await
-}
-
-/// Takes a queue's rate limit away
-#[utoipa::path(
-    delete, path = "/api/v1/queues/{queue}/rate-limit", operation_id = "delete_rate_limit", tag = "queues",
-    params(("queue" = String, Path)),
-    responses((status = 204, description = "The queue has no limit of its own any more"))
-)]
-pub(super) async fn delete_limit(
-    state: Data<ApiState>,
-    caller: Caller,
-    request: HttpRequest,
-    _: Query<Nothing>,
-) -> Result<HttpResponse, Problem> {
-    QueueView::of(&state, &request).await?;
-    let act = caller.act("rate_limit.delete", name(&request));
-    change(&state, &request, None, |row| row.settings.rate_limit = None, act).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
 /// Settings as they are shown.
 #[derive(Serialize, ToSchema)]
 #[schema(as = QueueSettingsShown)]
 pub(super) struct SettingsView {
     concurrency: Option<u32>,
+    /// The limit of each rate key in short, such as `100 per 60s`.
+    key_rate_limit: Option<String>,
+    key_concurrency: Option<u32>,
+    fair_weights: BTreeMap<String, u32>,
     max_depth: Option<u32>,
     max_retries: Option<u32>,
     #[schema(value_type = Option<Object>)]
@@ -330,6 +288,9 @@ impl From<&QueueSettings> for SettingsView {
         let text = |millis: Option<Millis>| millis.map(duration::to_text);
         Self {
             concurrency: settings.concurrency,
+            key_rate_limit: settings.key_rate_limit.map(RateLimitView::short),
+            key_concurrency: settings.key_concurrency,
+            fair_weights: settings.fair_weights.clone(),
             max_depth: settings.max_depth,
             max_retries: settings.max_retries,
             retry: settings.retry,
@@ -345,8 +306,8 @@ impl RateLimitView {
         let [high, medium, low] = rule.limit;
         let per = duration::to_text(rule.per);
         match rule.by {
-            crate::task::rate::LimitBy::Queue => format!("{high} per {per}"),
-            crate::task::rate::LimitBy::Priority => format!("{high} / {medium} / {low} per {per}"),
+            LimitBy::Queue | LimitBy::RateKey => format!("{high} per {per}"),
+            LimitBy::Priority => format!("{high} / {medium} / {low} per {per}"),
         }
     }
 }

@@ -22,8 +22,8 @@ pub use rows::{
     TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
-    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Held, IdempotencyKey, Inserted, QueueDeleted,
-    Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted,
+    QueueDeleted, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
 use std::sync::Arc;
@@ -46,6 +46,14 @@ pub trait Reader: Send + Sync {
     /// The earliest moment at which a task may have to be expired.
     fn next_expiry(&self) -> Result<Option<Millis>, StoreError>;
     fn limit_state(&self, queue: &str) -> Result<Option<LimitState>, StoreError>;
+    /// What has been granted under the limit of a rate key.
+    fn key_limit(&self, queue: &str, key: &str) -> Result<Option<LimitState>, StoreError>;
+    /// Tasks that run under a concurrency key.
+    fn key_running(&self, queue: &str, key: &str) -> Result<u32, StoreError>;
+    /// What comes before a task that waits in a lane, each counted up to `most`.
+    fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError>;
+    /// Tasks of a queue wait in lanes, or belong in one by then.
+    fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
     fn queue(&self, name: &str) -> Result<Option<QueueRow>, StoreError>;
     fn counters(&self, queue: Option<&str>) -> Result<Vec<CounterRow>, StoreError>;
@@ -100,6 +108,17 @@ pub trait Reader: Send + Sync {
     fn name(&self) -> &Arc<str>;
     /// Answers within the pool's patience, or says why not.
     fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// What comes before a task with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneAhead {
+    /// Tasks of its sublane: under the same keys.
+    pub own: u64,
+    /// Lanes that take turns with its own.
+    pub lanes: u64,
+    /// Whether anything of a higher priority waits in lanes.
+    pub above: bool,
 }
 
 /// How the last attempt of a task in this status is told.

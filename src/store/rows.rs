@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, Figures, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy, Span, Status,
-    TaskError, TaskId, WorkerId,
+    DeadReason, Figures, FlowKeys, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy, Span,
+    Status, TaskError, TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -39,6 +39,7 @@ pub struct TaskRow {
     pub parents: u32,
     pub unmet: u32,
     pub tags: Vec<String>,
+    pub flow: Option<FlowKeys>,
     /// JSON texts.
     pub meta: Option<String>,
     pub error: Option<TaskError>,

@@ -1,6 +1,6 @@
 //! The writing side of a store: a transaction and the statements that change state within one.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use super::{
     StoreError,
 };
 use crate::task::{
-    Granted, KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready, Status, TaskId,
-    Verdict, WorkerId, rate::LimitState,
+    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
+    Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -48,6 +48,27 @@ pub trait Tx {
     fn limit_state(&mut self, queue: &str) -> Result<Option<LimitState>, StoreError>;
     /// It matters until this moment, whether the queue is deleted meanwhile or not.
     fn keep_limit_state(&mut self, queue: &str, state: &LimitState, until: Millis) -> Result<(), StoreError>;
+    /// Tasks with keys whose time has come go to their lanes, at most `limit`; how many.
+    fn enter_lanes(&mut self, queue: &str, now: Millis, limit: usize) -> Result<usize, StoreError>;
+    /// The priorities of which tasks wait in lanes, highest first.
+    fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
+    /// The lanes from this one on, in order.
+    fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
+    /// The first so many of each lane, from a sublane on and round to it again.
+    fn lane_fronts(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        lanes: &[(i64, usize)],
+        from: i64,
+    ) -> Result<Vec<Fronting>, StoreError>;
+    /// What has been granted under the limits of rate keys, where anything has.
+    fn key_limits(&mut self, queue: &str, keys: &[&str]) -> Result<HashMap<String, LimitState>, StoreError>;
+    fn keep_key_limits(&mut self, queue: &str, kept: &[(&str, &LimitState, Millis)]) -> Result<(), StoreError>;
+    /// How many tasks run under concurrency keys: exact where it is as many as `most`, else too many at worst.
+    fn key_holds(&mut self, queue: &str, keys: &[&str], most: u32) -> Result<HashMap<String, u32>, StoreError>;
+    /// These run under concurrency keys from now on, until they no longer run under this lease.
+    fn hold_keys(&mut self, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> Result<(), StoreError>;
     /// Grants those of the tasks hinted at that are ready, and still of the priority their hint says. Asked [`Tx::entrance`] before, in the same transaction.
     fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError>;
     /// See [`super::Reader::ready_after`]; here within the transaction.
@@ -158,6 +179,18 @@ pub struct Entrance {
     pub paused: bool,
     pub weight: u32,
     pub settings: QueueSettings,
+    /// Tasks wait in lanes.
+    pub laned: bool,
+    /// When the first of the tasks with keys that are in no lane yet belongs in one.
+    pub unlaned: Option<Millis>,
+}
+
+/// One of the first tasks of a lane.
+#[derive(Debug, Clone)]
+pub struct Fronting {
+    pub place: Lane,
+    pub mark: Mark,
+    pub flow: FlowKeys,
 }
 
 /// What became of a change to a task's result.
@@ -221,6 +254,8 @@ pub struct Claim {
     pub now: Millis,
     /// Tasks that outlived two workers may be granted: none is aboard this worker now.
     pub suspect_allowed: bool,
+    /// The hints are at tasks that wait in lanes; else at none of those.
+    pub laned: bool,
 }
 
 #[derive(Debug, Default)]

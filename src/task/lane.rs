@@ -12,5 +12,7 @@ pub type Mark = (Millis, TaskId);
 pub struct Ready {
     pub queue: Arc<str>,
     pub priority: Priority,
+    /// It waits by its keys, which no broker knows: whoever hears of it is to look into the store.
+    pub keyed: bool,
     pub mark: Mark,
 }

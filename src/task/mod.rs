@@ -4,6 +4,7 @@ pub mod access;
 pub mod admission;
 pub mod duration;
 pub mod figures;
+pub mod flow;
 pub mod graph;
 pub mod histogram;
 pub mod id;
@@ -21,6 +22,7 @@ pub mod status;
 
 pub use access::{Reach, Scope, Scopes};
 pub use figures::{Figures, Span};
+pub use flow::{FlowKeys, Lane};
 pub use graph::{OnFailure, Parent};
 pub use histogram::Histogram;
 pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};

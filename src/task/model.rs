@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId};
+use super::{FlowKeys, Lane, LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId};
 
 /// A validated task, ready to be stored.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct NewTask {
     pub parents: Vec<Parent>,
     pub unique_key: Option<String>,
     pub unique_conflict: UniqueConflict,
+    /// Where it has such keys.
+    pub flow: Option<Box<FlowKeys>>,
     pub tags: Vec<String>,
     /// JSON object, as text.
     pub meta: Option<String>,
@@ -63,6 +65,7 @@ impl NewTask {
             parents: Vec::new(),
             unique_key: None,
             unique_conflict: UniqueConflict::Return,
+            flow: None,
             tags: Vec::new(),
             meta: None,
             created_at: now,
@@ -74,6 +77,16 @@ impl NewTask {
     pub fn first_status(&self) -> Status {
         let by_time = if self.ready_at() > self.created_at { Status::Scheduled } else { Status::Queued };
         self.by_parents.unwrap_or(by_time)
+    }
+
+    /// Where it waits, if it shares its queue by keys.
+    pub fn lane(&self) -> Option<Lane> {
+        self.flow.as_ref().map(|keys| keys.lane())
+    }
+
+    /// The keys as they are stored.
+    pub fn flow_text(&self) -> Option<String> {
+        self.flow.as_ref().map(|keys| serde_json::to_string(keys).unwrap_or_default())
     }
 
     /// When it may be claimed.
@@ -113,6 +126,8 @@ pub struct Granted {
     pub retry: Option<RetryPolicy>,
     pub timeout_ms: Option<Millis>,
     pub generation: u32,
+    /// It has keys by which it shares its queue.
+    pub keyed: bool,
     /// Tasks it has waited for.
     pub parents: u32,
     pub ready_at: Millis,

@@ -1,5 +1,7 @@
 //! What an operator sets for a queue, and what of it may start now.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,6 +18,15 @@ pub struct QueueSettings {
     /// Most tasks running at a time, over all nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Of each rate key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_rate_limit: Option<RateLimit>,
+    /// Most tasks of one concurrency key running at a time, over all nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_concurrency: Option<u32>,
+    /// Tasks that a fair key is served at a turn, where that is not one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fair_weights: BTreeMap<String, u32>,
     /// Most tasks waiting; a submission beyond is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_depth: Option<u32>,
@@ -60,7 +71,10 @@ mod optional {
 impl QueueSettings {
     /// Nothing limits what starts.
     pub const fn is_unlimited(&self) -> bool {
-        self.rate_limit.is_none() && self.concurrency.is_none()
+        self.rate_limit.is_none()
+            && self.concurrency.is_none()
+            && self.key_rate_limit.is_none()
+            && self.key_concurrency.is_none()
     }
 }
 

@@ -41,6 +41,8 @@ pub enum LimitBy {
     Queue,
     /// High, medium and low priority each have the limit for themselves.
     Priority,
+    /// The tasks of each rate key have it for themselves; each counts as much as it costs.
+    RateKey,
 }
 
 /// The limit of a queue.
@@ -66,7 +68,7 @@ impl RateLimit {
     /// The part of the limit that tasks of this priority count towards.
     pub const fn key(&self, priority: Priority) -> Key {
         match self.by {
-            LimitBy::Queue => Key::Queue,
+            LimitBy::Queue | LimitBy::RateKey => Key::Queue,
             LimitBy::Priority => Key::of(priority),
         }
     }
@@ -74,7 +76,7 @@ impl RateLimit {
     /// The parts there are.
     pub const fn keys(&self) -> &'static [Key] {
         match self.by {
-            LimitBy::Queue => &[Key::Queue],
+            LimitBy::Queue | LimitBy::RateKey => &[Key::Queue],
             LimitBy::Priority => &[Key::High, Key::Medium, Key::Low],
         }
     }
@@ -98,6 +100,14 @@ impl RateLimit {
 
     fn grace(&self) -> Millis {
         (self.per / 50).clamp(GRACE.0, GRACE.1)
+    }
+
+    /// Most that can be taken at once.
+    pub fn most(&self, key: Key) -> u32 {
+        match self.algorithm {
+            Algorithm::SlidingWindow => self.limit_of(key),
+            Algorithm::TokenBucket => self.burst_of(key),
+        }
     }
 
     fn burst_of(&self, key: Key) -> u32 {
@@ -145,6 +155,6 @@ pub struct Permits {
     /// Permits that are in use.
     pub used: u32,
     pub free: u32,
-    /// When the next one is free, where none is.
+    /// When there are as many as were asked for, where there are not now.
     pub next_at: Option<Millis>,
 }

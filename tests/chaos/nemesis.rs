@@ -38,7 +38,9 @@ pub(crate) enum Deed {
     FlushRedis,
     SaveRedis,
     KillRedis,
-    StartRedis { old: bool },
+    StartRedis {
+        old: bool,
+    },
     RestartPostgres,
 }
 

@@ -108,10 +108,7 @@ const TASKS: &[(&str, u16, &str, &str)] = &[
     ("{\"name\":\"a\",\"expires_in\":5,\"delay\":9}", 422, "invalid_field", "/expires_in"),
     ("{\"name\":\"a\",\"expires_in\":\"9999d\"}", 422, "invalid_field", "/expires_in"),
     ("{\"name\":\"a\",\"expires_in\":5,\"expires_at\":\"2030-01-01T00:00:00Z\"}", 422, "invalid_field", "/expires_in"),
-    ("{\"name\":\"a\",\"rate_key\":\"t\"}", 422, "not_built_yet", "/rate_key"),
-    ("{\"name\":\"a\",\"concurrency_key\":\"t\"}", 422, "not_built_yet", "/concurrency_key"),
     ("{\"name\":\"a\",\"result_ttl\":\"400d\"}", 422, "invalid_field", "/result_ttl"),
-    ("{\"name\":\"a\",\"cost\":2}", 422, "not_built_yet", "/cost"),
 ];
 
 #[actix::test]

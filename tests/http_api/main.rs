@@ -13,6 +13,7 @@ mod documents;
 mod edge;
 mod explain;
 mod figures;
+mod flow;
 mod idempotency;
 mod keys;
 mod late;

@@ -193,9 +193,24 @@ impl Server {
         self.claim_once(queue).await
     }
 
+    /// The same for a worker with so many free slots.
+    pub(crate) async fn claim_some(&self, queue: &str, want: usize) -> Vec<Grant> {
+        for _ in 1..20 {
+            let grants = self.claim_up_to(queue, want).await;
+            if !grants.is_empty() {
+                return grants;
+            }
+        }
+        Vec::new()
+    }
+
     async fn claim_once(&self, queue: &str) -> Vec<Grant> {
+        self.claim_up_to(queue, 100).await
+    }
+
+    async fn claim_up_to(&self, queue: &str, want: usize) -> Vec<Grant> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.engine.claim(queue.into(), 100, move |reply| drop(sender.send(reply)));
+        self.engine.claim(queue.into(), want, move |reply| drop(sender.send(reply)));
         tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap().grants
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn mark(at: Millis, n: u64) -> Mark {
 }
 
 pub(crate) fn ready(queue: &str, priority: Priority, mark: Mark) -> Ready {
-    Ready { queue: queue.into(), priority, mark }
+    Ready { queue: queue.into(), priority, keyed: false, mark }
 }
 
 #[derive(Debug, Clone)]

@@ -38,12 +38,20 @@ CREATE TABLE tasks (
     has_dependants   BOOLEAN NOT NULL DEFAULT FALSE,
     tags             TEXT,
     meta             TEXT,
+    -- `FlowKeys` as JSON, of a task that shares its queue with others by keys. It then waits in a lane of its queue, not with
+    -- those of its priority: `lane` tells whose turn it is, `sublane` which limits it is under; both are hashes.
+    flow             TEXT,
+    lane             BIGINT,
+    sublane          BIGINT,
+    -- Its time has come: it is in its lane.
+    laned            BOOLEAN NOT NULL DEFAULT FALSE,
     error            TEXT,
     args             TEXT    NOT NULL,
     kwargs           TEXT    NOT NULL,
     result           TEXT,
     CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
-    CHECK (live_key IS NULL OR status < 5)
+    CHECK (live_key IS NULL OR status < 5),
+    CHECK ((lane IS NULL) = (flow IS NULL) AND (lane IS NULL) = (sublane IS NULL) AND (lane IS NOT NULL OR NOT laned))
 ) WITH (
     -- Room for the two updates of a task on its own page: the second one then touches no index. The first one, the claim,
     -- makes a second entry in each: with room for it in the indexes too, no page is split.
@@ -52,7 +60,9 @@ CREATE TABLE tasks (
     autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1,
     autovacuum_vacuum_cost_delay = 0
 );
-CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL;
+CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL AND lane IS NULL;
+CREATE INDEX tasks_laned ON tasks (queue, priority, lane, sublane, ready_at, id) WHERE ready_at IS NOT NULL AND laned;
+CREATE INDEX tasks_unlaned ON tasks (queue, ready_at) WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned;
 CREATE INDEX tasks_queue ON tasks (queue, id) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX tasks_live_key ON tasks (queue, live_key) WHERE live_key IS NOT NULL;
 
@@ -103,13 +113,27 @@ CREATE TABLE queues (
     created_at BIGINT  NOT NULL
 );
 
--- What has been granted under a queue's rate limit, changed in the transaction of the grant. It outlives its queue for as
--- long as it matters: a queue that is made again may not start more than it might have.
+-- What has been granted under a queue's rate limit, and under the one of each rate key, changed in the transaction of the
+-- grant. It outlives its queue for as long as it matters: a queue that is made again may not start more than it might have.
 CREATE TABLE limits (
-    queue         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    queue         TEXT COLLATE "C" NOT NULL,
+    -- A rate key; empty: the queue itself.
+    key           TEXT COLLATE "C" NOT NULL,
     matters_until BIGINT NOT NULL,
-    state         TEXT   NOT NULL
+    state         TEXT   NOT NULL,
+    PRIMARY KEY (queue, key)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX limits_old ON limits (matters_until) WHERE key <> '';
+
+-- Places that running tasks take under the cap of their concurrency key. One that has ended has given its place back, whether
+-- its row is gone yet or not: what counts is that the task runs under this lease.
+CREATE TABLE key_holds (
+    queue    TEXT COLLATE "C" NOT NULL,
+    key      TEXT COLLATE "C" NOT NULL,
+    task_id  UUID NOT NULL,
+    lease_id UUID NOT NULL,
+    PRIMARY KEY (queue, key, task_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE task_dependencies (
     parent_id  UUID    NOT NULL,

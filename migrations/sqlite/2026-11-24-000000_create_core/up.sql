@@ -40,14 +40,24 @@ CREATE TABLE tasks (
     has_dependants   BOOLEAN NOT NULL DEFAULT 0,
     tags             TEXT,
     meta             TEXT,
+    -- `FlowKeys` as JSON, of a task that shares its queue with others by keys. It then waits in a lane of its queue, not with
+    -- those of its priority: `lane` tells whose turn it is, `sublane` which limits it is under; both are hashes.
+    flow             TEXT,
+    lane             BIGINT,
+    sublane          BIGINT,
+    -- Its time has come: it is in its lane.
+    laned            BOOLEAN NOT NULL DEFAULT FALSE,
     error            TEXT,
     args             TEXT    NOT NULL,
     kwargs           TEXT    NOT NULL,
     result           TEXT,
     CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
-    CHECK (live_key IS NULL OR status < 5)
+    CHECK (live_key IS NULL OR status < 5),
+    CHECK ((lane IS NULL) = (flow IS NULL) AND (lane IS NULL) = (sublane IS NULL) AND (lane IS NOT NULL OR NOT laned))
 );
-CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL;
+CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL AND lane IS NULL;
+CREATE INDEX tasks_laned ON tasks (queue, priority, lane, sublane, ready_at, id) WHERE ready_at IS NOT NULL AND laned;
+CREATE INDEX tasks_unlaned ON tasks (queue, ready_at) WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned;
 CREATE INDEX tasks_queue ON tasks (queue, id);
 CREATE UNIQUE INDEX tasks_live_key ON tasks (queue, live_key) WHERE live_key IS NOT NULL;
 
@@ -98,12 +108,26 @@ CREATE TABLE queues (
     created_at BIGINT  NOT NULL
 ) WITHOUT ROWID;
 
--- What has been granted under a queue's rate limit, changed in the transaction of the grant. It outlives its queue for as
--- long as it matters: a queue that is made again may not start more than it might have.
+-- What has been granted under a queue's rate limit, and under the one of each rate key, changed in the transaction of the
+-- grant. It outlives its queue for as long as it matters: a queue that is made again may not start more than it might have.
 CREATE TABLE limits (
-    queue         TEXT NOT NULL PRIMARY KEY,
+    queue         TEXT NOT NULL,
+    -- A rate key; empty: the queue itself.
+    key           TEXT NOT NULL,
     matters_until BIGINT NOT NULL,
-    state         TEXT   NOT NULL
+    state         TEXT   NOT NULL,
+    PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX limits_old ON limits (matters_until) WHERE key <> '';
+
+-- Places that running tasks take under the cap of their concurrency key. One that has ended has given its place back, whether
+-- its row is gone yet or not: what counts is that the task runs under this lease.
+CREATE TABLE key_holds (
+    queue    TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    task_id  BLOB NOT NULL,
+    lease_id BLOB NOT NULL,
+    PRIMARY KEY (queue, key, task_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE task_dependencies (

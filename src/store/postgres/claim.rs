@@ -43,6 +43,8 @@ fn take(writer: &mut Writer, claim: &Claim, hints: &[Hint], suspect: bool) -> Qu
         priority: &priorities,
         now: claim.now,
         now_too: claim.now,
+        laned: claim.laned,
+        keyed: claim.laned,
         suspect: if suspect { i32::MAX } else { reading::signed(SUSPECT_CRASHES) },
         limit: if suspect { 1 } else { i64::try_from(hints.len()).unwrap_or(i64::MAX) },
         worker: bytes(claim.worker.as_bytes()),
@@ -114,6 +116,7 @@ fn grant(claim: &Claim, row: Row) -> Granted {
         retry: reading::json(retry),
         timeout_ms,
         generation: reading::count(generation),
+        keyed: claim.laned,
         parents: reading::count(parents),
         ready_at: ready_at.unwrap_or(claim.now),
         started_at: claim.now,
@@ -127,6 +130,7 @@ fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Clai
     let found: Vec<(Vec<u8>, i32, Option<i64>, i32)> = tasks::table
         .filter(tasks::id.eq_any(ids))
         .filter(tasks::ready_at.le(claim.now))
+        .filter(tasks::laned.eq(claim.laned).and(tasks::lane.is_not_null().eq(claim.laned)))
         .order(tasks::id)
         .select((tasks::id, tasks::priority, tasks::expires_at, tasks::crashes))
         .load(&mut writer.connection)?;
@@ -155,8 +159,10 @@ fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Clai
 fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, priority: Priority) -> QueryResult<Option<Ready>> {
     let later = claim.now + PUT_OFF;
     let row = tasks::table.find(uid(id.as_bytes())).filter(tasks::ready_at.le(claim.now));
-    let moved = diesel::update(row).set(tasks::ready_at.eq(later)).execute(&mut writer.connection)? > 0;
-    Ok(moved.then(|| Ready { queue: claim.queue.clone(), priority, mark: (later, id) }))
+    let moved =
+        diesel::update(row).set((tasks::ready_at.eq(later), tasks::laned.eq(false))).execute(&mut writer.connection)?
+            > 0;
+    Ok(moved.then(|| Ready { queue: claim.queue.clone(), priority, keyed: claim.laned, mark: (later, id) }))
 }
 
 fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryResult<()> {

@@ -9,6 +9,9 @@ pub(super) const UNSOUND: Option<&str> = None;
 /// The cap of a row of `queues`.
 pub(super) const CONCURRENCY: &str = "CAST(CAST(settings AS JSON) ->> 'concurrency' AS BIGINT)";
 
+/// Rows that nobody else holds are held, the others passed over.
+pub(super) const HOLD_FREE: &str = " FOR UPDATE SKIP LOCKED";
+
 /// A text that matches a pattern in which `*` stands for any characters.
 pub(super) const MATCHES: &str = " LIKE ";
 

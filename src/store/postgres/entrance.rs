@@ -4,7 +4,7 @@ use diesel::{
     QueryResult, RunQueryDsl,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error,
-    sql_types::{Bool, Integer, Nullable, Text},
+    sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
 
 use super::{
@@ -21,24 +21,27 @@ statement! {
     EnterQueue {
         "WITH worker AS (SELECT state FROM workers WHERE id = " worker: &'a [u8] => Id;
         " FOR KEY SHARE), here AS (SELECT name, " limited: bool => Bool;
-        " OR settings::jsonb ?| '{rate_limit,concurrency}' AS counted FROM queues WHERE name = " queue: &'a str => Text;
+        " OR settings::jsonb ?| '{rate_limit,concurrency,key_rate_limit,key_concurrency}' AS counted FROM queues WHERE name = " queue: &'a str => Text;
     } "), shared AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE NOT counted FOR KEY SHARE OF q), \
        alone AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE counted FOR UPDATE OF q) \
-       SELECT worker.state, coalesce(here.counted, FALSE), held.paused, held.weight, held.settings FROM worker \
+       SELECT worker.state, coalesce(here.counted, FALSE), held.paused, held.weight, held.settings, \
+       EXISTS (SELECT 1 FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = here.name), \
+       (SELECT ready_at FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned AND queue = here.name \
+       ORDER BY ready_at LIMIT 1) FROM worker \
        LEFT JOIN here ON TRUE LEFT JOIN (TABLE shared UNION ALL TABLE alone) held ON TRUE"
 }
 
 impl Query for EnterQueue<'_> {
-    type SqlType = (Text, Bool, Nullable<Bool>, Nullable<Integer>, Nullable<Text>);
+    type SqlType = (Text, Bool, Nullable<Bool>, Nullable<Integer>, Nullable<Text>, Bool, Nullable<BigInt>);
 }
 
-type Row = (String, bool, Option<bool>, Option<i32>, Option<String>);
+type Row = (String, bool, Option<bool>, Option<i32>, Option<String>, bool, Option<i64>);
 
 pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId, limited: bool) -> QueryResult<Entrance> {
     let statement = EnterQueue { worker: bytes(worker.as_bytes()), queue, limited };
     let rows: Vec<Row> = statement.load(&mut writer.connection)?;
     let alive = rows.into_iter().next().filter(|(state, ..)| matches!(&**state, "alive" | "draining"));
-    let Some((_, counted, paused, weight, settings)) = alive else {
+    let Some((_, counted, paused, weight, settings, laned, unlaned)) = alive else {
         return Ok(Entrance { fenced: true, ..Entrance::default() });
     };
     let settings = limits::settings(settings.as_deref().unwrap_or("{}"));
@@ -47,5 +50,6 @@ pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId, limit
         return Err(Error::RollbackTransaction);
     }
     let weight = weight.map_or(1, reading::count);
-    Ok(Entrance { fenced: false, paused: paused.unwrap_or_default(), weight, settings })
+    let paused = paused.unwrap_or_default();
+    Ok(Entrance { fenced: false, paused, weight, settings, laned, unlaned })
 }

@@ -127,6 +127,10 @@ fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
         unmet: &each(rows, |row| reading::signed(row.bonds.unmet)),
         tags: &each(rows, |row| json(&row.task.tags)),
         meta: &each(rows, |row| row.task.meta.as_deref()),
+        flow: &each(rows, |row| row.task.flow_text()),
+        lane: &each(rows, |row| row.task.lane().map(|place| place.lane)),
+        sublane: &each(rows, |row| row.task.lane().map(|place| place.sublane)),
+        laned: &each(rows, |row| row.task.flow.is_some() && row.status() == Status::Queued),
         args: &each(rows, |row| row.task.args.as_str()),
         kwargs: &each(rows, |row| row.task.kwargs.as_str()),
     }

@@ -55,12 +55,15 @@ mod dependencies;
 mod expiry;
 #[path = "../sql/finish.rs"]
 mod finish;
+mod fronts;
 #[path = "../sql/hot.rs"]
 mod hot;
 #[path = "../sql/inspect.rs"]
 mod inspect;
 #[path = "../sql/key.rs"]
 mod key;
+#[path = "../sql/lanes.rs"]
+mod lanes;
 #[path = "../sql/limits.rs"]
 mod limits;
 #[path = "../sql/list.rs"]

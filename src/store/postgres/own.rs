@@ -23,9 +23,9 @@ statement! {
 statement! {
     InsertTasks {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
-         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) SELECT id, queue, \
+         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
          name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, key, retry, \
-         result_ttl_ms, parents, unmet, tags, meta, args, kwargs FROM unnest("
+         result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs FROM unnest("
         id: &'a [Uid] => Array<Id>;
         ", " queue: &'a [&'a str] => Array<Text>;
         ", " name: &'a [&'a str] => Array<Text>;
@@ -44,10 +44,14 @@ statement! {
         ", " unmet: &'a [i32] => Array<Integer>;
         ", " tags: &'a [Option<String>] => Array<Nullable<Text>>;
         ", " meta: &'a [Option<&'a str>] => Array<Nullable<Text>>;
+        ", " flow: &'a [Option<String>] => Array<Nullable<Text>>;
+        ", " lane: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " sublane: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " laned: &'a [bool] => Array<Bool>;
         ", " args: &'a [&'a str] => Array<Text>;
         ", " kwargs: &'a [&'a str] => Array<Text>;
     } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, \
-       retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) \
+       retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
 }
 
@@ -111,9 +115,11 @@ statement! {
         ") WITH ORDINALITY AS hint (id, priority, place) JOIN tasks t ON t.id = hint.id AND t.priority = hint.priority \
          WHERE t.ready_at <= " now: i64 => BigInt;
         " AND (t.expires_at IS NULL OR t.expires_at > " now_too: i64 => BigInt;
-        ") AND t.crashes < " suspect: i32 => Integer;
+        ") AND t.laned = " laned: bool => Bool;
+        " AND (t.lane IS NOT NULL) = " keyed: bool => Bool;
+        " AND t.crashes < " suspect: i32 => Integer;
         " ORDER BY hint.place LIMIT " limit: i64 => BigInt;
-        " FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET status = 3, ready_at = NULL, finished_at = NULL, \
+        " FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET status = 3, ready_at = NULL, laned = FALSE, finished_at = NULL, \
          attempt = tasks.attempt + 1, worker_id = " worker: &'a [u8] => Id;
         ", lease_id = " lease: &'a [u8] => Id;
         ", started_at = " started: i64 => BigInt;
@@ -141,4 +147,50 @@ impl Query for ClaimTasks<'_> {
         Text,
         Text,
     );
+}
+
+statement! {
+    EnterLanes {
+        "UPDATE tasks SET laned = TRUE WHERE id IN (SELECT id FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL \
+         AND NOT laned AND queue = " queue: &'a str => Text;
+        " AND ready_at <= " now: i64 => BigInt;
+        " ORDER BY ready_at LIMIT " limit: i64 => BigInt;
+    } " FOR NO KEY UPDATE SKIP LOCKED)"
+}
+
+statement! {
+    /// The first of each lane, from a sublane on and round to it again.
+    LaneFronts {
+        "SELECT l.lane, f.sublane, f.ready_at, f.id, f.flow FROM unnest(" lane: &'a [i64] => Array<BigInt>;
+        ", " most: &'a [i64] => Array<BigInt>;
+        ") AS l (lane, most) CROSS JOIN (SELECT " queue: &'a str => Text;
+        " AS queue, " priority: i32 => Integer;
+        " AS priority, " from: i64 => BigInt;
+    } " AS sublane) AS here CROSS JOIN LATERAL (\
+       (SELECT t.sublane, t.ready_at, t.id, t.flow FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL AND t.queue = here.queue \
+        AND t.priority = here.priority AND t.lane = l.lane AND t.sublane >= here.sublane \
+        ORDER BY t.sublane, t.ready_at, t.id LIMIT l.most) UNION ALL \
+       (SELECT t.sublane, t.ready_at, t.id, t.flow FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL AND t.queue = here.queue \
+        AND t.priority = here.priority AND t.lane = l.lane AND t.sublane < here.sublane \
+        ORDER BY t.sublane, t.ready_at, t.id LIMIT l.most) LIMIT l.most) f"
+}
+
+impl Query for LaneFronts<'_> {
+    type SqlType = (BigInt, BigInt, BigInt, Id, Text);
+}
+
+statement! {
+    DropStaleHolds {
+        "DELETE FROM key_holds h WHERE h.queue = " queue: &'a str => Text;
+        " AND h.key = " key: &'a str => Text;
+    } " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = h.task_id AND t.status + 0 = 3 AND t.lease_id = h.lease_id)"
+}
+
+statement! {
+    KeepLimits {
+        "INSERT INTO limits (queue, key, matters_until, state) SELECT " queue: &'a str => Text;
+        ", * FROM unnest(" key: &'a [&'a str] => Array<Text>;
+        ", " until: &'a [i64] => Array<BigInt>;
+        ", " state: &'a [String] => Array<Text>;
+    } ") ON CONFLICT (queue, key) DO UPDATE SET matters_until = excluded.matters_until, state = excluded.state"
 }

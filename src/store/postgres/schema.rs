@@ -35,6 +35,10 @@ diesel::table! {
         has_dependants -> Bool,
         tags -> Nullable<Text>,
         meta -> Nullable<Text>,
+        flow -> Nullable<Text>,
+        lane -> Nullable<BigInt>,
+        sublane -> Nullable<BigInt>,
+        laned -> Bool,
         error -> Nullable<Text>,
         args -> Text,
         kwargs -> Text,
@@ -106,10 +110,23 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::super::Id;
 
-    limits (queue) {
+    limits (queue, key) {
         queue -> Text,
+        key -> Text,
         matters_until -> BigInt,
         state -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    key_holds (queue, key, task_id) {
+        queue -> Text,
+        key -> Text,
+        task_id -> Id,
+        lease_id -> Id,
     }
 }
 
@@ -260,4 +277,5 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
+diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

@@ -197,7 +197,7 @@ fn free(writer: &mut Writer, child: &StateRecord, now: Millis) -> QueryResult<()
     let (queue, priority) = (child.queue(), child.priority());
     writer.deltas.step(&queue, priority, Status::Pending, status);
     writer.effects.changed.push((child.id(), queue.clone(), status));
-    writer.effects.ready.push(Ready { queue, priority, mark: (ready_at, child.id()) });
+    writer.effects.ready.push(Ready { queue, priority, keyed: child.is_keyed(), mark: (ready_at, child.id()) });
     Ok(())
 }
 

@@ -116,10 +116,11 @@ statement! {
 
 statement! {
     KeepLimit {
-        "INSERT INTO limits (queue, matters_until, state) VALUES (" queue: &'a str => Text;
+        "INSERT INTO limits (queue, key, matters_until, state) VALUES (" queue: &'a str => Text;
+        ", " key: &'a str => Text;
         ", " until: i64 => BigInt;
         ", " state: &'a str => Text;
-    } ") ON CONFLICT (queue) DO UPDATE SET matters_until = excluded.matters_until, state = excluded.state"
+    } ") ON CONFLICT (queue, key) DO UPDATE SET matters_until = excluded.matters_until, state = excluded.state"
 }
 
 statement! {

@@ -5,6 +5,7 @@ use diesel::{dsl::sql, prelude::*, sql_types};
 use super::{
     Connection,
     hot::KeepLimit,
+    lanes,
     schema::{counters, limits, queues},
     tx::Writer,
 };
@@ -20,13 +21,13 @@ pub(super) fn settings(text: &str) -> QueueSettings {
 
 /// Of an older version's nothing is known.
 pub(super) fn state(connection: &mut Connection, queue: &str) -> QueryResult<Option<LimitState>> {
-    let row: Option<String> = limits::table.find(queue).select(limits::state).first(connection).optional()?;
+    let row: Option<String> = limits::table.find((queue, "")).select(limits::state).first(connection).optional()?;
     Ok(row.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 pub(super) fn keep_state(writer: &mut Writer, queue: &str, state: &LimitState, until: Millis) -> QueryResult<()> {
     let text = serde_json::to_string(state).unwrap_or_default();
-    KeepLimit { queue, until, state: &text }.execute(&mut writer.connection).map(|_| ())
+    KeepLimit { queue, key: "", until, state: &text }.execute(&mut writer.connection).map(|_| ())
 }
 
 /// How many tasks of a queue are in one of these statuses, this transaction's changes included.
@@ -66,9 +67,13 @@ pub(super) fn delete_queue(writer: &mut Writer, name: &str) -> QueryResult<Queue
     Ok(if gone > 0 { QueueDeleted::Done } else { QueueDeleted::NotFound })
 }
 
-/// What of deleted queues does not matter any more.
-pub(super) fn prune(connection: &mut Connection, now: Millis) -> QueryResult<()> {
+/// What of deleted queues, of keys and of ended tasks does not matter any more, so many rows at most.
+pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<()> {
+    lanes::prune(connection, now, rows)?;
     let kept = queues::table.filter(queues::name.eq(limits::queue));
-    let old = limits::table.filter(limits::matters_until.le(now)).filter(diesel::dsl::not(diesel::dsl::exists(kept)));
+    let old = limits::table
+        .filter(limits::key.eq(""))
+        .filter(limits::matters_until.le(now))
+        .filter(diesel::dsl::not(diesel::dsl::exists(kept)));
     diesel::delete(old).execute(connection).map(|_| ())
 }

@@ -25,6 +25,14 @@ const BUDGET: Duration = Duration::from_millis(40);
 /// Up to so many waiting tasks are sorted instead of looked for along the key.
 const FEW: i64 = 20_000;
 
+/// Tasks that wait, by the index they are in. The unary plus keeps the planner off the key, along which it would have to read
+/// everything.
+const WAITING: [&str; 3] = [
+    "+ready_at IS NOT NULL AND ready_at IS NOT NULL AND lane IS NULL",
+    "+ready_at IS NOT NULL AND ready_at IS NOT NULL AND laned",
+    "+ready_at IS NOT NULL AND ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned",
+];
+
 type Found = QueryResult<Vec<TaskRow>>;
 
 pub(super) fn tasks(connection: &mut Connection, filter: &TaskFilter, page: &Page) -> QueryResult<ListedPage<TaskRow>> {
@@ -200,9 +208,12 @@ impl<'a> Walk<'a> {
     }
 
     fn ready(&self, connection: &mut Connection, from: Option<TaskId>) -> Found {
-        // The unary plus keeps the planner off the key, along which it would have to read everything.
-        let query = self.query(from, None).filter(sql::<Bool>("+ready_at IS NOT NULL AND ready_at IS NOT NULL"));
-        let mut ids: Vec<Vec<u8>> = query.select(tasks::id).load(connection)?;
+        let mut ids: Vec<Vec<u8>> = Vec::new();
+        for index in WAITING {
+            ids.extend(
+                self.query(from, None).filter(sql::<Bool>(index)).select(tasks::id).load::<Vec<u8>>(connection)?,
+            );
+        }
         ids.sort_unstable();
         if self.newest_first {
             ids.reverse();
@@ -300,6 +311,7 @@ pub(super) fn ahead(
         .filter(tasks::queue.eq(queue))
         .filter(tasks::priority.eq(i32::from(lane.level())))
         .filter(tasks::ready_at.is_not_null())
+        .filter(tasks::lane.is_null())
         .filter(tasks::ready_at.le(before.map_or(now, |mark| mark.0)))
         .filter(tasks::expires_at.is_null().or(tasks::expires_at.gt(now)))
         .select((tasks::ready_at.assume_not_null(), tasks::id))

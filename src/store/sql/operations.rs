@@ -94,13 +94,16 @@ pub(super) fn amend(writer: &mut Writer, id: TaskId, change: &Amendment, now: Mi
             tasks::priority.eq(i32::from(priority.level())),
             tasks::status.eq(i32::from(to.code())),
             tasks::ready_at.eq(ready_at),
+            // It finds its lane again when its time has come.
+            tasks::laned.eq(false),
             tasks::run_at.eq(change.run_at.or(task.run_at)),
         ))
         .execute(&mut writer.connection)?;
     writer.deltas.add(&queue, before, Counted::In(from), -1);
     writer.deltas.add(&queue, priority, Counted::In(to), 1);
     writer.effects.changed.push((id, queue.clone(), to));
-    Ok(Amended::Done(queue.clone(), ready_at.map(|at| Ready { queue, priority, mark: (at, id) })))
+    let keyed = task.is_keyed();
+    Ok(Amended::Done(queue.clone(), ready_at.map(|at| Ready { queue, priority, keyed, mark: (at, id) })))
 }
 
 type Row = (Vec<u8>, String, String, Option<f64>, String, Option<Vec<u8>>, i64, i64, i64, Option<i64>);

@@ -10,7 +10,7 @@ use diesel::{
 use super::{
     Connection, Keep, access, dead,
     key::uid,
-    limits, list, operations,
+    lanes, limits, list, operations,
     records::{Payload, TaskRecord, reading, task_id, worker_id},
     relatives,
     schema::{attempts, counters, dead_letter_queue, expiries, leases, queues, tasks, unresolved_parents, workers},
@@ -19,8 +19,8 @@ use super::{
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter, TaskRow,
-        WorkerRow,
+        LaneAhead, ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter,
+        TaskRow, WorkerRow,
     },
     task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
@@ -118,6 +118,22 @@ impl Reader for PooledReader {
         self.read(|connection| limits::state(connection, queue))
     }
 
+    fn key_limit(&self, queue: &str, key: &str) -> Result<Option<LimitState>, StoreError> {
+        self.read(|connection| Ok(lanes::key_limits(connection, queue, &[key])?.remove(key)))
+    }
+
+    fn key_running(&self, queue: &str, key: &str) -> Result<u32, StoreError> {
+        self.read(|connection| lanes::key_running(connection, queue, key))
+    }
+
+    fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError> {
+        self.read(|connection| lanes::ahead(connection, task, most))
+    }
+
+    fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError> {
+        self.read(|connection| lanes::has_any(connection, queue, until))
+    }
+
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
         self.read(|connection| {
             let rows: Vec<QueueColumns> = queues::table.order(queues::name).load(connection)?;
@@ -170,6 +186,7 @@ impl Reader for PooledReader {
                     .filter(tasks::queue.eq(queue))
                     .filter(tasks::priority.eq(priority))
                     .filter(tasks::ready_at.is_not_null())
+                    .filter(tasks::lane.is_null())
                     .order((tasks::ready_at, tasks::id))
                     .select(tasks::ready_at)
                     .first(connection)

@@ -20,6 +20,7 @@ pub(super) fn ready_after(
         .filter(tasks::queue.eq(queue))
         .filter(tasks::priority.eq(i32::from(priority.level())))
         .filter(tasks::ready_at.is_not_null())
+        .filter(tasks::lane.is_null())
         .filter(
             diesel::dsl::sql::<diesel::sql_types::Bool>("(ready_at, id) > (")
                 .bind::<BigInt, _>(at)

@@ -158,7 +158,12 @@ fn take_back(
         MarkReleased { ready_at, crashes: charge, id, lease }.execute(&mut writer.connection)?;
         let lost = TaskError::new(ErrorKind::Lost, "its worker died");
         keep_attempt(writer, task, "crashed", Some(&lost), now)?;
-        reaped.requeued.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
+        reaped.requeued.push(Ready {
+            queue: queue.clone(),
+            priority,
+            keyed: task.is_keyed(),
+            mark: (ready_at, task_id(id)),
+        });
         Status::Queued
     };
     writer.deltas.step(&queue, priority, Status::Running, to);
@@ -225,7 +230,12 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
         let back = MarkReleased { ready_at, crashes: 0, id, lease: key };
         let to = if back.execute(&mut writer.connection)? > 0 {
             keep_attempt(writer, &task, "released", None, now)?;
-            released.push(Ready { queue: queue.clone(), priority, mark: (ready_at, task_id(id)) });
+            released.push(Ready {
+                queue: queue.clone(),
+                priority,
+                keyed: task.is_keyed(),
+                mark: (ready_at, task_id(id)),
+            });
             Status::Queued
         } else {
             let over = MarkCancelled { now, id, lease: key, dependants: true };
@@ -262,7 +272,7 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
     super::metrics::prune(connection, limits)?;
-    super::limits::prune(connection, limits.now)?;
+    super::limits::prune(connection, limits.now, limits.rows)?;
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
     super::access::prune_audit(connection, limits.audit_before, limits.rows)?;

@@ -74,6 +74,7 @@ pub(super) struct TaskRecord {
     unmet: i32,
     tags: Option<String>,
     meta: Option<String>,
+    flow: Option<String>,
     error: Option<String>,
 }
 
@@ -124,6 +125,7 @@ impl TaskRecord {
             unmet: reading::count(self.unmet),
             tags: reading::json(self.tags).unwrap_or_default(),
             meta: self.meta,
+            flow: reading::json(self.flow),
             error: reading::json(self.error),
             args: payload.args,
             kwargs: payload.kwargs,
@@ -155,10 +157,16 @@ pub(super) struct StateRecord {
     pub(super) parents: i32,
     pub(super) unmet: i32,
     pub(super) has_dependants: bool,
+    lane: Option<i64>,
     pub(super) error: Option<String>,
 }
 
 impl StateRecord {
+    /// It shares its queue by keys.
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.lane.is_some()
+    }
+
     /// Holds the row until the end of the transaction: what is decided by it stays right.
     pub(super) fn find(connection: &mut Connection, id: TaskId) -> QueryResult<Option<Self>> {
         let row = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(Self::as_select());

@@ -99,7 +99,8 @@ pub(super) fn redrive(
         diesel::update(row).set(given).execute(&mut writer.connection)?;
     }
     diesel::delete(dead_letter_queue::table.find(uid(id.as_bytes()))).execute(&mut writer.connection)?;
-    let ready = Ready { queue: task.queue.as_str().into(), priority: task.priority(), mark: (now, id) };
+    let (queue, keyed) = (task.queue.as_str().into(), task.is_keyed());
+    let ready = Ready { queue, priority: task.priority(), keyed, mark: (now, id) };
     writer.deltas.step(&ready.queue, ready.priority, status, to);
     Ok(if unmet > 0 { Redriven::Waits(ready.queue) } else { Redriven::Done(ready) })
 }

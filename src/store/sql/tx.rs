@@ -1,6 +1,6 @@
 //! A transaction on the one connection that writes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use diesel::{connection::SimpleConnection as _, prelude::*};
 
@@ -9,16 +9,17 @@ use super::{
     counters::Deltas,
     dependencies, expiry,
     key::uid,
-    limits, operations,
+    lanes, limits, operations,
     records::reading,
     schema::{queues, workers},
     translate,
 };
 use crate::{
     store::{
-        Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, IdempotencyKey,
-        Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueDeleted, QueueRow, Reaped,
-        Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx, WorkerInfo,
+        Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
+        IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueDeleted,
+        QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx,
+        WorkerInfo,
     },
     task::{
         KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
@@ -128,6 +129,52 @@ impl Tx for Writer {
 
     fn keep_limit_state(&mut self, queue: &str, state: &LimitState, until: Millis) -> Result<(), StoreError> {
         let done = limits::keep_state(self, queue, state, until);
+        self.told(done)
+    }
+
+    fn enter_lanes(&mut self, queue: &str, now: Millis, limit: usize) -> Result<usize, StoreError> {
+        let done = lanes::enter(self, queue, now, limit);
+        self.told(done)
+    }
+
+    fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError> {
+        let done = lanes::levels(&mut self.connection, queue);
+        self.told(done)
+    }
+
+    fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let done = lanes::lanes_from(&mut self.connection, queue, priority, from, limit);
+        self.told(done)
+    }
+
+    fn lane_fronts(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        lanes: &[(i64, usize)],
+        from: i64,
+    ) -> Result<Vec<Fronting>, StoreError> {
+        let done = super::fronts::lane_fronts(&mut self.connection, queue, priority, lanes, from);
+        self.told(done)
+    }
+
+    fn key_limits(&mut self, queue: &str, keys: &[&str]) -> Result<HashMap<String, LimitState>, StoreError> {
+        let done = lanes::key_limits(&mut self.connection, queue, keys);
+        self.told(done)
+    }
+
+    fn keep_key_limits(&mut self, queue: &str, kept: &[(&str, &LimitState, Millis)]) -> Result<(), StoreError> {
+        let done = super::fronts::keep_key_limits(&mut self.connection, queue, kept);
+        self.told(done)
+    }
+
+    fn key_holds(&mut self, queue: &str, keys: &[&str], most: u32) -> Result<HashMap<String, u32>, StoreError> {
+        let done = lanes::key_holds(self, queue, keys, most);
+        self.told(done)
+    }
+
+    fn hold_keys(&mut self, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> Result<(), StoreError> {
+        let done = lanes::hold_keys(self, queue, held);
         self.told(done)
     }
 

@@ -39,6 +39,8 @@ struct Candidate {
     retry: Option<String>,
     parents: i32,
     meta: Option<String>,
+    lane: Option<i64>,
+    laned: bool,
     args: String,
     kwargs: String,
 }
@@ -51,6 +53,9 @@ pub(super) fn claim(writer: &mut Writer, claim: &Claim, hints: &[(Priority, Mark
         let Some(found) = candidate(&mut writer.connection, id)? else { continue };
         if reading::priority(found.priority) != lane {
             continue; // changed meanwhile: its place and its limit are another lane's, which was told
+        }
+        if (found.lane.is_some(), found.laned) != (claim.laned, claim.laned) {
+            continue; // its keys decide when it starts
         }
         match found.admission().hold(suspect_allowed, claim.now) {
             None => {}
@@ -111,6 +116,7 @@ fn grant(
         retry: reading::json(found.retry),
         timeout_ms: found.timeout_ms,
         generation: reading::count(found.generation),
+        keyed: claim.laned,
         parents: reading::count(found.parents),
         ready_at: found.ready_at.unwrap_or(claim.now),
         started_at: claim.now,
@@ -128,8 +134,11 @@ impl Candidate {
 /// A moved time instead of a refusal: nobody asks again until then.
 fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, found: &Candidate) -> QueryResult<Ready> {
     let later = claim.now + PUT_OFF;
-    diesel::update(tasks::table.find(found.seq)).set(tasks::ready_at.eq(later)).execute(&mut writer.connection)?;
-    Ok(Ready { queue: claim.queue.clone(), priority: reading::priority(found.priority), mark: (later, id) })
+    diesel::update(tasks::table.find(found.seq))
+        .set((tasks::ready_at.eq(later), tasks::laned.eq(false)))
+        .execute(&mut writer.connection)?;
+    let priority = reading::priority(found.priority);
+    Ok(Ready { queue: claim.queue.clone(), priority, keyed: claim.laned, mark: (later, id) })
 }
 
 fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryResult<()> {

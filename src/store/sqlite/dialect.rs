@@ -10,6 +10,9 @@ pub(super) const UNSOUND: Option<&str> =
 /// The cap of a row of `queues`.
 pub(super) const CONCURRENCY: &str = "json_extract(settings, '$.concurrency')";
 
+/// Rows that nobody else holds are held, the others passed over.
+pub(super) const HOLD_FREE: &str = "";
+
 /// A text that matches a pattern in which `*` stands for any characters.
 pub(super) const MATCHES: &str = " GLOB ";
 

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     limits,
+    own::SeeLanes,
     records::{bytes, reading},
     schema::{queues, workers},
     tx::Writer,
@@ -19,5 +20,8 @@ pub(super) fn entrance(writer: &mut Writer, queue: &str, worker: WorkerId, _: bo
     let row = queues::table.find(queue).select((queues::paused, queues::weight, queues::settings));
     let found: Option<(bool, i32, String)> = row.first(&mut writer.connection).optional()?;
     let (paused, weight, text) = found.unwrap_or_else(|| (false, 1, "{}".into()));
-    Ok(Entrance { fenced: false, paused, weight: reading::count(weight), settings: limits::settings(&text) })
+    let seen: Vec<(bool, Option<i64>)> = SeeLanes { queue, queue_too: queue }.load(&mut writer.connection)?;
+    let (laned, unlaned) = seen.into_iter().next().unwrap_or_default();
+    let (weight, settings) = (reading::count(weight), limits::settings(&text));
+    Ok(Entrance { fenced: false, paused, weight, settings, laned, unlaned })
 }

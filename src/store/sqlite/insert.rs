@@ -27,6 +27,7 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
     let retry = task.retry.as_ref().map(|policy| serde_json::to_string(policy).unwrap_or_default());
     let status = if bonds.unmet > 0 { Status::Pending } else { task.first_status() };
     let key = task.unique_key.as_deref();
+    let (flow, lane) = (task.flow_text(), task.lane());
     let stored = InsertTask {
         id: bytes(task.id.as_bytes()),
         queue: &task.queue,
@@ -47,6 +48,10 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
         unmet: reading::signed(bonds.unmet),
         tags: tags.as_deref(),
         meta: task.meta.as_deref(),
+        flow: flow.as_deref(),
+        lane: lane.map(|place| place.lane),
+        sublane: lane.map(|place| place.sublane),
+        laned: lane.is_some() && status == Status::Queued,
         args: &task.args,
         kwargs: &task.kwargs,
     }

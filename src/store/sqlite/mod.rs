@@ -41,6 +41,7 @@ mod expiry;
 #[path = "../sql/finish.rs"]
 mod finish;
 mod finish_batch;
+mod fronts;
 #[path = "../sql/hot.rs"]
 mod hot;
 mod insert;
@@ -48,6 +49,8 @@ mod insert;
 mod inspect;
 #[path = "../sql/key.rs"]
 mod key;
+#[path = "../sql/lanes.rs"]
+mod lanes;
 #[path = "../sql/limits.rs"]
 mod limits;
 #[path = "../sql/list.rs"]

@@ -2,7 +2,7 @@
 
 use diesel::{
     QueryResult, RunQueryDsl,
-    query_builder::{AstPass, QueryFragment, QueryId},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
 
@@ -11,7 +11,7 @@ use super::{Backend, Connection, Id};
 statement! {
     InsertTask {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
-         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) VALUES ("
+         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
         id: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -31,6 +31,10 @@ statement! {
         ", " unmet: i32 => Integer;
         ", " tags: Option<&'a str> => Nullable<Text>;
         ", " meta: Option<&'a str> => Nullable<Text>;
+        ", " flow: Option<&'a str> => Nullable<Text>;
+        ", " lane: Option<i64> => Nullable<BigInt>;
+        ", " sublane: Option<i64> => Nullable<BigInt>;
+        ", " laned: bool => Bool;
         ", " args: &'a str => Text;
         ", " kwargs: &'a str => Text;
     } ") ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
@@ -39,7 +43,7 @@ statement! {
 statement! {
     /// The guard repeats what the claim has just read, within the same transaction.
     MarkRunning {
-        "UPDATE tasks SET status = 3, ready_at = NULL, finished_at = NULL, attempt = attempt + 1, worker_id = " worker: &'a [u8] => Id;
+        "UPDATE tasks SET status = 3, ready_at = NULL, laned = FALSE, finished_at = NULL, attempt = attempt + 1, worker_id = " worker: &'a [u8] => Id;
         ", lease_id = " lease: &'a [u8] => Id;
         ", started_at = " now: i64 => BigInt;
         " WHERE seq = " seq: i64 => BigInt;
@@ -71,4 +75,50 @@ statement! {
         "INSERT INTO expiries (expires_at, task_id) VALUES (" at: i64 => BigInt;
         ", " task: &'a [u8] => Id;
     } ") ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// Whether tasks wait in lanes, and when the next one does.
+    SeeLanes {
+        "SELECT EXISTS (SELECT 1 FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = " queue: &'a str => Text;
+        "), (SELECT ready_at FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned AND queue = "
+        queue_too: &'a str => Text;
+    } " ORDER BY ready_at LIMIT 1)"
+}
+
+impl Query for SeeLanes<'_> {
+    type SqlType = (Bool, Nullable<BigInt>);
+}
+
+statement! {
+    EnterLanes {
+        "UPDATE tasks SET laned = TRUE WHERE seq IN (SELECT seq FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL \
+         AND NOT laned AND queue = " queue: &'a str => Text;
+        " AND ready_at <= " now: i64 => BigInt;
+        " ORDER BY ready_at LIMIT " limit: i64 => BigInt;
+    } ")"
+}
+
+statement! {
+    /// The first of a lane, from a sublane on.
+    LaneFront {
+        "SELECT lane, sublane, ready_at, id, flow FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
+        " AND priority = " priority: i32 => Integer;
+        " AND lane = " lane: i64 => BigInt;
+        " AND sublane BETWEEN " from: i64 => BigInt;
+        " AND " to: i64 => BigInt;
+        " ORDER BY sublane, ready_at, id LIMIT " limit: i64 => BigInt;
+    } ""
+}
+
+impl Query for LaneFront<'_> {
+    type SqlType = (BigInt, BigInt, BigInt, Id, Text);
+}
+
+statement! {
+    DropStaleHolds {
+        "DELETE FROM key_holds WHERE queue = " queue: &'a str => Text;
+        " AND key = " key: &'a str => Text;
+    } " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id AND tasks.status = 3 AND tasks.lease_id = key_holds.lease_id)"
 }

@@ -33,6 +33,10 @@ diesel::table! {
         has_dependants -> Bool,
         tags -> Nullable<Text>,
         meta -> Nullable<Text>,
+        flow -> Nullable<Text>,
+        lane -> Nullable<BigInt>,
+        sublane -> Nullable<BigInt>,
+        laned -> Bool,
         error -> Nullable<Text>,
         args -> Text,
         kwargs -> Text,
@@ -89,10 +93,20 @@ diesel::table! {
 }
 
 diesel::table! {
-    limits (queue) {
+    limits (queue, key) {
         queue -> Text,
+        key -> Text,
         matters_until -> BigInt,
         state -> Text,
+    }
+}
+
+diesel::table! {
+    key_holds (queue, key, task_id) {
+        queue -> Text,
+        key -> Text,
+        task_id -> Binary,
+        lease_id -> Binary,
     }
 }
 
@@ -213,4 +227,5 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
+diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

@@ -29,19 +29,30 @@ pub struct LimitState {
 impl LimitState {
     /// Moves the state's time on and says what is free.
     pub fn permits(&mut self, rule: &RateLimit, key: Key, now: Millis) -> Permits {
+        self.permits_for(rule, key, 1, now)
+    }
+
+    /// The same for whoever wants so many at once, or all there can be.
+    pub fn permits_for(&mut self, rule: &RateLimit, key: Key, want: u32, now: Millis) -> Permits {
         self.go_on(rule, now);
+        let want = want.clamp(1, rule.most(key).max(1));
         match rule.algorithm {
-            Algorithm::SlidingWindow => self.window(rule, key),
-            Algorithm::TokenBucket => self.bucket(rule, key),
+            Algorithm::SlidingWindow => self.window(rule, key, want),
+            Algorithm::TokenBucket => self.bucket(rule, key, want),
         }
     }
 
     /// Notes that a task was granted at the time of the last [`Self::permits`].
     pub fn take(&mut self, rule: &RateLimit, priority: Priority) {
+        self.take_many(rule, priority, 1);
+    }
+
+    /// The same of one that counts as so many.
+    pub fn take_many(&mut self, rule: &RateLimit, priority: Priority, n: u32) {
         let key = Key::of(priority);
         for key in [Key::Queue, key] {
             let debt = &mut self.debts[key as usize];
-            *debt = debt.saturating_add(PERMIT);
+            *debt = debt.saturating_add(PERMIT * i64::from(n));
         }
         let (until, width) = (self.last + rule.grace(), rule.width());
         let changed = self.rule != Some(*rule);
@@ -55,11 +66,11 @@ impl LimitState {
         match latest {
             Some((latest, counts)) => {
                 *latest = until.max(*latest);
-                add(counts, key);
+                add(counts, key, n);
             }
             None => {
                 let mut counts = [0; 3];
-                add(&mut counts, key);
+                add(&mut counts, key, n);
                 self.starts.push((until, counts));
             }
         }
@@ -102,27 +113,30 @@ impl LimitState {
         self.starts.retain(|(until, _)| until + rule.per > self.last);
     }
 
-    fn window(&self, rule: &RateLimit, key: Key) -> Permits {
+    fn window(&self, rule: &RateLimit, key: Key, want: u32) -> Permits {
         let limit = rule.limit_of(key);
         let used = self.starts.iter().map(|(_, counts)| of(counts, key)).fold(0, u32::saturating_add);
-        let next_at = (used >= limit).then(|| {
+        let free = limit.saturating_sub(used);
+        let next_at = (free < want).then(|| {
             // Under another rule a later permit may have been for an earlier start.
             let mut starts: Vec<_> = self.starts.iter().map(|(until, counts)| (*until, of(counts, key))).collect();
             starts.sort_unstable();
-            let mut over = u64::from(used - limit) + 1;
+            let mut over = u64::from(used) + u64::from(want) - u64::from(limit);
             let freed = starts.iter().find(|(_, n)| {
                 over = over.saturating_sub(u64::from(*n));
                 over == 0
             });
             freed.map_or(self.last, |(until, _)| until + rule.per)
         });
-        Permits { used, free: limit.saturating_sub(used), next_at }
+        Permits { used, free, next_at }
     }
 
-    fn bucket(&self, rule: &RateLimit, key: Key) -> Permits {
+    fn bucket(&self, rule: &RateLimit, key: Key, want: u32) -> Permits {
         let (size, debt) = (i64::from(rule.burst_of(key)), self.debts[key as usize]);
         let free = (size * PERMIT - debt).max(0) / PERMIT;
-        let next_at = (free == 0).then(|| self.last.saturating_add(earned_in(rule, key, debt - (size - 1) * PERMIT)));
+        let want = i64::from(want);
+        let next_at =
+            (free < want).then(|| self.last.saturating_add(earned_in(rule, key, debt - (size - want) * PERMIT)));
         let free = u32::try_from(free).unwrap_or(u32::MAX);
         Permits { used: rule.burst_of(key).saturating_sub(free), free, next_at }
     }
@@ -140,13 +154,13 @@ fn earned_in(rule: &RateLimit, key: Key, debt: i64) -> Millis {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 
-fn add(counts: &mut [u32; 3], key: Key) {
+fn add(counts: &mut [u32; 3], key: Key, n: u32) {
     let class = match key {
         Key::Queue | Key::High => 0,
         Key::Medium => 1,
         Key::Low => 2,
     };
-    counts[class] = counts[class].saturating_add(1);
+    counts[class] = counts[class].saturating_add(n);
 }
 
 /// Those that count towards a part.

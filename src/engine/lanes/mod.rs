@@ -1,0 +1,328 @@
+//! Tasks with keys: whose turn it is in a queue. They wait in lanes in the store, and are taken from there within the
+//! transaction of the claim; no broker knows them.
+//!
+//! Lanes take turns. A claim goes on after the lane that was served last, takes from each lane as many as its weight, and comes
+//! round again. So a lane waits for one task of each other lane (times their weights) at most, on each node, whatever waits in
+//! them. A lane that is at its limit is passed over. All that is remembered is where a node is in its round and who was at a
+//! limit: forgotten, it costs time.
+
+mod gate;
+mod turn;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+pub(super) use gate::KeyGate;
+use gate::Refused;
+use turn::{Turn, in_turns};
+
+use super::Engine;
+use crate::{
+    store::{Fronting, StoreError, Tx},
+    task::{Lane, Mark, Millis, Priority, QueueSettings, Quota, TaskId, flow::lane_of_fair_key},
+};
+
+/// Lanes that are looked up at a time.
+const LOOK: usize = 512;
+/// How often a claim looks up lanes; the next one goes on.
+const LOOKS: usize = 8;
+/// Sublanes at their limit that are passed over in one lane in one turn.
+const STEPS: usize = 8;
+/// When it is tried again where it is not known when it will do.
+const AGAIN: Millis = 100;
+
+/// Of each queue of which tasks with keys were claimed.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<Arc<str>, Turn>>);
+
+impl Turns {
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Turn>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a claim asks for.
+pub(super) struct Ask<'a> {
+    pub(super) queue: &'a Arc<str>,
+    pub(super) settings: &'a QueueSettings,
+    pub(super) want: usize,
+    pub(super) now: Millis,
+}
+
+/// A task whose turn it is.
+pub(super) struct Pick {
+    pub(super) priority: Priority,
+    pub(super) task: Fronting,
+}
+
+impl Pick {
+    pub(super) const fn mark(&self) -> Mark {
+        self.task.mark
+    }
+}
+
+/// What there was for a claim.
+#[derive(Default)]
+pub(super) struct Picked {
+    pub(super) picks: Vec<Pick>,
+    /// Lanes have not been looked at, or not to the end.
+    pub(super) more: bool,
+    /// Something is at a limit: when to ask again, at the latest.
+    pub(super) blocked_until: Option<Millis>,
+    /// Something waits for a task to end.
+    pub(super) at_cap: bool,
+}
+
+impl Picked {
+    fn blocked(&mut self, until: Millis) {
+        self.blocked_until = Some(self.blocked_until.map_or(until, |before| before.min(until)));
+    }
+}
+
+impl Engine {
+    /// The tasks whose turn it is, within what the limits leave.
+    pub(super) fn take_turns(
+        &self,
+        tx: &mut dyn Tx,
+        ask: &Ask<'_>,
+        gate: &mut KeyGate,
+        quota: Quota,
+    ) -> Result<Picked, StoreError> {
+        let mut turn = std::mem::take(self.0.turns.all().entry(ask.queue.clone()).or_default());
+        turn.begin(ask.settings, ask.now, self.ends());
+        let weights = ask.settings.fair_weights.iter().map(|(key, weight)| (lane_of_fair_key(key), *weight as usize));
+        let round = Round {
+            ask,
+            weights: weights.collect(),
+            pivot: fastrand::i64(..),
+            turn: &mut turn,
+            gate,
+            quota,
+            picked: Picked::default(),
+            seen: HashSet::new(),
+            looks: 0,
+        };
+        let done = round.go(tx);
+        self.0.turns.all().insert(ask.queue.clone(), turn);
+        done
+    }
+
+    /// Forgets a queue of which nothing is held here; false where something is. Never blocks.
+    pub fn forget_if_empty(&self, queue: &str) -> bool {
+        let is_empty = self.broker().forget_if_empty(queue);
+        if is_empty {
+            self.forget_turns(queue);
+        }
+        is_empty
+    }
+
+    pub(super) fn forget_turns(&self, queue: &str) {
+        self.0.turns.all().remove(queue);
+    }
+
+    /// How often a task with keys and one without take turns, for those of the same priority.
+    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, priority: Priority) -> bool {
+        self.0.turns.all().entry(queue.clone()).or_default().is_turn_of_keys(priority)
+    }
+}
+
+/// A claim's way through the lanes.
+struct Round<'a> {
+    ask: &'a Ask<'a>,
+    weights: HashMap<i64, usize>,
+    /// Where it begins among the sublanes of each lane: another place each time.
+    pivot: i64,
+    turn: &'a mut Turn,
+    gate: &'a mut KeyGate,
+    quota: Quota,
+    picked: Picked,
+    /// Asked for before.
+    seen: HashSet<TaskId>,
+    looks: usize,
+}
+
+impl Round<'_> {
+    fn go(mut self, tx: &mut dyn Tx) -> Result<Picked, StoreError> {
+        for priority in tx.lane_levels(self.ask.queue)? {
+            self.level(tx, priority)?;
+        }
+        let (until, at_cap) = self.turn.blocked_until();
+        self.picked.at_cap = at_cap;
+        if let Some(until) = until {
+            self.picked.blocked(until);
+        }
+        Ok(self.picked)
+    }
+
+    fn room(&self, priority: Priority) -> usize {
+        self.quota.room(priority).min(self.ask.want - self.picked.picks.len())
+    }
+
+    /// From the lane after the last one that was served, once round.
+    fn level(&mut self, tx: &mut dyn Tx, priority: Priority) -> Result<(), StoreError> {
+        let mut walk = Walk::from(self.turn.next(priority));
+        while self.room(priority) > 0 && !walk.is_over {
+            let room = self.room(priority);
+            let (mut wanted, mut sum) = (Vec::new(), 0);
+            while sum < room && !walk.is_over {
+                if self.looks == LOOKS {
+                    self.picked.more = true;
+                    walk.is_over = true;
+                    break;
+                }
+                self.looks += 1;
+                let look = (room - sum).clamp(16, LOOK);
+                for lane in walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look) {
+                    if sum >= room {
+                        walk.back_to(lane);
+                        break;
+                    }
+                    if !self.turn.is_blocked(lane, None) {
+                        let weight = self.weights.get(&lane).copied().unwrap_or(1).max(1);
+                        sum += weight;
+                        wanted.push((lane, weight));
+                    }
+                }
+            }
+            if !wanted.is_empty() {
+                self.serve(tx, priority, wanted, room.div_ceil(sum))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes from lanes in turns; what some leave is for those that have more.
+    fn serve(
+        &mut self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        wanted: Vec<(i64, usize)>,
+        turns: usize,
+    ) -> Result<(), StoreError> {
+        let room = self.room(priority);
+        let asked: Vec<_> = wanted.iter().map(|(lane, weight)| (*lane, (weight * turns).min(room))).collect();
+        let mut passed = Vec::new();
+        let mut left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
+        let room = self.room(priority);
+        if room > 0 && !left.is_empty() {
+            let asked: Vec<_> = left.iter().map(|(lane, n)| (*lane, n + room)).collect();
+            let wanted: Vec<_> =
+                wanted.into_iter().filter(|(lane, _)| left.iter().any(|(one, _)| one == lane)).collect();
+            left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
+            self.picked.more |= self.room(priority) > 0 && !left.is_empty();
+        }
+        passed.dedup_by_key(|place: &mut Lane| place.lane);
+        passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))
+    }
+
+    /// The lanes that have more than was asked for, with how much that was.
+    fn serve_each(
+        &mut self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        wanted: &[(i64, usize)],
+        asked: &[(i64, usize)],
+        passed: &mut Vec<Lane>,
+    ) -> Result<Vec<(i64, usize)>, StoreError> {
+        let mut fronts: HashMap<i64, Vec<Fronting>> = HashMap::new();
+        for task in tx.lane_fronts(self.ask.queue, priority, asked, self.pivot)? {
+            fronts.entry(task.place.lane).or_default().push(task);
+        }
+        let is_full = |(lane, n): &&(i64, usize)| fronts.get(lane).is_some_and(|tasks| tasks.len() == *n);
+        let left: Vec<_> = asked.iter().filter(is_full).copied().collect();
+        let lanes = wanted.iter().filter_map(|(lane, weight)| Some((*weight, fronts.remove(lane)?)));
+        let mut tasks = in_turns(lanes.collect());
+        tasks.retain(|task| !self.seen.contains(&task.mark.1));
+        self.gate.load(tx, self.ask.queue, tasks.iter().map(|task| &task.flow))?;
+        for task in tasks {
+            if self.room(priority) == 0 {
+                break;
+            }
+            let place = task.place;
+            self.seen.insert(task.mark.1);
+            if !self.pick(priority, task) && !self.turn.is_blocked(place.lane, None) {
+                passed.push(place);
+            }
+        }
+        Ok(left.into_iter().filter(|(lane, _)| !self.turn.is_blocked(*lane, None)).collect())
+    }
+
+    /// Others of a lane of which one is at a limit.
+    fn pass(&mut self, tx: &mut dyn Tx, priority: Priority, from: Lane) -> Result<(), StoreError> {
+        let mut place = from;
+        for _ in 0..STEPS {
+            if self.room(priority) == 0 {
+                return Ok(());
+            }
+            let next = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, 1)], place.sublane.wrapping_add(1))?;
+            let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
+            place = task.place;
+            self.gate.load(tx, self.ask.queue, [&task.flow])?;
+            self.pick(priority, task);
+        }
+        // There may be one that is not: another pivot finds it.
+        self.picked.blocked(self.ask.now + AGAIN);
+        Ok(())
+    }
+
+    /// False where its lane is at a limit.
+    fn pick(&mut self, priority: Priority, task: Fronting) -> bool {
+        let Lane { lane, sublane } = task.place;
+        if self.turn.is_blocked(lane, Some(sublane)) {
+            return false;
+        }
+        match self.gate.admit(&task.flow) {
+            Ok(()) => {
+                self.quota.take(priority);
+                self.turn.served(priority, lane);
+                self.picked.picks.push(Pick { priority, task });
+                true
+            }
+            Err(Refused::UntilNextClaim) => {
+                self.picked.more = true;
+                true
+            }
+            Err(Refused::For { until, whole_lane }) => {
+                self.turn.block(lane, (!whole_lane).then_some(sublane), until, self.ask.now);
+                false
+            }
+        }
+    }
+}
+
+/// The way round through lanes in their order.
+struct Walk {
+    start: i64,
+    at: i64,
+    came_round: bool,
+    is_over: bool,
+}
+
+impl Walk {
+    const fn from(start: i64) -> Self {
+        Self { start, at: start, came_round: start == i64::MIN, is_over: false }
+    }
+
+    /// Of those that were found from here on, the ones that are on the way.
+    fn next(&mut self, mut lanes: Vec<i64>, look: usize) -> Vec<i64> {
+        let found = lanes.len();
+        if self.came_round && self.start > i64::MIN {
+            lanes.retain(|lane| *lane < self.start);
+        }
+        let next = lanes.last().and_then(|last| last.checked_add(1)).filter(|_| found == look && lanes.len() == found);
+        match next {
+            Some(next) => self.at = next,
+            None if self.came_round => self.is_over = true,
+            None => (self.at, self.came_round) = (i64::MIN, true),
+        }
+        lanes
+    }
+
+    /// This one is left for later.
+    fn back_to(&mut self, lane: i64) {
+        (self.came_round, self.is_over) = (lane < self.start || self.start == i64::MIN, false);
+        self.at = lane;
+    }
+}

@@ -1,0 +1,209 @@
+//! Tasks that wait in lanes, by their keys: which lanes there are, and who is first in each.
+
+use std::collections::HashMap;
+
+use diesel::{
+    dsl::{exists, select, sql},
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Bool, Integer, Text},
+};
+
+use super::{
+    Backend, Connection,
+    dialect::HOLD_FREE,
+    key::uid,
+    own::{DropStaleHolds, EnterLanes},
+    records::{reading, task_id},
+    schema::{key_holds, limits, tasks},
+    tx::Writer,
+};
+use crate::{
+    store::{Fronting, LaneAhead, TaskRow},
+    task::{Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
+};
+
+statement! {
+    /// A seek for each level.
+    Levels {
+        "WITH levels (level) AS (VALUES (9), (8), (7), (6), (5), (4), (3), (2), (1), (0)) SELECT level FROM levels WHERE EXISTS \
+         (SELECT 1 FROM tasks WHERE laned AND ready_at IS NOT NULL AND priority = level AND queue = " queue: &'a str => Text;
+    } ") ORDER BY level DESC"
+}
+
+impl Query for Levels<'_> {
+    type SqlType = Integer;
+}
+
+statement! {
+    /// A seek for each lane, however many tasks are in it.
+    LanesFrom {
+        "WITH RECURSIVE walk (lane, n) AS (SELECT (SELECT lane FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
+        " AND priority = " priority: i32 => Integer;
+        " AND lane >= " from: i64 => BigInt;
+        " ORDER BY lane LIMIT 1), 1 UNION ALL SELECT (SELECT t.lane FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL \
+         AND t.queue = " queue_too: &'a str => Text;
+        " AND t.priority = " priority_too: i32 => Integer;
+        " AND t.lane > walk.lane ORDER BY t.lane LIMIT 1), n + 1 FROM walk WHERE walk.lane IS NOT NULL AND n < "
+        limit: i32 => Integer;
+    } ") SELECT lane FROM walk WHERE lane IS NOT NULL"
+}
+
+impl Query for LanesFrom<'_> {
+    type SqlType = BigInt;
+}
+
+/// Those whose time has come go to their lanes; how many.
+pub(super) fn enter(writer: &mut Writer, queue: &str, now: Millis, limit: usize) -> QueryResult<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    EnterLanes { queue, now, limit }.execute(&mut writer.connection)
+}
+
+/// Priorities of which tasks wait in lanes, highest first.
+pub(super) fn levels(connection: &mut Connection, queue: &str) -> QueryResult<Vec<Priority>> {
+    let levels: Vec<i32> = Levels { queue }.load(connection)?;
+    Ok(levels.into_iter().map(reading::priority).collect())
+}
+
+pub(super) fn lanes_from(
+    connection: &mut Connection,
+    queue: &str,
+    priority: Priority,
+    from: i64,
+    limit: usize,
+) -> QueryResult<Vec<i64>> {
+    let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
+    let walk = LanesFrom { queue, priority: level, from, queue_too: queue, priority_too: level, limit };
+    walk.load(connection)
+}
+
+/// Lane, sublane, time, id and keys.
+pub(super) type Front = (i64, i64, i64, Vec<u8>, String);
+
+pub(super) fn fronting((lane, sublane, ready_at, id, flow): Front) -> Fronting {
+    // Keys of a later version are as good as none: no limit of this one is for them.
+    let flow = serde_json::from_str(&flow).unwrap_or_default();
+    Fronting { place: Lane { lane, sublane }, mark: (ready_at, task_id(&id)), flow }
+}
+
+pub(super) fn key_limits(
+    connection: &mut Connection,
+    queue: &str,
+    keys: &[&str],
+) -> QueryResult<HashMap<String, LimitState>> {
+    let rows = limits::table.filter(limits::queue.eq(queue)).filter(limits::key.eq_any(keys));
+    let rows: Vec<(String, String)> = rows.select((limits::key, limits::state)).load(connection)?;
+    Ok(rows.into_iter().filter_map(|(key, text)| Some((key, serde_json::from_str(&text).ok()?))).collect())
+}
+
+/// How many places are taken of each key. Where that seems to be all there are, those of tasks that have ended are found out.
+pub(super) fn key_holds(
+    writer: &mut Writer,
+    queue: &str,
+    keys: &[&str],
+    most: u32,
+) -> QueryResult<HashMap<String, u32>> {
+    let mut counts = count_holds(&mut writer.connection, queue, keys)?;
+    let full: Vec<String> = counts.iter().filter(|(_, n)| **n >= most).map(|(key, _)| key.clone()).collect();
+    for key in full {
+        let gone = DropStaleHolds { queue, key: &key }.execute(&mut writer.connection)?;
+        let left = counts.get(&key).copied().unwrap_or(0).saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+        counts.insert(key, left);
+    }
+    Ok(counts)
+}
+
+fn count_holds(connection: &mut Connection, queue: &str, keys: &[&str]) -> QueryResult<HashMap<String, u32>> {
+    let held = key_holds::table.filter(key_holds::queue.eq(queue)).filter(key_holds::key.eq_any(keys));
+    let rows: Vec<(String, i64)> =
+        held.group_by(key_holds::key).select((key_holds::key, diesel::dsl::count_star())).load(connection)?;
+    Ok(rows.into_iter().map(|(key, n)| (key, u32::try_from(n).unwrap_or(u32::MAX))).collect())
+}
+
+pub(super) fn hold_keys(writer: &mut Writer, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> QueryResult<()> {
+    let row = |(key, task, lease): &(&str, TaskId, LeaseId)| {
+        (
+            key_holds::queue.eq(queue.to_owned()),
+            key_holds::key.eq((*key).to_owned()),
+            key_holds::task_id.eq(uid(task.as_bytes())),
+            key_holds::lease_id.eq(uid(lease.as_bytes())),
+        )
+    };
+    for held in held.chunks(1_000) {
+        // A row that an earlier attempt of the same task has left is that of this one now.
+        let ids: Vec<_> = held.iter().map(|(_, task, _)| uid(task.as_bytes())).collect();
+        let keys: Vec<_> = held.iter().map(|(key, ..)| *key).collect();
+        let before = key_holds::table
+            .filter(key_holds::queue.eq(queue))
+            .filter(key_holds::key.eq_any(keys))
+            .filter(key_holds::task_id.eq_any(ids));
+        diesel::delete(before).execute(&mut writer.connection)?;
+        let rows: Vec<_> = held.iter().map(row).collect();
+        diesel::insert_into(key_holds::table).values(rows).execute(&mut writer.connection)?;
+    }
+    Ok(())
+}
+
+/// In the words of the index.
+fn laned() -> diesel::expression::SqlLiteral<Bool> {
+    sql::<Bool>("laned AND ready_at IS NOT NULL")
+}
+
+pub(super) fn has_any(connection: &mut Connection, queue: &str, until: Millis) -> QueryResult<bool> {
+    let of_queue = tasks::table.filter(tasks::queue.eq(queue));
+    let unlaned = sql::<Bool>("ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned");
+    if select(exists(of_queue.filter(laned()))).get_result(connection)? {
+        return Ok(true);
+    }
+    select(exists(of_queue.filter(unlaned).filter(tasks::ready_at.le(until)))).get_result(connection)
+}
+
+pub(super) fn key_running(connection: &mut Connection, queue: &str, key: &str) -> QueryResult<u32> {
+    let held = key_holds::table.filter(key_holds::queue.eq(queue)).filter(key_holds::key.eq(key));
+    let live = tasks::table
+        .filter(tasks::id.eq(key_holds::task_id))
+        .filter(tasks::status.eq(i32::from(Status::Running.code())))
+        .filter(tasks::lease_id.eq(key_holds::lease_id.nullable()));
+    let n: i64 = held.filter(exists(live)).count().get_result(connection)?;
+    Ok(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> QueryResult<LaneAhead> {
+    let (Some(flow), Some(at)) = (&task.flow, task.ready_at) else { return Ok(LaneAhead::default()) };
+    let (place, limit) = (flow.lane(), i64::try_from(most).unwrap_or(i64::MAX));
+    let own = tasks::table
+        .filter(tasks::queue.eq(&task.queue))
+        .filter(tasks::priority.eq(i32::from(task.priority.level())))
+        .filter(laned())
+        .filter(tasks::lane.eq(place.lane))
+        .filter(tasks::sublane.eq(place.sublane))
+        .filter(tasks::ready_at.le(at))
+        .select((tasks::ready_at.assume_not_null(), tasks::id))
+        .limit(limit);
+    let own: Vec<(i64, Vec<u8>)> = own.load(connection)?;
+    let before = |(ready_at, id): &&(i64, Vec<u8>)| (*ready_at, id.as_slice()) < (at, task.id.as_bytes().as_slice());
+    let own = own.iter().filter(before).count() as u64;
+    let lanes =
+        lanes_from(connection, &task.queue, task.priority, i64::MIN, usize::try_from(most).unwrap_or(usize::MAX))?;
+    let lanes = lanes.iter().filter(|lane| **lane != place.lane).count() as u64;
+    let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
+    Ok(LaneAhead { own, lanes, above })
+}
+
+/// What of keys does not matter any more, so many rows of each kind at most: they come and go by the million.
+pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<()> {
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let old = format!(
+        "DELETE FROM limits WHERE (queue, key) IN (SELECT queue, key FROM limits WHERE key <> '' AND matters_until <= {now} \
+         LIMIT {rows}{HOLD_FREE})"
+    );
+    let ended = format!(
+        "DELETE FROM key_holds WHERE (queue, key, task_id) IN (SELECT h.queue, h.key, h.task_id FROM key_holds h WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks t WHERE t.id = h.task_id AND t.status = 3 AND t.lease_id = h.lease_id) LIMIT {rows}{HOLD_FREE})"
+    );
+    for statement in [old, ended] {
+        diesel::sql_query(statement).execute(connection)?;
+    }
+    Ok(())
+}
