@@ -22,7 +22,7 @@ use crate::{
     work::{Registry, TaskContext, TaskFailure},
 };
 
-const QUEUE: &str = "bench";
+pub(super) const QUEUE: &str = "bench";
 const IN_FLIGHT: usize = 64;
 const BULK: usize = 1_000;
 /// Time between two tasks of the latency phase.
@@ -33,7 +33,7 @@ const BACKLOG: u64 = 20_000;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Moments of starts, in nanoseconds since the first use, by number of the task.
-struct Starts {
+pub(super) struct Starts {
     origin: Instant,
     by_number: Vec<AtomicU64>,
 }
@@ -65,7 +65,7 @@ pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report)
     Ok(())
 }
 
-async fn start(spot: &Spot, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
+pub(super) async fn start(spot: &Spot, slots: usize, starts: Option<Arc<Starts>>) -> Result<Embedded, BenchError> {
     let mut registry = Registry::new();
     let noop = |_: TaskContext, _: crate::work::Arguments| async { Ok::<_, TaskFailure>(OK) };
     registry.task("bench.noop", noop).map_err(|error| BenchError::Other(error.to_string()))?;
@@ -93,7 +93,7 @@ const OK: &str = "done";
 pub(super) static ARGS: LazyLock<String> =
     LazyLock::new(|| format!("[{:?}, 12345, {{\"customer\": \"c-000017\", \"dry_run\": false}}]", "x".repeat(140)));
 
-fn task(now: i64) -> NewTask {
+pub(super) fn task(now: i64) -> NewTask {
     NewTask { args: ARGS.clone(), ..NewTask::named("bench.noop", QUEUE, now) }
 }
 
@@ -105,7 +105,7 @@ async fn submit(engine: &Engine, count: usize) -> Result<(), BenchError> {
 }
 
 /// The queue exists, the statements are prepared, the handlers have run.
-async fn warm_up(node: &Embedded) -> Result<(), BenchError> {
+pub(super) async fn warm_up(node: &Embedded) -> Result<(), BenchError> {
     submit(&node.engine, 1_000).await?;
     done(&node.engine, 1_000, || {}).await;
     Ok(())
@@ -139,13 +139,24 @@ async fn submit_one(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
 }
 
 async fn submit_bulk(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
+    submit_many(engine, tasks, |_, now| task(now)).await
+}
+
+/// Tasks by their numbers.
+pub(super) async fn submit_many(
+    engine: &Engine,
+    tasks: usize,
+    make: fn(usize, i64) -> NewTask,
+) -> Result<f64, BenchError> {
     let began = Instant::now();
     // Four at once: one is stored while the next are made.
     let callers = (0..4_usize).map(|n| {
         let engine = engine.clone();
         actix::spawn(async move {
             for first in (n * BULK..tasks).step_by(4 * BULK) {
-                submit(&engine, BULK.min(tasks - first)).await?;
+                let (now, last) = (engine.clock().now(), tasks.min(first + BULK));
+                let tasks = (first..last).map(|number| make(number, now)).collect();
+                engine.submit(Submission { tasks, ..Submission::default() }).await?;
             }
             Ok::<_, BenchError>(())
         })
@@ -157,7 +168,7 @@ async fn submit_bulk(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
 }
 
 /// From the resume to the last recorded result.
-async fn drain(node: &Embedded, tasks: usize, look: impl FnMut()) -> Result<f64, BenchError> {
+pub(super) async fn drain(node: &Embedded, tasks: usize, look: impl FnMut()) -> Result<f64, BenchError> {
     let before = node.engine.processed();
     let began = Instant::now();
     node.engine.set_paused(QUEUE, false, Act::local("queue.resume", QUEUE)).await?;

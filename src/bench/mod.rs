@@ -5,6 +5,7 @@
 //! memory run against a server in a process of its own.
 
 mod counter;
+mod keys;
 mod library;
 mod machine;
 mod memory;
@@ -29,6 +30,8 @@ pub struct Options {
     pub library: bool,
     pub http: bool,
     pub memory: bool,
+    /// Drains of tasks with keys.
+    pub keys: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
     /// Tasks queued for the figures of memory and disk.
@@ -92,6 +95,9 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     report.fdatasync_ms = machine::fdatasync_ms(site.folder());
     if options.library {
         library::measure(options, &site, &mut report).await?;
+    }
+    if options.keys {
+        keys::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

@@ -33,6 +33,7 @@ pub struct Report {
     pub queued_n: usize,
     pub bytes_per_task: BytesPerTask,
     pub per_task: PerTask,
+    pub keys: Option<Keys>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -62,6 +63,24 @@ pub struct PerTask {
     pub commits: Option<f64>,
     pub redis_commands: Option<f64>,
     pub cpu_us: CpuUs,
+}
+
+/// Drains, in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Keys {
+    /// Keys that take turns.
+    pub keys: usize,
+    /// Of tasks without keys.
+    pub plain_per_s: f64,
+    /// Of tasks with a fair key each.
+    pub fair_per_s: f64,
+    /// Of tasks with a rate key each, whose limits are counted and not reached.
+    pub rate_per_s: f64,
+    /// Of one task of each rate key, which is all its limit allows.
+    pub few_per_s: f64,
+    /// The same beside so many tasks of a key that has used up its limit.
+    pub beside_blocked_per_s: f64,
+    pub blocked_n: usize,
 }
 
 /// Microseconds of CPU a task.
@@ -106,6 +125,7 @@ impl Report {
             queued_n: options.queued,
             bytes_per_task: BytesPerTask::default(),
             per_task: PerTask::default(),
+            keys: None,
         }
     }
 }
@@ -151,6 +171,11 @@ impl fmt::Display for Report {
             ("latency p95", latency.map(|latency| latency.p95), "ms"),
             ("latency p99", latency.map(|latency| latency.p99), "ms"),
             ("latency max", latency.map(|latency| latency.max), "ms"),
+            ("drain, without keys", self.keys.map(|keys| keys.plain_per_s), "tasks/s"),
+            ("10,000 fair keys", self.keys.map(|keys| keys.fair_per_s), "tasks/s"),
+            ("10,000 rate keys", self.keys.map(|keys| keys.rate_per_s), "tasks/s"),
+            ("one task of each", self.keys.map(|keys| keys.few_per_s), "tasks/s"),
+            ("the same beside a blocked key", self.keys.map(|keys| keys.beside_blocked_per_s), "tasks/s"),
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),

@@ -20,6 +20,8 @@ pub enum BenchPart {
     Http,
     /// What a server takes in memory, and a task in the store
     Memory,
+    /// Drains of tasks that share a queue by keys
+    Keys,
 }
 
 /// What to measure.

@@ -221,6 +221,8 @@ impl ClaimOp {
         self.found.more_lanes |= picked.more;
         self.found.at_cap |= picked.at_cap;
         self.found.blocked_until = picked.blocked_until;
+        // Whoever got all that was asked for is to ask again.
+        self.found.more_lanes |= picked.picks.len() >= self.want;
         let mut picks = picked.picks.into_iter().peekable();
         let mut entries = std::mem::take(&mut self.entries).into_iter().peekable();
         loop {

@@ -115,6 +115,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         library: wanted(BenchPart::Library),
         http: wanted(BenchPart::Http),
         memory: wanted(BenchPart::Memory),
+        keys: wanted(BenchPart::Keys),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,

@@ -256,6 +256,8 @@ pub(crate) struct Store {
 pub(crate) struct Bounds {
     pub(crate) queue: String,
     pub(crate) concurrency: Option<usize>,
+    /// They are those of each tenant.
+    pub(crate) of_each: bool,
     /// Starts, and in how many milliseconds.
     pub(crate) rate: Option<(usize, i64)>,
 }

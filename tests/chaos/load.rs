@@ -23,6 +23,8 @@ pub(crate) struct Planned {
     pub(crate) reject: bool,
     pub(crate) parents: Vec<Tie>,
     pub(crate) cancel: Option<When>,
+    /// It shares its queue by keys, which this one is part of.
+    pub(crate) tenant: Option<u8>,
     /// For how long its result is given out.
     pub(crate) result_ttl_ms: Option<i64>,
 }
@@ -62,6 +64,9 @@ pub(crate) struct Plan {
 pub(crate) const LIMITED: &str = "limited";
 pub(crate) const CAPPED: &str = "capped";
 pub(crate) const PAUSED: &str = "paused";
+/// Of tasks with keys: a rate limit and a cap for each.
+pub(crate) const KEYED: &str = "keyed";
+const TENANTS: u8 = 6;
 const QUEUES: [&str; 3] = ["work", "mail", "reports"];
 /// Live at a time at most as many as there are keys.
 const UNIQUE_KEYS: u64 = 12;
@@ -163,6 +168,11 @@ fn mixed(random: &mut fastrand::Rng) -> Planned {
         410..413 => Planned { ms: 30_000, cancel: Some(When::WhileItRuns), ..task },
         413..430 => Planned { queue: PAUSED, expires_in_ms: Some(random.i64(200..2_500)), ..task },
         430..445 => Planned { ms: random.u64(500..5_000), ..task },
+        475..515 => {
+            let (ms, tenant) = (random.u64(20..200), Some(random.u8(..TENANTS)));
+            let delay_ms = if random.u32(..5) == 0 { random.i64(50..2_000) } else { 0 };
+            Planned { queue: KEYED, ms, delay_ms, tenant, fails: 10, max_retries: 12, ..task }
+        }
         445..475 => Planned { result_ttl_ms: Some(random.i64(1_000..8_000)), ..task },
         _ => task,
     }
@@ -206,6 +216,12 @@ impl Planned {
         if let Some(key) = &self.unique_key {
             body["unique_key"] = key.clone().into();
             body["unique_conflict"] = if self.reject { "reject" } else { "return" }.into();
+        }
+        if let Some(tenant) = self.tenant {
+            body["rate_key"] = format!("rate {tenant}").into();
+            body["concurrency_key"] = format!("user {tenant}").into();
+            // Some share their turns.
+            body["fair_key"] = format!("tenant {}", tenant / 2).into();
         }
         let parents: Vec<Value> = self.parents.iter().filter_map(parent).collect();
         if !parents.is_empty() {

@@ -17,7 +17,7 @@ use crate::{
     client::{self, Client},
     cluster::{NAMES, Nodes},
     history::{Bounds, History, Written, executions},
-    load::{CAPPED, LIMITED, PAUSED, Plan},
+    load::{CAPPED, KEYED, LIMITED, PAUSED, Plan},
     nemesis::{Nemesis, Step, patience_ms},
     secrets,
     services::{Postgres, Redis},
@@ -43,8 +43,9 @@ pub(crate) const NOTHING: fn(&str) -> Vec<(String, String)> = |_| Vec::new();
 
 fn bounds() -> Vec<Bounds> {
     vec![
-        Bounds { queue: LIMITED.into(), rate: Some((60, 8_000)), concurrency: None },
-        Bounds { queue: CAPPED.into(), concurrency: Some(4), rate: None },
+        Bounds { queue: LIMITED.into(), rate: Some((60, 8_000)), ..Bounds::default() },
+        Bounds { queue: CAPPED.into(), concurrency: Some(4), ..Bounds::default() },
+        Bounds { queue: KEYED.into(), of_each: true, rate: Some((25, 4_000)), concurrency: Some(3) },
         Bounds { queue: PAUSED.into(), ..Bounds::default() },
     ]
 }
@@ -144,10 +145,11 @@ fn set_bounds(nodes: &Nodes) {
     for bounds in bounds() {
         let mut body = json!({});
         if let Some(concurrency) = bounds.concurrency {
-            body["concurrency"] = concurrency.into();
+            body[if bounds.of_each { "key_concurrency" } else { "concurrency" }] = concurrency.into();
         }
         if let Some((limit, per)) = bounds.rate {
-            body["rate_limit"] = json!({"limit": limit, "per": format!("{per}ms")});
+            body[if bounds.of_each { "key_rate_limit" } else { "rate_limit" }] =
+                json!({"limit": limit, "per": format!("{per}ms")});
         }
         let path = format!("/api/v1/queues/{}", bounds.queue);
         let answer = nodes.call_any(&mut fastrand::Rng::new(), "PUT", &path, &[], &body.to_string());

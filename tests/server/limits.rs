@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::{Server, eventually, is_long};
+use crate::support::{
+    Server, eventually, is_long,
+    starts::{most_in_a_window, starts},
+};
 
 fn batch(server: &Server, task: &str, count: usize) -> Vec<String> {
     let tasks = vec![task; count].join(",");
@@ -13,28 +16,6 @@ fn batch(server: &Server, task: &str, count: usize) -> Vec<String> {
 
 fn count(server: &Server, queue: &str, status: &str) -> u64 {
     server.get(&format!("/api/v1/queues/{queue}/stats"))["status_counts"][status].as_u64().unwrap_or_default()
-}
-
-/// Milliseconds of every start there was: of the last attempt by its handler, of those a kill has ended by their grant.
-fn starts(server: &Server, ids: &[String]) -> Vec<i64> {
-    let millis = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
-    let mut starts = Vec::new();
-    for id in ids {
-        starts.push(server.task(id)["result"].as_i64().unwrap());
-        let attempts = server.get(&format!("/api/v1/tasks/{id}/attempts"));
-        for attempt in attempts["data"].as_array().unwrap() {
-            if attempt["outcome"] == "crashed" {
-                starts.push(millis(attempt["started_at"].as_str().unwrap()));
-            }
-        }
-    }
-    starts.sort_unstable();
-    starts
-}
-
-fn most_in_a_window(starts: &[i64], window: i64) -> usize {
-    let within = |first: usize| starts[first..].iter().take_while(|start| **start < starts[first] + window).count();
-    (0..starts.len()).map(within).max().unwrap_or_default()
 }
 
 /// Tasks of one limited queue, at most so many in a window of this length.

@@ -6,6 +6,7 @@ mod access;
 mod bench;
 mod crash;
 mod figures;
+mod flow;
 mod graphs;
 mod input;
 mod life;

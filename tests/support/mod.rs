@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "shared: each test program uses a part of it")]
 
 pub(crate) mod postgres;
+pub(crate) mod starts;
 pub(crate) mod store;
 
 use std::{

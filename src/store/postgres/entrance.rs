@@ -17,7 +17,8 @@ use crate::{store::Entrance, task::WorkerId};
 statement! {
     /// Holds the worker, so that it is not declared dead before its grants can be seen, and the queue, so that it is not paused
     /// meanwhile: shared with other claims, or for this one alone where there is something to be counted. Which it must be is
-    /// looked up first: a lock that is shared by two cannot be made exclusive by both.
+    /// looked up first: a lock that is shared by two cannot be made exclusive by both. The orders keep the planner to the
+    /// indexes of what waits by keys, of which there is mostly nothing.
     EnterQueue {
         "WITH worker AS (SELECT state FROM workers WHERE id = " worker: &'a [u8] => Id;
         " FOR KEY SHARE), here AS (SELECT name, " limited: bool => Bool;
@@ -25,7 +26,8 @@ statement! {
     } "), shared AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE NOT counted FOR KEY SHARE OF q), \
        alone AS (SELECT q.* FROM here JOIN queues q USING (name) WHERE counted FOR UPDATE OF q) \
        SELECT worker.state, coalesce(here.counted, FALSE), held.paused, held.weight, held.settings, \
-       EXISTS (SELECT 1 FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = here.name), \
+       (SELECT priority FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = here.name ORDER BY queue, priority, lane \
+       LIMIT 1) IS NOT NULL, \
        (SELECT ready_at FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned AND queue = here.name \
        ORDER BY ready_at LIMIT 1) FROM worker \
        LEFT JOIN here ON TRUE LEFT JOIN (TABLE shared UNION ALL TABLE alone) held ON TRUE"

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::{
-    dsl::{exists, select, sql},
+    dsl::{exists, sql},
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Bool, Integer, Text},
@@ -151,12 +151,15 @@ fn laned() -> diesel::expression::SqlLiteral<Bool> {
 }
 
 pub(super) fn has_any(connection: &mut Connection, queue: &str, until: Millis) -> QueryResult<bool> {
-    let of_queue = tasks::table.filter(tasks::queue.eq(queue));
-    let unlaned = sql::<Bool>("ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned");
-    if select(exists(of_queue.filter(laned()))).get_result(connection)? {
+    if !levels(connection, queue)?.is_empty() {
         return Ok(true);
     }
-    select(exists(of_queue.filter(unlaned).filter(tasks::ready_at.le(until)))).get_result(connection)
+    // In the order of the index, so that it is this one.
+    let unlaned = sql::<Bool>("ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned");
+    let first =
+        tasks::table.filter(tasks::queue.eq(queue)).filter(unlaned).order(tasks::ready_at).select(tasks::ready_at);
+    let first: Option<Option<Millis>> = first.first(connection).optional()?;
+    Ok(first.flatten().is_some_and(|at| at <= until))
 }
 
 pub(super) fn key_running(connection: &mut Connection, queue: &str, key: &str) -> QueryResult<u32> {

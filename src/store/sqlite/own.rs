@@ -80,7 +80,8 @@ statement! {
 statement! {
     /// Whether tasks wait in lanes, and when the next one does.
     SeeLanes {
-        "SELECT EXISTS (SELECT 1 FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = " queue: &'a str => Text;
+        "SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_laned WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
         "), (SELECT ready_at FROM tasks WHERE ready_at IS NOT NULL AND lane IS NOT NULL AND NOT laned AND queue = "
         queue_too: &'a str => Text;
     } " ORDER BY ready_at LIMIT 1)"

@@ -29,7 +29,9 @@ pub(super) fn check(look: &mut Look<'_>) {
     };
     for task in &history.store.tasks {
         let Some((n, planned)) = look.planned(task) else { continue };
-        let waits = planned.delay_ms > 0 || !planned.parents.is_empty() || planned.cancel.is_some();
+        // Those with keys wait for their turn and for their keys.
+        let waits =
+            planned.delay_ms > 0 || planned.tenant.is_some() || !planned.parents.is_empty() || planned.cancel.is_some();
         let grant = look.grant(task.id, 1).and_then(|grant| grant.0).map(|at| at * 1_000);
         let (Some(submitted), Some(grant), false) = (look.submitted.get(&n), grant, waits) else { continue };
         let ready = submitted.answered;

@@ -1,5 +1,7 @@
 //! Never early, never too many, never while paused (5, 7, 8, 15).
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::Look;
@@ -9,11 +11,20 @@ pub(super) fn check(look: &mut Look<'_>) {
     not_early(look);
     let history = look.history;
     for bounds in &history.bounds {
-        if let Some((limit, per)) = bounds.rate {
-            rate(look, bounds, limit, per);
-        }
-        if let Some(most) = bounds.concurrency {
-            cap(look, bounds, most);
+        let tenants: BTreeSet<_> = history.plan.iter().map(|planned| planned.tenant).collect();
+        for tenant in if bounds.of_each { tenants } else { [None].into() } {
+            let runs = |run: &&Execution| {
+                run.start.queue == bounds.queue
+                    && (!bounds.of_each
+                        || history.plan.get(run.start.n).is_some_and(|planned| planned.tenant == tenant))
+            };
+            let runs: Vec<&Execution> = history.executions.iter().filter(runs).collect();
+            if let Some((limit, per)) = bounds.rate {
+                rate(look, bounds, &runs, limit, per);
+            }
+            if let Some(most) = bounds.concurrency {
+                cap(look, bounds, &runs, most);
+            }
         }
     }
     for pause in &history.pauses {
@@ -74,10 +85,10 @@ fn back_off(look: &mut Look<'_>, run: &Execution, runs: &[&Execution], wanted: i
 
 /// A start counts from its grant at the earliest and, where its process was stopped between the two, as long after it as a
 /// start may be.
-fn rate(look: &mut Look<'_>, bounds: &Bounds, limit: usize, per: i64) {
+fn rate(look: &mut Look<'_>, bounds: &Bounds, runs: &[&Execution], limit: usize, per: i64) {
     let latest = (per / 50).clamp(100, 2_000) * 1_000;
     let mut starts: Vec<(Micros, Uuid)> = Vec::new();
-    for run in look.history.executions.iter().filter(|run| run.start.queue == bounds.queue) {
+    for run in runs {
         let granted = look.grant(run.start.task, run.start.attempt).and_then(|grant| grant.0);
         let at = granted.map_or(run.start.at, |granted| run.start.at.min((granted + 1) * 1_000 + latest));
         starts.push((at, run.start.task));
@@ -93,9 +104,9 @@ fn rate(look: &mut Look<'_>, bounds: &Bounds, limit: usize, per: i64) {
     }
 }
 
-fn cap(look: &mut Look<'_>, bounds: &Bounds, most: usize) {
+fn cap(look: &mut Look<'_>, bounds: &Bounds, runs: &[&Execution], most: usize) {
     let mut changes: Vec<(Micros, i32, Uuid)> = Vec::new();
-    for run in look.history.executions.iter().filter(|run| run.start.queue == bounds.queue) {
+    for run in runs {
         let end = look.lease_end(run);
         if run.start.at < end {
             changes.push((run.start.at, 1, run.start.task));
