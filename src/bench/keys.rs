@@ -16,19 +16,30 @@ use crate::{
 };
 
 const KEYS: usize = 10_000;
+const ASIDE: &str = "bench-aside";
 /// Tasks of the key that is at its limit, for each of the others.
 const BLOCKED: usize = 10;
 
+/// What else is in the store.
+enum Beside {
+    Nothing,
+    /// So many that wait for their time in another queue.
+    Aside(usize),
+    /// So many of a key that has used up its limit.
+    Blocked(usize),
+}
+
 pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report) -> Result<(), BenchError> {
     let tasks = options.tasks;
-    let plain = one(options, site, "plain", |_, now| task(now), None, 0).await?;
+    let plain = one(options, site, "plain", |_, now| task(now), None, Beside::Nothing).await?;
     let fair = |number: usize, now| keyed(now, FlowKeys { fair_key: Some(name(number)), ..FlowKeys::default() });
-    let fair = one(options, site, "fair", fair, None, 0).await?;
+    let fair = one(options, site, "fair", fair, None, Beside::Nothing).await?;
     let rate = |number: usize, now| keyed(now, FlowKeys { rate_key: Some(name(number)), ..FlowKeys::default() });
     // More than there are: each is counted, and none waits.
-    let rated = one(options, site, "rate", rate, Some(1_000_000), 0).await?;
-    let open = one(options, site, "open", rate, Some(1), 0).await?;
-    let blocked = one(options, site, "blocked", rate, Some(1), tasks * BLOCKED).await?;
+    let rated = one(options, site, "rate", rate, Some(1_000_000), Beside::Nothing).await?;
+    // With as many tasks in the store, which nothing keeps from another queue.
+    let open = one(options, site, "open", rate, Some(1), Beside::Aside(tasks * BLOCKED)).await?;
+    let blocked = one(options, site, "blocked", rate, Some(1), Beside::Blocked(tasks * BLOCKED)).await?;
     report.keys = Some(Keys {
         keys: KEYS,
         plain_per_s: plain,
@@ -49,14 +60,14 @@ fn name(number: usize) -> String {
     format!("key-{}", number % KEYS)
 }
 
-/// Drains tasks; with a limit of 1 only as many as there are keys, beside so many of one key that has used up its own.
+/// Drains tasks; with a limit of 1 only as many as there are keys.
 async fn one(
     options: &Options,
     site: &Site,
     what: &str,
     make: fn(usize, i64) -> NewTask,
     limit: Option<u32>,
-    blocked: usize,
+    beside: Beside,
 ) -> Result<f64, BenchError> {
     let node = start(&site.spot(what)?, options.slots, None).await?;
     warm_up(&node).await?;
@@ -66,7 +77,18 @@ async fn one(
     }
     let tasks = if limit == Some(1) { options.tasks.min(KEYS) } else { options.tasks };
     let own = |_: usize, now| keyed(now, FlowKeys { rate_key: Some("blocked".into()), ..FlowKeys::default() });
-    submit_many(&node.engine, blocked, own).await?;
+    let mut blocked = 0;
+    match beside {
+        Beside::Nothing => {}
+        Beside::Aside(count) => {
+            let aside = |_: usize, now| NewTask { queue: ASIDE.into(), run_at: Some(now + 3_600_000), ..task(now) };
+            submit_many(&node.engine, count, aside).await?;
+        }
+        Beside::Blocked(count) => {
+            blocked = count;
+            submit_many(&node.engine, count, own).await?;
+        }
+    }
     submit_many(&node.engine, tasks, make).await?;
     // The blocked key starts one.
     let rate = drain(&node, tasks + usize::from(blocked > 0), || {}).await?;

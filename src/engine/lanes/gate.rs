@@ -128,7 +128,8 @@ impl KeyGate {
         }
         if let Some(rule) = self.rule.filter(|_| !touched.is_empty()) {
             let kept = self.states.iter().filter(|(key, _)| touched.contains(key.as_str()));
-            let kept: Vec<_> = kept.map(|(key, state)| (key.as_str(), state, state.matters_until(&rule))).collect();
+            let kept: Vec<_> =
+                kept.map(|(key, state)| (key.as_str(), state, rounded(state.matters_until(&rule), rule.per))).collect();
             tx.keep_key_limits(queue, &kept)?;
         }
         if !held.is_empty() {
@@ -136,6 +137,12 @@ impl KeyGate {
         }
         Ok(())
     }
+}
+
+/// Kept a little longer than it matters, so that most grants leave the time as it is, which an index is of.
+fn rounded(until: Millis, per: Millis) -> Millis {
+    let step = (per / 4).max(10_000);
+    until.div_euclid(step).saturating_add(1).saturating_mul(step)
 }
 
 fn of_rate(key: &str) -> String {
