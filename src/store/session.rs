@@ -333,10 +333,11 @@ pub enum Counted {
     CancelledTotal,
     Retried,
     ExpiredTotal,
+    Snoozed,
 }
 
 impl Counted {
-    const EVENTS: [(Self, i16); 7] = [
+    const EVENTS: [(Self, i16); 8] = [
         (Self::Submitted, 100),
         (Self::Succeeded, 101),
         (Self::FailedAttempts, 102),
@@ -344,6 +345,7 @@ impl Counted {
         (Self::CancelledTotal, 104),
         (Self::Retried, 105),
         (Self::ExpiredTotal, 106),
+        (Self::Snoozed, 107),
     ];
 
     pub fn code(self) -> i16 {

@@ -12,5 +12,6 @@ mod life;
 mod limits;
 mod many;
 mod original;
+mod outcomes;
 #[path = "../support/mod.rs"]
 mod support;
