@@ -38,6 +38,11 @@ fn time(task: &Value, field: &str) -> i64 {
         .as_millisecond()
 }
 
+/// It is counted from the end of the attempt, which is recorded a moment later.
+fn is_about(delay: i64, found: i64) -> bool {
+    (delay - 20_000..=delay).contains(&found)
+}
+
 async fn run_now(server: &Server, id: &str) {
     assert_eq!(server.post(&format!("/api/v1/tasks/{id}/run-now"), "{}").await.status, 200);
 }
@@ -90,10 +95,8 @@ async fn a_handler_says_when_it_is_tried_again_and_uses_up_a_retry() {
     let waits = attempt(&server, failure(Again::After(HOUR))).await;
     assert_eq!((&waits["status"], &waits["failures"]), (&json!("retry"), &json!(1)));
     let attempts = server.get(&format!("/api/v1/tasks/{id}/attempts")).await.json();
-    assert_eq!(
-        (&attempts["data"][0]["outcome"], &attempts["data"][0]["next_delay_ms"]),
-        (&json!("failure"), &json!(HOUR))
-    );
+    assert_eq!(attempts["data"][0]["outcome"], "failure");
+    assert!(is_about(HOUR, attempts["data"][0]["next_delay_ms"].as_i64().unwrap()), "{attempts}");
     run_now(&server, &id).await;
     let dead = attempt(&server, failure(Again::After(0))).await;
     assert_eq!((&dead["status"], &dead["failures"]), (&json!("failed"), &json!(2)));
@@ -108,7 +111,7 @@ async fn what_nobody_can_wait_for_is_left_to_the_policy() {
     let detail = task["error"]["detail"].as_str().unwrap();
     assert!(detail.contains("the retry policy decides"), "{detail}");
     let wait = time(&task, "ready_at") - time(&task, "finished_at");
-    assert_eq!(wait, HOUR);
+    assert!(is_about(HOUR, wait), "{wait}");
 }
 
 #[actix::test]

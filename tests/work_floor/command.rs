@@ -319,7 +319,7 @@ async fn an_exit_code_can_say_that_another_attempt_is_of_no_use() {
 
 #[tokio::test]
 async fn a_command_that_fails_says_what_is_to_follow() {
-    let echo = |said: &str, code: u8| format!("echo log >&2; echo '{said}'; exit {code}");
+    let echo = |said: &str, code: u8| format!("echo log >&2; printf '%s' '{said}'; exit {code}");
     for (text, code, expected) in [
         (r#"{"$error": {"message": "m", "retryable": false}}"#, 1, Again::Never),
         (r#"{"$error": {"message": "m", "retryable": false, "retry_after": 9}}"#, 1, Again::Never),
