@@ -4,7 +4,8 @@ use std::{any::Any, error::Error, fmt::Write, time::Duration};
 
 use crate::task::{Again, ErrorKind, Millis, Outcome, TaskError};
 
-/// An attempt without a result: it failed, unless it was made of a [`Snooze`]. Made from any error by `?`, which keeps the chain of its sources as the detail.
+/// An attempt without a result: it failed, unless it was made of a [`Snooze`]. Made from any error by `?`, which keeps the
+/// chain of its sources as the detail.
 ///
 /// Deliberately not an [`Error`] itself: that is what allows `?` from every error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,8 @@ enum Then {
 }
 
 /// "Not now, but once this much time has passed", at most 30 days: an attempt that ends with this is not counted, nor as a
-/// failure. The task waits (`scheduled`) and runs again then, as often as it is put off, until its `max_age` is over.
+/// failure. The task waits (`scheduled`) and runs again then, as often as it is put off, until its `max_age` is over. A longer
+/// time is a failed attempt.
 ///
 /// ```
 /// # use std::time::Duration;
