@@ -28,7 +28,7 @@ fn a_queue_is_shown_set_limited_paused_and_purged() {
     ask(&server, &["queue", "set", "r", "--timeout", "default", "--concurrency", "default"]).is(0, &[]);
     let then = ask(&server, &["queue", "show", "r", "--json"]).json();
     assert!(then.get("timeout").is_none() && then["concurrency"].is_null(), "{then}");
-    ask(&server, &["queue", "set", "r", "--max-age", "1d"]).is(0, &["max age      1d"]);
+    ask(&server, &["queue", "set", "r", "--max-age", "1d"]).is(0, &["max age       1d"]);
     ask(&server, &["queue", "set", "r", "--weight", "5"]).is(0, &["1d"]);
     ask(&server, &["queue", "set", "r", "--max-age", "0s"]).is(1, &["/max_age: must be more than 0"]);
     let aged = ask(&server, &["submit", "demo.echo", "--queue", "r", "--max-age", "1h", "--wait", "--json"]).json();
