@@ -3,7 +3,7 @@
 use jobqueue::task::{Again, ErrorKind, Outcome, TaskError};
 use serde_json::{Value, json};
 
-use crate::support::Server;
+use crate::support::{DEADLINE, Server};
 
 const HOUR: i64 = 3_600_000;
 
@@ -15,18 +15,39 @@ async fn task(server: &Server, id: &str) -> Value {
     server.get(&format!("/api/v1/tasks/{id}")).await.json()
 }
 
+/// Reads the task until it is so.
+async fn until(server: &Server, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let began = std::time::Instant::now();
+    loop {
+        let task = task(server, id).await;
+        if is_so(&task) {
+            return task;
+        }
+        assert!(began.elapsed() < DEADLINE, "{task}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Looks for tasks whose time is over until this one is seen to be.
+async fn expired(server: &Server, id: &str) -> Value {
+    let began = std::time::Instant::now();
+    loop {
+        server.engine.expire(100).await.unwrap();
+        let task = task(server, id).await;
+        if task["status"] == "expired" {
+            return task;
+        }
+        assert!(began.elapsed() < DEADLINE, "{task}");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Claims the one task that is ready, ends its attempt, and waits until that is recorded.
 async fn attempt(server: &Server, outcome: Outcome) -> Value {
     let grant = server.claim("default").await.remove(0);
     let id = grant.task().id.to_string();
     grant.finish(outcome);
-    loop {
-        let task = task(server, &id).await;
-        if task["status"] != "running" {
-            return task;
-        }
-        tokio::task::yield_now().await;
-    }
+    until(server, &id, |task| task["status"] != "running").await
 }
 
 fn time(task: &Value, field: &str) -> i64 {
@@ -158,15 +179,7 @@ async fn beyond_its_age_nothing_is_waited_for() {
 async fn a_task_that_waits_beyond_its_age_expires() {
     let server = Server::start().await;
     let id = server.submit(r#"{"name":"a","max_age":"1ms"}"#).await;
-    let gone = async || {
-        server.engine.expire(100).await.unwrap();
-        task(&server, &id).await
-    };
-    let mut view = gone().await;
-    while view["status"] != "expired" {
-        tokio::task::yield_now().await;
-        view = gone().await;
-    }
+    let view = expired(&server, &id).await;
     assert_eq!(view["error"]["kind"], "expired");
     assert!(server.claim("default").await.is_empty());
 }
@@ -185,15 +198,19 @@ async fn a_task_given_back_after_its_age_expires_in_a_paused_queue_too() {
     while server.engine.expire(100).await.unwrap() {}
     assert_eq!(task(&server, &id).await["status"], "running", "what runs goes on");
     drop(grant);
-    loop {
-        server.engine.expire(100).await.unwrap();
-        let view = task(&server, &id).await;
-        if view["status"] == "expired" {
-            break;
-        }
-        assert!(["running", "queued"].contains(&view["status"].as_str().unwrap()), "{view}");
-        tokio::task::yield_now().await;
-    }
+    let view = expired(&server, &id).await;
+    assert_eq!((&view["attempt"], &view["failures"]), (&json!(1), &json!(0)));
+}
+
+/// It failed in time and could not start again in time.
+#[actix::test]
+async fn what_expires_after_a_failure_says_what_that_was() {
+    let server = Server::start().await;
+    let id = server.submit(r#"{"name":"a","max_age":"2s"}"#).await;
+    attempt(&server, failure(Again::After(1_500))).await;
+    assert_eq!(server.post("/api/v1/queues/default/pause", "{}").await.status, 200);
+    let view = expired(&server, &id).await;
+    assert_eq!(view["error"]["detail"], "its last attempt: no");
 }
 
 #[actix::test]

@@ -21,8 +21,8 @@ use support::{Server, eventually, postgres::Postgres};
 
 /// A cluster, nodes with folders of their own, and what their handlers have written down.
 ///
-/// `held` waits until it is let go, `later` puts itself off for an hour then, `note` is over at once; all write their task's id into a file when they begin, and
-/// `held` into another one when it ends.
+/// `held` waits until it is let go, `later` puts itself off for an hour then, `note` is over at once; all write their task's id
+/// into a file when they begin, and `held` into another one when it ends.
 struct Site {
     postgres: Postgres,
     folder: tempfile::TempDir,

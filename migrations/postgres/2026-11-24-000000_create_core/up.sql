@@ -481,7 +481,8 @@ BEGIN
         INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries,
             timeout_ms, unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, args, kwargs)
         VALUES (task, p_queue, jobqueue_submit.name, level, state, CASE WHEN parents = 0 THEN greatest(starts_at, at) END, at,
-            starts_at, over_at, age_ms, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text), parents, parents,
+            starts_at, over_at, age_ms, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text),
+            parents, parents,
             floor(extract(epoch FROM jobqueue_submit.result_ttl) * 1000),
             array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_args::text, p_kwargs::text)
         ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;

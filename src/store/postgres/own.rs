@@ -47,8 +47,8 @@ statement! {
         ", " meta: &'a [Option<&'a str>] => Array<Nullable<Text>>;
         ", " args: &'a [&'a str] => Array<Text>;
         ", " kwargs: &'a [&'a str] => Array<Text>;
-    } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, timeout_ms, key, \
-       retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) \
+    } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
+       timeout_ms, key, retry, result_ttl_ms, parents, unmet, tags, meta, args, kwargs) \
        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
 }
 
