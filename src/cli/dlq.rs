@@ -87,6 +87,8 @@ pub(super) enum Reason {
     Timeout,
     /// Its handler said that another try is of no use
     NotRetryable,
+    /// It expires before another attempt could start
+    Expired,
     /// Its worker died again and again
     Poison,
 }
@@ -97,6 +99,7 @@ impl Reason {
             Self::Exhausted => "exhausted",
             Self::Timeout => "timeout",
             Self::NotRetryable => "not_retryable",
+            Self::Expired => "expired",
             Self::Poison => "poison",
         }
     }

@@ -81,7 +81,7 @@ impl Name {
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "max_age", "keep_success", "keep_others"]).multiple(true).required(true))]
 #[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
@@ -101,6 +101,9 @@ pub(super) struct SetArgs {
     /// Time limit of tasks that bring none, "none" for no limit, or "default"
     #[arg(long, value_name = "TIME", value_parser = limit_or_default)]
     timeout: Option<Choice>,
+    /// How long after their submission tasks that do not say so themselves may be started, or "default" (for ever)
+    #[arg(long, value_name = "TIME", value_parser = time_or_default)]
+    max_age: Option<Choice>,
     /// How long tasks that succeeded are kept, or "default"
     #[arg(long, value_name = "TIME", value_parser = time_or_default)]
     keep_success: Option<Choice>,
@@ -165,6 +168,7 @@ const SHOWN: Columns = &[
     ("max depth", "max_depth"),
     ("max retries", "max_retries"),
     ("timeout", "timeout"),
+    ("max age", "max_age"),
     ("keep success", "retention/success"),
     ("keep others", "retention/others"),
     ("version", "version"),
@@ -202,8 +206,8 @@ async fn purge(remote: &mut Remote<'_, '_>, name: &Name, consent: Consent, wait:
 
 /// The API replaces all settings at once: what is not named is read first, and its version sent along.
 async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> {
-    let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, keep_success, keep_others, version } =
-        args;
+    let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, max_age, .. } = args;
+    let SetArgs { keep_success, keep_others, version, .. } = args;
     let mut body = settings_now(remote, &name).await?;
     let given = [("concurrency", concurrency), ("max_depth", max_depth), ("max_retries", max_retries)];
     for (field, value) in given.into_iter().chain([("weight", weight.map(Value::from))]) {
@@ -215,6 +219,9 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
         if let Some(Choice(value)) = choice {
             body["retention"][field] = value.unwrap_or_default();
         }
+    }
+    if let Some(Choice(value)) = max_age {
+        body["max_age"] = value.unwrap_or_default();
     }
     match timeout {
         // Null would mean: no limit.
@@ -230,8 +237,18 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
 
 /// What is set for a queue, as it is written; of one that does not exist, nothing.
 async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    const FIELDS: [&str; 9] =
-        ["paused", "weight", "concurrency", "max_depth", "max_retries", "retry", "timeout", "retention", "version"];
+    const FIELDS: [&str; 10] = [
+        "paused",
+        "weight",
+        "concurrency",
+        "max_depth",
+        "max_retries",
+        "retry",
+        "timeout",
+        "max_age",
+        "retention",
+        "version",
+    ];
     let found: Value = match remote.client.send(&Call::read(name.path())).await {
         Ok(reply) => reply.json()?,
         Err(error) if error.is_not_found() => {

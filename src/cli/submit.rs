@@ -52,6 +52,9 @@ pub(super) struct SubmitArgs {
     /// Time limit of an attempt, or "none"
     #[arg(long, value_name = "TIME", value_parser = input::limit, help_heading = "Limits")]
     timeout: Option<Limit>,
+    /// How long after its submission it may be started, retries and snoozes too, or "none"
+    #[arg(long, value_name = "TIME", value_parser = input::limit, help_heading = "Limits")]
+    max_age: Option<Limit>,
     /// At most one live task of the queue has this key; if there is one, it is the answer
     #[arg(long, value_name = "KEY", help_heading = "Once only")]
     unique_key: Option<String>,
@@ -100,7 +103,7 @@ pub(super) async fn run(remote: &mut Remote<'_, '_>, args: SubmitArgs) -> Result
 /// Everything is checked here, before anything is sent.
 fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest, Failure> {
     let SubmitArgs { name, args, kwargs, queue, priority, delay, run_at, .. } = given;
-    let SubmitArgs { max_retries, timeout, unique_key, idempotency_key, tags, .. } = given;
+    let SubmitArgs { max_retries, timeout, max_age, unique_key, idempotency_key, tags, .. } = given;
     if args.as_deref() == Some("-") && kwargs.as_deref() == Some("-") {
         return Err(Failure::usage("--args and --kwargs cannot both be read from standard input"));
     }
@@ -117,6 +120,7 @@ fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest
     request = set(request, run_at, TaskRequest::run_at);
     request = set(request, max_retries, TaskRequest::max_retries);
     request = set(request, timeout, |request, Limit(limit)| request.timeout(limit));
+    request = set(request, max_age, |request, Limit(age)| request.max_age(age));
     request = set(request, unique_key, TaskRequest::unique_key);
     request = set(request, idempotency_key, TaskRequest::idempotency_key);
     Ok(tags.into_iter().fold(request, TaskRequest::tag))

@@ -180,6 +180,8 @@ fn submit_sends_what_was_given() {
         "0",
         "--timeout",
         "none",
+        "--max-age",
+        "90m",
         "--unique-key",
         "u",
         "--idempotency-key",
@@ -197,7 +199,7 @@ fn submit_sends_what_was_given() {
     assert_eq!(asked.line, "POST /api/v1/tasks");
     assert_eq!(
         asked.body,
-        r#"{"name":"process_data","args":[1, "ü"],"kwargs":{"n": 12345678901234567890123},"queue":"q","priority":8,"max_retries":0,"timeout":null,"run_at":"2026-01-31T11:00:00Z","unique_key":"u","tags":["a","b"]}"#
+        r#"{"name":"process_data","args":[1, "ü"],"kwargs":{"n": 12345678901234567890123},"queue":"q","priority":8,"max_retries":0,"timeout":null,"max_age":"90m","run_at":"2026-01-31T11:00:00Z","unique_key":"u","tags":["a","b"]}"#
     );
     assert_eq!((asked.header("idempotency-key"), asked.header("authorization")), (Some("i"), Some("Bearer k")));
 }

@@ -33,6 +33,9 @@ pub struct Task {
     /// Attempts that ended with the death of their worker.
     #[serde(default)]
     pub crashes: u32,
+    /// How often its handler has put it off; those attempts are not counted.
+    #[serde(default)]
+    pub snoozes: u32,
     #[serde(default)]
     pub max_retries: u32,
     /// `None`: the server's default.
@@ -50,6 +53,12 @@ pub struct Task {
     /// Not before this time.
     #[serde(default)]
     pub run_at: Option<String>,
+    /// It is not started any more from then on.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// Milliseconds from its submission, or the last retry on request, within which it may be started; `None`: for ever.
+    #[serde(default)]
+    pub max_age_ms: Option<Millis>,
     /// When it could, or can, be claimed.
     #[serde(default)]
     pub ready_at: Option<String>,

@@ -27,6 +27,9 @@ pub struct TaskRequest {
     /// The inner `None` is written as `null`: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<Option<String>>,
+    /// The inner `None` is written as `null`: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,14 @@ impl TaskRequest {
     #[must_use]
     pub fn timeout(mut self, limit: Option<Duration>) -> Self {
         self.timeout = Some(limit.map(text));
+        self
+    }
+
+    /// How long after its submission it may be started, which bounds retries and snoozes too; `None`: for ever, also where
+    /// its queue has a bound.
+    #[must_use]
+    pub fn max_age(mut self, age: Option<Duration>) -> Self {
+        self.max_age = Some(age.map(text));
         self
     }
 

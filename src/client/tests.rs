@@ -27,6 +27,7 @@ async fn a_task_is_submitted_and_read_exactly() {
         .priority(Priority::HIGH)
         .max_retries(0)
         .timeout(None)
+        .max_age(Some(Duration::from_secs(3_600)))
         .delay(Duration::from_millis(1500))
         .unique_key("u")
         .reject_duplicates()
@@ -43,7 +44,7 @@ async fn a_task_is_submitted_and_read_exactly() {
     assert_eq!(asked[0].line, "POST /api/v1/tasks");
     assert_eq!(
         asked[0].body,
-        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"delay":"1500ms","unique_key":"u","unique_conflict":"reject","tags":["a"]}"#
+        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","tags":["a"]}"#
     );
     assert_eq!(asked[0].header("authorization"), Some("Bearer k1"));
     assert_eq!(asked[0].header("idempotency-key"), Some("once"));

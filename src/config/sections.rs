@@ -1,6 +1,9 @@
 //! `[tasks.NAME]` and `[queues.NAME]`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::{
     Config, Fault,
@@ -26,6 +29,8 @@ pub struct CommandConfig {
     pub max_retries: Option<u32>,
     /// Bytes of standard output accepted; `None`: the server's default.
     pub output_limit: Option<u64>,
+    /// Exit codes that say that another attempt would fail the same way.
+    pub permanent_exit_codes: BTreeSet<u8>,
 }
 
 /// Time limit of an attempt.
@@ -74,7 +79,7 @@ struct Section<'a> {
 /// A field of a section: its name, an example as it is written, and what it means.
 pub(super) type Field = (&'static str, &'static str, &'static str);
 
-pub(super) const COMMAND_FIELDS: [Field; 7] = [
+pub(super) const COMMAND_FIELDS: [Field; 8] = [
     (
         "command",
         r#"["python3", "process.py"]"#,
@@ -85,6 +90,7 @@ pub(super) const COMMAND_FIELDS: [Field; 7] = [
     ("timeout", r#""5m""#, "Time limit of an attempt; \"none\" = no limit"),
     ("max_retries", "3", "Retries after the first attempt"),
     ("output_limit", r#""1MiB""#, "Longest standard output"),
+    ("permanent_exit_codes", "[65]", "Exit codes after which no other attempt is made; none if not given"),
     ("mode", r#""once""#, "A process for each attempt"),
 ];
 pub(super) const QUEUE_FIELDS: [Field; 1] =
@@ -132,6 +138,7 @@ impl Section<'_> {
                     .map(|retries| command.max_retries = Some(retries as u32)),
                 "output_limit" => scalar(&field.value, |text| parse::bytes(text, 1..=1 << 30))
                     .map(|limit| command.output_limit = Some(limit)),
+                "permanent_exit_codes" => exit_codes(&field.value).map(|codes| command.permanent_exit_codes = codes),
                 "mode" => mode(&field.value),
                 "url" => Err(WEBHOOK.to_owned()),
                 other => Err(unknown_field(other, &COMMAND_FIELDS)),
@@ -187,6 +194,13 @@ fn argv(value: &Value) -> Result<Vec<String>, String> {
     let Value::List(items) = value else { return Err(format!("{WANTED}; a shell is never used")) };
     let argv: Option<Vec<String>> = items.iter().map(plain_text).collect();
     argv.filter(|argv| argv.first().is_some_and(|program| !program.is_empty())).ok_or_else(|| WANTED.to_owned())
+}
+
+fn exit_codes(value: &Value) -> Result<BTreeSet<u8>, String> {
+    const WANTED: &str = "expected a list of exit codes from 1 to 255: [65]";
+    let Value::List(items) = value else { return Err(WANTED.into()) };
+    let code = |item: &Value| item.scalar()?.parse::<u8>().ok().filter(|code| *code > 0);
+    items.iter().map(code).collect::<Option<_>>().ok_or_else(|| WANTED.to_owned())
 }
 
 fn variables(value: &Value) -> Result<BTreeMap<String, String>, String> {

@@ -111,6 +111,7 @@ cwd = "handlers"
 timeout = "10s"
 max_retries = 7
 output_limit = "2MiB"
+permanent_exit_codes = [65, 78]
 mode = "once"
 [tasks."a/b:c"]
 command = ["true"]
@@ -130,7 +131,7 @@ weight = 1000
     assert_eq!(command.argv, ["python3", "process.py"]);
     assert_eq!(command.env["MODE"], "fast");
     assert_eq!((command.timeout, command.max_retries), (Timeout::After(10_000), Some(7)));
-    assert_eq!(command.output_limit, Some(2 << 20));
+    assert_eq!((command.output_limit, &command.permanent_exit_codes), (Some(2 << 20), &[65, 78].into()));
     assert_eq!(config.tasks["a/b:c"].timeout, Timeout::Never);
     assert_eq!((config.queues["bulk"].weight, config.queues["default"].weight), (1000, 1));
     assert!(config.file.is_some());
@@ -192,6 +193,8 @@ fn what_sections_cannot_hold_is_refused() {
         ("[tasks.x]\ncommand = [\"a\\u0000\"]", "expected a list of strings"),
         ("[tasks.\"a b\"]\ncommand = [\"a\"]", "cannot contain ' '"),
         ("[tasks.x]\ncommand = [\"a\"]\nmode = \"persistent\"", "not built yet; use mode = \"once\""),
+        ("[tasks.x]\ncommand = [\"a\"]\npermanent_exit_codes = [0]", "expected a list of exit codes from 1 to 255"),
+        ("[tasks.x]\ncommand = [\"a\"]\npermanent_exit_codes = [256]", "expected a list of exit codes from 1 to 255"),
         ("[tasks.x]\ncommand = [\"a\"]\nmode = \"twice\"", "expected \"once\""),
         ("[tasks.x]\nurl = \"https://example.org\"", "webhooks are not built yet"),
         ("[tasks.x]\ncommand = [\"a\"]\nenv = { A = 1 }", "A = 1 is none"),

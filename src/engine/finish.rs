@@ -164,6 +164,7 @@ impl FinishOp {
 fn ready_again(task: &Granted, verdict: &Verdict, status: Status) -> Option<Ready> {
     let at = match verdict {
         Verdict::Retry { at, .. } if status == Status::Retry => *at,
+        Verdict::Snooze { at } if status == Status::Scheduled => *at,
         Verdict::Release if status == Status::Queued => task.ready_at,
         _ => return None,
     };

@@ -143,6 +143,7 @@ fn count(figures: &mut Figures, kind: Counted) -> &mut u64 {
         Counted::FailedAttempts => &mut figures.failed_attempts,
         Counted::Dead => &mut figures.dead,
         Counted::Retried => &mut figures.retried,
+        Counted::Snoozed => &mut figures.snoozed,
         Counted::ExpiredTotal => &mut figures.expired,
         Counted::CancelledTotal | Counted::In(_) => &mut figures.cancelled,
     }

@@ -27,6 +27,8 @@ pub(super) struct Owed {
     attempt: u32,
     failures: u32,
     crashes: u32,
+    #[serde(default)]
+    expires_at: Option<Millis>,
     generation: u32,
     #[serde(default)]
     keyed: bool,
@@ -47,6 +49,7 @@ impl Owed {
             attempt: task.attempt,
             failures: task.failures,
             crashes: task.crashes,
+            expires_at: task.expires_at,
             generation: task.generation,
             keyed: task.keyed,
             ready_at: task.ready_at,
@@ -69,9 +72,11 @@ impl Owed {
             attempt: self.attempt,
             failures: self.failures,
             crashes: self.crashes,
+            snoozes: 0,
             max_retries: 0,
             retry: None,
             timeout_ms: None,
+            expires_at: self.expires_at,
             generation: self.generation,
             keyed: self.keyed,
             parents: 0,

@@ -182,17 +182,20 @@ mod tests {
             attempt: number,
             failures: 0,
             crashes: 0,
+            snoozes: 0,
             max_retries: 0,
             retry: None,
             timeout_ms: None,
+            expires_at: Some(9),
             generation: 1,
             keyed: false,
             parents: 0,
             ready_at: 1,
             started_at: 2,
         };
-        let verdict = match number % 2 {
+        let verdict = match number % 3 {
             0 => Verdict::Success { result: "{\"a\":\"\\n\"}".into() },
+            1 => Verdict::Snooze { at: 7 },
             _ => Verdict::Retry { at: 7, error: TaskError::new(ErrorKind::Failure, "no\nline") },
         };
         Owed::new(WorkerId::new(), &task, &verdict)

@@ -21,7 +21,7 @@ use super::{
     reply, shape,
     tasks::{Id, no_task},
     time::Time,
-    times::Times,
+    times::{Age, Times},
     view::{Shown, TaskView},
 };
 use crate::{
@@ -58,7 +58,7 @@ pub(super) async fn patch(
 ) -> Result<HttpResponse, Problem> {
     let ChangeBody { priority, run_at } = shape::parse(&body.0)?;
     let mut faults = Faults::default();
-    let run_at = Times::check(&mut faults, (run_at, None), (None, None), state.now()).run_at;
+    let run_at = Times::check(&mut faults, (run_at, None), (None, None), Age::default(), state.now()).run_at;
     faults.none()?;
     let priority: Option<Priority> = priority.map(|priority| priority.0);
     if priority.is_none() && run_at.is_none() {

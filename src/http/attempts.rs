@@ -28,7 +28,7 @@ pub(super) struct AttemptView {
     started_at: Option<Time>,
     finished_at: Option<Time>,
     duration_ms: Option<Millis>,
-    /// running, success, failure, timeout, cancelled, crashed or released.
+    /// running, success, failure, timeout, cancelled, expired, crashed or released.
     outcome: String,
     error: Option<TaskError>,
     /// Milliseconds until the next attempt, where one followed.
@@ -52,6 +52,8 @@ impl From<AttemptRow> for AttemptView {
 }
 
 /// Lists a task's attempts, oldest first
+///
+/// Those that have put the task off are not among them: its `snoozes` count them.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/attempts", operation_id = "list_attempts", tag = "tasks",
     params(("id" = String, Path, format = Uuid)),

@@ -11,7 +11,7 @@ use super::{
     flow,
     parents::{self, Sibling},
     problem::{Fault, Problem},
-    times::Times,
+    times::{Age, End, Times},
     view::{Raw, TaskView},
 };
 use crate::task::{Millis, NewTask, TaskId, UniqueConflict, json, name};
@@ -30,7 +30,7 @@ pub(super) struct Parts<'a> {
     kwargs: Option<&'a RawValue>,
     meta: Option<&'a RawValue>,
     delay: Option<Millis>,
-    expires_in: Option<Millis>,
+    end: End,
 }
 
 impl<'a> Parts<'a> {
@@ -50,9 +50,7 @@ impl<'a> Parts<'a> {
         if let Some(delay) = self.delay {
             task.run_at = Some(at + delay);
         }
-        if let Some(expires_in) = self.expires_in {
-            task.expires_at = Some(at + expires_in);
-        }
+        task.expires_at = self.end.of(at);
     }
 }
 
@@ -120,7 +118,9 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
         faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
     }
-    let times = Times::check(&mut faults, (draft.run_at, draft.delay), (draft.expires_at, draft.expires_in), now);
+    let age = Age { given: draft.max_age, of_queue: settings.as_deref().and_then(|settings| settings.max_age) };
+    let expiry = (draft.expires_at, draft.expires_in);
+    let times = Times::check(&mut faults, (draft.run_at, draft.delay), expiry, age, now);
     if draft.result_ttl.is_some_and(|ttl| ttl > MAX_RESULT_TTL) {
         faults.invalid("/result_ttl", "must be at most 366 days");
     }
@@ -134,8 +134,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);
     let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
     faults.none()?;
-    let (delay, expires_in) = (draft.delay, draft.expires_in);
-    let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay, expires_in };
+    let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay: draft.delay, end: times.end };
     let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
     let task = NewTask {
         name: draft.name,
@@ -147,7 +146,8 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
         retry: draft.retry.or_else(|| settings?.retry),
         timeout_ms,
         run_at: times.run_at,
-        expires_at: times.expires_at,
+        expires_at: times.end.of(now),
+        max_age_ms: age.max(),
         result_ttl_ms: draft.result_ttl,
         parents,
         unique_key: draft.unique_key,

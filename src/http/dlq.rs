@@ -33,7 +33,7 @@ pub(super) struct DeadQuery {
     queue: Option<String>,
     /// The whole name.
     name: Option<String>,
-    /// exhausted, timeout, not_retryable or poison.
+    /// exhausted, timeout, not_retryable, expired or poison.
     reason: Option<String>,
     /// Part of the error's message.
     error: Option<String>,
@@ -82,7 +82,7 @@ pub(super) async fn dead_letters(
     let reason = match reason.as_deref().map(DeadReason::parse) {
         None => None,
         Some(Some(reason)) => Some(reason),
-        Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable or poison")),
+        Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable, expired or poison")),
     };
     list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
     let within = caller.narrowed(queue.as_deref())?;

@@ -56,7 +56,7 @@ pub(super) struct Draft<'a> {
     #[serde(default, alias = "countdown", deserialize_with = "duration::deserialize_option")]
     #[schema(value_type = Option<DurationWritten>)]
     pub(super) delay: Option<Millis>,
-    /// A task that has not started by then expires.
+    /// A task that has not started by then expires. It is not started again after it either.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) expires_at: Option<Cow<'a, str>>,
@@ -64,6 +64,12 @@ pub(super) struct Draft<'a> {
     #[serde(default, deserialize_with = "duration::deserialize_option")]
     #[schema(value_type = Option<DurationWritten>)]
     pub(super) expires_in: Option<Millis>,
+    /// How long after its submission it may be started: a task that waits beyond it expires, one whose next attempt would come
+    /// after it is a dead letter at once. A retry on request gives it as long again. Beside `expires_at` or `expires_in` the
+    /// earlier counts. Null: for ever; the queue's default if not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<DurationWritten>)]
+    pub(super) max_age: Option<Option<Millis>>,
     /// How long the result is given out after the end; the server's default if not given.
     #[serde(default, deserialize_with = "duration::deserialize_option")]
     #[schema(value_type = Option<DurationWritten>)]

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     engine::{MOST_AHEAD, MOST_LANES, Reason},
-    task::{Status, TaskId},
+    store::TaskRow,
+    task::{Millis, Status, TaskId},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -30,8 +31,11 @@ pub(super) struct ExplanationView {
     reasons: Vec<ReasonView>,
     /// It does not start before this moment; null where time is not what it waits for.
     not_before: Option<Time>,
-    /// It expires if it has not started by this moment.
+    /// It expires if it has not started by this moment, nor is it tried again after it.
     expires_at: Option<Time>,
+    /// What says so: `max_age`, or the `expires_at` or `expires_in` it was submitted with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_by: Option<&'static str>,
     /// What would go wrong once it starts.
     warnings: Vec<String>,
 }
@@ -105,6 +109,14 @@ fn view(reason: &Reason) -> ReasonView {
     }
 }
 
+/// Until when a task that is not over may be started, and by which of the bounds it was given.
+fn bound(task: &TaskRow) -> Option<(Millis, &'static str)> {
+    let at = task.expires_at.filter(|_| !task.status.is_terminal())?;
+    // Of one that was started anew the age alone is left.
+    let by_age = task.max_age_ms.is_some_and(|age| task.generation > 1 || task.created_at + age <= at);
+    Some((at, if by_age { "max_age" } else { "expires_at" }))
+}
+
 /// Explains why a task does not run
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/explain", operation_id = "explain_task", tag = "tasks",
@@ -132,13 +144,15 @@ pub(super) async fn get(
         [] => "It starts as soon as a slot asks for it".to_owned(),
         reasons => reasons.iter().map(|reason| reason.detail.as_str()).collect::<Vec<_>>().join(". "),
     };
+    let end = bound(&explained.task);
     reply::ok(&ExplanationView {
         task_id: id,
         status: explained.task.status,
         summary,
         reasons,
         not_before: explained.not_before.map(Time),
-        expires_at: explained.task.expires_at.filter(|_| explained.task.status.is_waiting()).map(Time),
+        expires_at: end.map(|(at, _)| Time(at)),
+        expires_by: end.map(|(_, by)| by),
         warnings,
     })
 }

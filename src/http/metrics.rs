@@ -58,10 +58,11 @@ pub(super) async fn metrics(state: Data<ApiState>, _: Query<Nothing>) -> Result<
 }
 
 fn write_work(text: &mut Text, state: &ApiState, snapshot: &Snapshot) {
-    let counters: [(&Family, Number); 4] = [
+    let counters: [(&Family, Number); 5] = [
         (&family::SUBMITTED, |figures| figures.submitted as f64),
         (&family::FAILED_ATTEMPTS, |figures| figures.failed_attempts as f64),
         (&family::RETRIES, |figures| figures.retried as f64),
+        (&family::SNOOZED, |figures| figures.snoozed as f64),
         (&family::SLOT_BUSY, |figures| figures.busy_ms as f64 / MILLIS_PER_SECOND),
     ];
     for (family, value) in counters {

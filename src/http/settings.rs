@@ -23,6 +23,7 @@ use super::{
     queues::{QueueView, name, no_queue},
     rate_limit::{self, RateLimitDraft, RateLimitView},
     reply, shape,
+    times::check_age,
 };
 use crate::{
     engine::QueueChanged,
@@ -74,6 +75,10 @@ pub(super) struct SettingsDraft<'a> {
     #[serde(default, deserialize_with = "super::draft::given")]
     #[schema(value_type = Option<DurationWritten>)]
     timeout: Option<Option<Millis>>,
+    /// How long after their submission tasks that do not say so themselves may be started.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    max_age: Option<Millis>,
     #[serde(default, deserialize_with = "super::draft::object")]
     retention: Option<RetentionDraft>,
     /// Only if the queue is at this version: of two who change it at once, one is answered 409.
@@ -134,6 +139,7 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
     if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
         faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
     }
+    check_age(&mut faults, draft.max_age);
     let kept = draft.retention.as_ref().map_or((None, None), |kept| (kept.success, kept.others));
     for (field, kept) in [("success", kept.0), ("others", kept.1)] {
         if kept.is_some_and(|kept| kept > MAX_KEPT) {
@@ -153,6 +159,7 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
         max_retries,
         retry,
         timeout,
+        max_age: draft.max_age,
         keep_success,
         keep_others,
     };
@@ -274,6 +281,7 @@ pub(super) struct SettingsView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     timeout: Option<Option<String>>,
+    max_age: Option<String>,
     retention: RetentionView,
 }
 
@@ -295,6 +303,7 @@ impl From<&QueueSettings> for SettingsView {
             max_retries: settings.max_retries,
             retry: settings.retry,
             timeout: settings.timeout.map(|limit| text(limit.0)),
+            max_age: text(settings.max_age),
             retention: RetentionView { success: text(settings.keep_success), others: text(settings.keep_others) },
         }
     }

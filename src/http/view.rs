@@ -78,6 +78,8 @@ pub(super) struct TaskView<'a> {
     attempt: u32,
     failures: u32,
     crashes: u32,
+    /// How often its handler has put it off; those attempts are not counted.
+    snoozes: u32,
     max_retries: u32,
     /// Null: the server's default at the time of the failure.
     retry: Option<Retry>,
@@ -89,8 +91,10 @@ pub(super) struct TaskView<'a> {
     error: Option<&'a TaskError>,
     created_at: Time,
     run_at: Option<Time>,
-    /// A task that has not started by then expires.
+    /// It is not started any more from then on: by `expires_at`, `expires_in` or `max_age`, whichever ends first.
     expires_at: Option<Time>,
+    /// Milliseconds from its submission, or from a retry on request, within which it may be started; null: for ever.
+    max_age_ms: Option<Millis>,
     /// Milliseconds for which the result is given out after the end; null: the server's default.
     result_ttl_ms: Option<Millis>,
     /// How many tasks it waits, or has waited, for.
@@ -148,6 +152,7 @@ impl<'a> TaskView<'a> {
             attempt: row.attempt,
             failures: row.failures,
             crashes: row.crashes,
+            snoozes: row.snoozes,
             max_retries: row.max_retries,
             retry: row.retry.as_ref().map(Retry::from),
             timeout_ms: row.timeout_ms,
@@ -156,6 +161,7 @@ impl<'a> TaskView<'a> {
             created_at: Time(row.created_at),
             run_at: row.run_at.map(Time),
             expires_at: row.expires_at.map(Time),
+            max_age_ms: row.max_age_ms,
             result_ttl_ms: row.result_ttl_ms,
             parents: row.parents as usize,
             ready_at: row.ready_at.map(Time),
@@ -189,6 +195,7 @@ impl<'a> TaskView<'a> {
             attempt: 0,
             failures: 0,
             crashes: 0,
+            snoozes: 0,
             max_retries: task.max_retries,
             retry: task.retry.as_ref().map(Retry::from),
             timeout_ms: task.timeout_ms,
@@ -197,6 +204,7 @@ impl<'a> TaskView<'a> {
             created_at: Time(task.created_at),
             run_at: task.run_at.map(Time),
             expires_at: task.expires_at.map(Time),
+            max_age_ms: task.max_age_ms,
             result_ttl_ms: task.result_ttl_ms,
             parents: task.parents.len(),
             ready_at: task.by_parents.is_none().then(|| Time(task.ready_at())),

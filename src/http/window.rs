@@ -60,6 +60,8 @@ pub(super) struct FiguresView {
     failed_attempts: u64,
     dead: u64,
     retried: u64,
+    /// Attempts that put their task off: neither retries nor failures.
+    snoozed: u64,
     cancelled: u64,
     expired: u64,
     submitted_per_s: f64,
@@ -169,6 +171,7 @@ impl FiguresView {
             failed_attempts: figures.failed_attempts,
             dead: figures.dead,
             retried: figures.retried,
+            snoozed: figures.snoozed,
             cancelled: figures.cancelled,
             expired: figures.expired,
             submitted_per_s: per_second(figures.submitted),

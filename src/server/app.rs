@@ -212,6 +212,7 @@ fn spec(command: &CommandConfig) -> CommandSpec {
     let mut spec = CommandSpec::new(command.argv.iter().cloned());
     spec.env = command.env.clone();
     spec.cwd = command.cwd.clone();
+    spec.permanent_exit_codes = command.permanent_exit_codes.clone();
     if let Some(limit) = command.output_limit {
         spec.output_limit = usize::try_from(limit).unwrap_or(usize::MAX);
     }

@@ -64,6 +64,7 @@ invariants! {
     "result_of_success": "only a task that succeeded has a result";
     "not_early": "no task has started before the time it was to wait for";
     "expiry_noted": "a task that waits and can expire is noted for it";
+    "age_has_end": "a task with a longest age has the time at which that is over, or an earlier one";
     "queue_exists": "every task is of a queue that exists";
     "counters_add_up": "the counters of each queue, priority and status are the numbers of its tasks";
     "concurrency_kept": "no queue runs more tasks than its concurrency allows, unless that was lowered while they ran";

@@ -368,10 +368,11 @@ pub enum Counted {
     CancelledTotal,
     Retried,
     ExpiredTotal,
+    Snoozed,
 }
 
 impl Counted {
-    const EVENTS: [(Self, i16); 7] = [
+    const EVENTS: [(Self, i16); 8] = [
         (Self::Submitted, 100),
         (Self::Succeeded, 101),
         (Self::FailedAttempts, 102),
@@ -379,6 +380,7 @@ impl Counted {
         (Self::CancelledTotal, 104),
         (Self::Retried, 105),
         (Self::ExpiredTotal, 106),
+        (Self::Snoozed, 107),
     ];
 
     pub fn code(self) -> i16 {

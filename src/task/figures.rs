@@ -15,6 +15,8 @@ pub struct Figures {
     pub dead: u64,
     /// Failed attempts that another follows.
     pub retried: u64,
+    /// Attempts that have put their task off.
+    pub snoozed: u64,
     pub cancelled: u64,
     pub expired: u64,
     /// Time that slots spent on tasks, in milliseconds.
@@ -35,6 +37,7 @@ impl Figures {
             failed_attempts,
             dead,
             retried,
+            snoozed,
             cancelled,
             expired,
             busy_ms,
@@ -47,6 +50,7 @@ impl Figures {
         self.failed_attempts += failed_attempts;
         self.dead += dead;
         self.retried += retried;
+        self.snoozed += snoozed;
         self.cancelled += cancelled;
         self.expired += expired;
         self.busy_ms += busy_ms;

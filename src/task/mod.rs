@@ -28,7 +28,7 @@ pub use histogram::Histogram;
 pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
 pub use model::{Granted, NewTask, UniqueConflict};
-pub use outcome::{DeadReason, ErrorKind, Outcome, TaskError, Verdict};
+pub use outcome::{Again, DeadReason, ErrorKind, Outcome, TaskError, Verdict};
 pub use priority::{Priority, PriorityClass};
 pub use pulse::{Pulse, Pulses};
 pub use queue::{Gate, QueueSettings, Quota};

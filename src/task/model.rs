@@ -23,8 +23,10 @@ pub struct NewTask {
     pub timeout_ms: Option<Millis>,
     /// Not before this moment.
     pub run_at: Option<Millis>,
-    /// Not started by then, it is over.
+    /// Not started by then, it is over: also where it waits for another attempt. The end of its age, if it has one, or earlier.
     pub expires_at: Option<Millis>,
+    /// How long after its submission, or the redrive, it may be started at all.
+    pub max_age_ms: Option<Millis>,
     /// How long its result is given out after its end; `None`: the server's default.
     pub result_ttl_ms: Option<Millis>,
     /// It waits for these.
@@ -61,6 +63,7 @@ impl NewTask {
             timeout_ms: Some(300_000),
             run_at: None,
             expires_at: None,
+            max_age_ms: None,
             result_ttl_ms: None,
             parents: Vec::new(),
             unique_key: None,
@@ -122,9 +125,13 @@ pub struct Granted {
     pub failures: u32,
     /// Attempts that ended with the death of their worker.
     pub crashes: u32,
+    /// How often a handler has put it off; those attempts are not counted.
+    pub snoozes: u32,
     pub max_retries: u32,
     pub retry: Option<RetryPolicy>,
     pub timeout_ms: Option<Millis>,
+    /// It is not started any more from this moment on.
+    pub expires_at: Option<Millis>,
     pub generation: u32,
     /// It has keys by which it shares its queue.
     pub keyed: bool,
@@ -137,6 +144,11 @@ pub struct Granted {
 impl Granted {
     pub const fn token(&self) -> LeaseToken {
         LeaseToken { task: self.id, lease: self.lease }
+    }
+
+    /// It could not start at that moment, because its time is over by then.
+    pub const fn expires_by(&self, at: Millis) -> bool {
+        matches!(self.expires_at, Some(end) if end <= at)
     }
 
     /// Has outlived two workers: it may be what kills them.

@@ -2,7 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Granted, Millis, RetryPolicy, Status};
+use super::{Granted, Millis, RetryPolicy, Status, duration};
+
+#[cfg(test)]
+mod tests;
+
+/// Longest time by which a handler may put its task off: 30 days.
+pub const LONGEST_WAIT: Millis = 30 * 24 * 3_600_000;
 
 /// What kind of error ended an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -65,6 +71,13 @@ impl TaskError {
         self.detail = (!detail.is_empty()).then_some(detail);
         self
     }
+
+    /// Adds a line before the rest of the detail, of which the end is cut off where it is too long.
+    #[must_use]
+    pub fn with_note(self, note: impl Into<String>) -> Self {
+        let (note, detail) = (note.into(), self.detail.clone());
+        self.with_detail(detail.map_or_else(|| note.clone(), |detail| format!("{note}\n{detail}")))
+    }
 }
 
 /// Cuts at a character's edge and takes out NUL, which PostgreSQL cannot keep.
@@ -86,10 +99,11 @@ pub enum Outcome {
     Success(String),
     Failure {
         error: TaskError,
-        /// False where another attempt would fail the same way.
-        retryable: bool,
+        again: Again,
     },
     TimedOut(TaskError),
+    /// Not now, but once so many milliseconds have passed: nothing has failed, and no attempt is used up.
+    Snoozed(Millis),
     Cancelled,
     /// Given back unfinished: the node is going down, or the slot crashed.
     Interrupted,
@@ -97,8 +111,20 @@ pub enum Outcome {
 
 impl Outcome {
     pub fn failure(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Failure { error: TaskError::new(kind, message), retryable: true }
+        Self::Failure { error: TaskError::new(kind, message), again: Again::ByPolicy }
     }
+}
+
+/// What a handler that failed says about another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Again {
+    /// Nothing: the retry policy decides when.
+    #[default]
+    ByPolicy,
+    /// Once so many milliseconds have passed, at most [`LONGEST_WAIT`]; while retries are left.
+    After(Millis),
+    /// It would fail the same way.
+    Never,
 }
 
 /// Why a task is in the dead-letter queue.
@@ -111,22 +137,27 @@ pub enum DeadReason {
     Timeout,
     /// Another attempt would fail the same way.
     NotRetryable,
+    /// It expires before another attempt could start.
+    Expired,
     /// Its workers died three times.
     Poison,
 }
 
 impl DeadReason {
+    pub const ALL: [Self; 5] = [Self::Exhausted, Self::Timeout, Self::NotRetryable, Self::Expired, Self::Poison];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Exhausted => "exhausted",
             Self::Timeout => "timeout",
             Self::NotRetryable => "not_retryable",
+            Self::Expired => "expired",
             Self::Poison => "poison",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Exhausted, Self::Timeout, Self::NotRetryable, Self::Poison].into_iter().find(|r| r.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
@@ -146,6 +177,14 @@ pub enum Verdict {
         reason: DeadReason,
         error: TaskError,
     },
+    /// It waits for this moment as though the attempt had not been.
+    Snooze {
+        at: Millis,
+    },
+    /// It wanted to wait beyond its own end.
+    Expired {
+        error: TaskError,
+    },
     Cancelled,
     /// Back to its queue; neither a failure nor a crash.
     Release,
@@ -157,6 +196,8 @@ impl Verdict {
             Self::Success { .. } => Status::Success,
             Self::Retry { .. } => Status::Retry,
             Self::Dead { status, .. } => *status,
+            Self::Snooze { .. } => Status::Scheduled,
+            Self::Expired { .. } => Status::Expired,
             Self::Cancelled => Status::Cancelled,
             Self::Release => Status::Queued,
         }
@@ -165,17 +206,50 @@ impl Verdict {
 
 /// What follows from an outcome: pure, so that it can be tested for every case. `random` is drawn from 0..1.
 pub fn decide(task: &Granted, outcome: Outcome, default: &RetryPolicy, now: Millis, random: f64) -> Verdict {
-    let (error, retryable, status, reason) = match outcome {
+    let (error, again, status, used_up) = match outcome {
         Outcome::Success(result) => return Verdict::Success { result },
         Outcome::Cancelled => return Verdict::Cancelled,
         Outcome::Interrupted => return Verdict::Release,
-        Outcome::Failure { error, retryable: true } => (error, true, Status::Failed, DeadReason::Exhausted),
-        Outcome::Failure { error, retryable: false } => (error, false, Status::Failed, DeadReason::NotRetryable),
-        Outcome::TimedOut(error) => (error, true, Status::Timeout, DeadReason::Timeout),
+        Outcome::Snoozed(delay) if is_sensible(delay) => return snooze(task, delay, now),
+        Outcome::Snoozed(delay) => (senseless_snooze(delay), Again::ByPolicy, Status::Failed, DeadReason::Exhausted),
+        Outcome::Failure { error, again } => (error, again, Status::Failed, DeadReason::Exhausted),
+        Outcome::TimedOut(error) => (error, Again::ByPolicy, Status::Timeout, DeadReason::Timeout),
     };
-    if retryable && task.failures < task.max_retries {
-        let delay = task.retry.as_ref().unwrap_or(default).delay(task.failures + 1, random);
-        return Verdict::Retry { at: now + delay, error };
+    let by_policy = || task.retry.as_ref().unwrap_or(default).delay(task.failures + 1, random);
+    let (error, delay) = match again {
+        Again::Never => return Verdict::Dead { status, reason: DeadReason::NotRetryable, error },
+        Again::After(delay) if is_sensible(delay) => (error, delay),
+        Again::After(delay) => {
+            let note = format!("its retry_after of {delay} ms is not between 0 and 30 days: the retry policy decides");
+            (error.with_note(note), by_policy())
+        }
+        Again::ByPolicy => (error, by_policy()),
+    };
+    if task.failures >= task.max_retries {
+        return Verdict::Dead { status, reason: used_up, error };
     }
-    Verdict::Dead { status, reason, error }
+    if task.expires_by(now + delay) {
+        let wait = duration::to_text(delay);
+        let note = format!("not tried again: it expires (expires_at, max_age) before its next attempt, after {wait}");
+        return Verdict::Dead { status, reason: DeadReason::Expired, error: error.with_note(note) };
+    }
+    Verdict::Retry { at: now + delay, error }
+}
+
+fn is_sensible(delay: Millis) -> bool {
+    (0..=LONGEST_WAIT).contains(&delay)
+}
+
+fn snooze(task: &Granted, delay: Millis, now: Millis) -> Verdict {
+    if task.expires_by(now + delay) {
+        let wait = duration::to_text(delay);
+        let message = format!("it expires (expires_at, max_age) before the {wait} are over for which it was snoozed");
+        return Verdict::Expired { error: TaskError::new(ErrorKind::Expired, message) };
+    }
+    Verdict::Snooze { at: now + delay }
+}
+
+/// Nobody knows when it is to go on: there is nothing else this could mean than a fault of the handler.
+fn senseless_snooze(delay: Millis) -> TaskError {
+    TaskError::new(ErrorKind::Failure, format!("was snoozed for {delay} ms, which is not between 0 and 30 days"))
 }

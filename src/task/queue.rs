@@ -36,6 +36,9 @@ pub struct QueueSettings {
     pub retry: Option<RetryPolicy>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub timeout: Option<Limit>,
+    /// How long after its submission a task that does not say so itself may be started.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub max_age: Option<Millis>,
     /// How long finished tasks are kept: those that succeeded and the others.
     #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
     pub keep_success: Option<Millis>,

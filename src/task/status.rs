@@ -6,8 +6,10 @@
 //!           ├──────────► scheduled ── time has come ───┤      │  ▲     ├──► failed   ┐ dead letters
 //!           └──────────► pending ── parents are done ──┘      │  │     ├──► timeout  ┘
 //!                          │      (queued | scheduled)        │  │     └──► cancelled
-//!                          └─► skipped (a parent failed)      │  └── retry (waits for its back-off, claimed when due)
-//!                                                             └─► queued (released, or its worker died)
+//!                          └─► skipped (a parent failed)      │  ├── retry (waits for its back-off, claimed when due)
+//!                                                             │  └── scheduled (snoozed by its handler, claimed when due)
+//!                                                             ├─► queued (released, or its worker died)
+//!                                                             └─► expired (snoozed beyond its end)
 //!   pending, scheduled, queued, retry ──► cancelled | expired
 //!   scheduled, queued, retry ──► scheduled | queued: an operator gives it another time
 //!   any terminal status ──► queued | scheduled | pending: a redrive, with a new generation
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub enum Status {
     /// Waits for its parents.
     Pending = 0,
-    /// Waits for its time.
+    /// Waits for its time: the one it was submitted with, or the one its handler has put it off to.
     Scheduled = 1,
     /// Ready to run.
     Queued = 2,
@@ -41,7 +43,7 @@ pub enum Status {
     Timeout = 7,
     /// Cancelled by a caller.
     Cancelled = 8,
-    /// Not started before its expiry.
+    /// Its time was over before it could start, or start again.
     Expired = 9,
     /// A parent failed.
     Skipped = 10,
@@ -105,7 +107,9 @@ impl Status {
             Pending => matches!(next, Queued | Scheduled | Skipped | Cancelled | Expired),
             Scheduled | Retry => matches!(next, Running | Queued | Scheduled | Cancelled | Expired),
             Queued => matches!(next, Running | Scheduled | Cancelled | Expired),
-            Running => matches!(next, Success | Retry | Failed | Timeout | Cancelled | Queued),
+            Running => {
+                matches!(next, Success | Retry | Scheduled | Failed | Timeout | Cancelled | Expired | Queued)
+            }
             Success | Failed | Timeout | Cancelled | Expired | Skipped => {
                 matches!(next, Queued | Scheduled | Pending)
             }

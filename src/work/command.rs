@@ -1,11 +1,13 @@
 //! Commands as handlers: one child process per attempt.
 //!
 //! stdin is one JSON object in one line, then its end; stdout is one JSON value, the result; stderr is the log; the exit
-//! code decides. The child leads a process group of its own, and whatever is still in that group when the attempt is
-//! over, for whatever reason, is killed; so is what has left the group (`leftovers`).
+//! code decides, and where it is not 0 stdout may say what is to follow (`said`). The child leads a process group of its
+//! own, and whatever is still in that group when the attempt is over, for whatever reason, is killed; so is what has left
+//! the group (`leftovers`).
 
 mod pipes;
 mod process;
+mod said;
 mod spawner;
 mod spec;
 mod verdict;

@@ -57,6 +57,11 @@ impl TaskContext {
         self.task.failures
     }
 
+    /// How often the task has been put off by its handler ([`super::Snooze`]); those attempts are not counted.
+    pub fn snoozes(&self) -> u32 {
+        self.task.snoozes
+    }
+
     /// How often the task was started anew after it had ended.
     pub fn generation(&self) -> u32 {
         self.task.generation

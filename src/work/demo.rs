@@ -5,17 +5,18 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Arguments, RegisterError, Registry, TaskContext, TaskFailure};
+use super::{Arguments, RegisterError, Registry, Snooze, TaskContext, TaskFailure};
 
 /// Longest sleep: a year. Beyond a few centuries a moment in the future cannot be computed.
 const LONGEST: f64 = 365.0 * 86_400.0;
 
-/// Registers `demo.echo`, `demo.sleep`, `demo.fail` and `demo.add`.
+/// Registers `demo.echo`, `demo.sleep`, `demo.fail`, `demo.snooze` and `demo.add`.
 pub fn register(registry: &mut Registry) -> Result<(), RegisterError> {
     registry
         .task("demo.echo", |_, given: Arguments| async move { Ok::<_, TaskFailure>(given) })?
         .task("demo.sleep", sleep)?
         .task("demo.fail", fail)?
+        .task("demo.snooze", snooze)?
         .task("demo.add", |_, numbers: Vec<Box<RawValue>>| async move { add(&numbers) })?;
     Ok(())
 }
@@ -73,6 +74,15 @@ struct FailOptions {
     message: Option<String>,
     /// How many attempts fail; `None`: all.
     times: Option<u32>,
+    /// False: it fails for good.
+    #[serde(default = "yes")]
+    retryable: bool,
+    /// Seconds until the next attempt.
+    retry_after: Option<f64>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Fails with `args[0]` (or `kwargs.message`), only in the first `kwargs.times` attempts if that is given.
@@ -82,7 +92,31 @@ async fn fail(context: TaskContext, Fail { args, kwargs }: Fail) -> Result<Strin
         return Ok(format!("succeeded at attempt {attempt}"));
     }
     let message = args.into_iter().next().or(kwargs.message);
-    Err(TaskFailure::new(message.unwrap_or_else(|| "failed as it was asked to".into())))
+    let mut failure = TaskFailure::new(message.unwrap_or_else(|| "failed as it was asked to".into()));
+    if let Some(seconds) = kwargs.retry_after {
+        failure = failure.retry_after(span(seconds)?);
+    }
+    Err(if kwargs.retryable { failure } else { failure.not_retryable() })
+}
+
+#[derive(Deserialize)]
+struct PutOff {
+    seconds: f64,
+    /// How often; once if not given.
+    #[serde(default = "once")]
+    times: u32,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+/// `args[0]` or `kwargs.seconds`: puts itself off by so long, `args[1]` or `kwargs.times` times; then says how often it has.
+async fn snooze(context: TaskContext, PutOff { seconds, times }: PutOff) -> Result<u32, TaskFailure> {
+    if context.snoozes() < times {
+        return Err(Snooze(span(seconds)?).into());
+    }
+    Ok(context.snoozes())
 }
 
 /// The sum: exact while all numbers are integers, else as 64-bit floats.

@@ -24,7 +24,7 @@ pub use arguments::Arguments;
 pub use assignment::{Assignment, Parent};
 pub use command::{CommandHandler, CommandSpec};
 pub use context::TaskContext;
-pub use failure::{IntoFailure, TaskFailure};
+pub use failure::{IntoFailure, Snooze, TaskFailure};
 pub use guard::Guard;
 pub use registry::{RegisterError, Registry};
 pub use runner::perform;

@@ -16,7 +16,7 @@ export const MEANING = {
   failed: "Out of attempts, or not retryable",
   timeout: "Ran longer than its timeout allows",
   cancelled: "Stopped by request",
-  expired: "Not started before its expiry",
+  expired: "Its time was over before it could start, or start again",
   skipped: "Not run, as a task it depends on failed",
 };
 

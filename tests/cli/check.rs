@@ -34,6 +34,13 @@ fn eventful(folder: &Path) -> Server {
     let back_off = r#"{"initial": "1h", "max": "1h", "jitter": false}"#;
     let retried = server.submit(&format!(r#"{{"name": "demo.fail", "args": ["no"], "retry": {back_off}}}"#));
     server.until(&retried, |task| task["status"] == "retry");
+    // It has waited for nothing, and waits for its next time.
+    let snoozed = server.submit(r#"{"name": "demo.snooze", "args": [3600, 9], "max_age": "2h"}"#);
+    server.until(&snoozed, |task| task["snoozes"] == 1);
+    let aged = server.submit(r#"{"name": "demo.snooze", "args": [3600, 9], "max_age": "10m"}"#);
+    server.until(&aged, |task| task["status"] == "expired");
+    let old = server.submit(r#"{"name": "demo.fail", "kwargs": {"retry_after": 3600}, "max_age": "10m"}"#);
+    server.finished(&old);
     let limit = r#"{"rate_limit": {"limit": 2, "per": "1h"}, "concurrency": 1}"#;
     assert_eq!(server.call("PUT", "/api/v1/queues/limited", limit).0, 200);
     server.finished(&server.submit(r#"{"name": "demo.echo", "queue": "limited"}"#));
@@ -124,6 +131,8 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("result_of_success", "UPDATE tasks SET result = '1' WHERE status = 4"),
     ("not_early", "UPDATE tasks SET run_at = started_at + 1 WHERE status = 5"),
     ("expiry_noted", "DELETE FROM expiries"),
+    ("age_has_end", "UPDATE tasks SET expires_at = NULL WHERE max_age_ms IS NOT NULL"),
+    ("age_has_end", "UPDATE tasks SET expires_at = expires_at + 1 WHERE max_age_ms IS NOT NULL AND status = 9"),
     ("queue_exists", "DELETE FROM queues WHERE name = 'limited'"),
     ("counters_add_up", "UPDATE counters SET n = n + 1 WHERE kind = 5"),
     ("counters_add_up", "DELETE FROM counters WHERE kind = 6"),

@@ -28,6 +28,16 @@ fn a_queue_is_shown_set_limited_paused_and_purged() {
     ask(&server, &["queue", "set", "r", "--timeout", "default", "--concurrency", "default"]).is(0, &[]);
     let then = ask(&server, &["queue", "show", "r", "--json"]).json();
     assert!(then.get("timeout").is_none() && then["concurrency"].is_null(), "{then}");
+    ask(&server, &["queue", "set", "r", "--max-age", "1d"]).is(0, &["max age       1d"]);
+    ask(&server, &["queue", "set", "r", "--weight", "5"]).is(0, &["1d"]);
+    ask(&server, &["queue", "set", "r", "--max-age", "0s"]).is(1, &["/max_age: must be more than 0"]);
+    let aged = ask(&server, &["submit", "demo.echo", "--queue", "r", "--max-age", "1h", "--wait", "--json"]).json();
+    assert_eq!(aged["max_age_ms"], 3_600_000);
+    ask(&server, &["delete", aged["id"].as_str().unwrap()]).is(0, &["deleted 1"]);
+    let again = ask(&server, &["queue", "set", "r", "--max-age", "default", "--json"]).json();
+    assert_eq!(again["max_age"], json!(null));
+    let now = ask(&server, &["queue", "show", "r", "--json"]).json();
+    ask(&server, &["queue", "set", "r", "--weight", "3"]).is(0, &[]);
     let stale = ask(&server, &["queue", "set", "r", "--weight", "4", "--version", &now["version"].to_string()]);
     stale.is(1, &["Somebody else has changed the queue", "HTTP 409"]);
     ask(&server, &["queue", "set", "r", "--weight", "0"]).is(1, &["/weight: must be a number from 1 to 1000"]);

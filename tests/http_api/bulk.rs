@@ -2,7 +2,7 @@
 
 use jobqueue::{
     store::OperationState,
-    task::{ErrorKind, Outcome, TaskError, TaskId},
+    task::{Again, ErrorKind, Outcome, TaskError, TaskId},
 };
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::Server;
 async fn dead(server: &Server, name: &str, message: &str) -> String {
     let id = server.submit(&format!(r#"{{"name":"{name}","args":[1]}}"#)).await;
     let error = TaskError::new(ErrorKind::Failure, message);
-    server.claim("default").await.remove(0).finish(Outcome::Failure { error, retryable: false });
+    server.claim("default").await.remove(0).finish(Outcome::Failure { error, again: Again::Never });
     server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
     id
 }
@@ -175,7 +175,7 @@ async fn a_dead_letter_can_be_retried_with_other_arguments_or_deleted() {
         .claim("default")
         .await
         .remove(0)
-        .finish(Outcome::Failure { error: TaskError::new(ErrorKind::Failure, "no"), retryable: false });
+        .finish(Outcome::Failure { error: TaskError::new(ErrorKind::Failure, "no"), again: Again::Never });
     server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
     assert_eq!(server.call("DELETE", &path, &[], b"").await.status, 204);
     server.call("DELETE", &path, &[], b"").await.assert_problem(404, "dead_letter_not_found");

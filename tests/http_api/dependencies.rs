@@ -1,6 +1,6 @@
 //! Tasks that wait for others.
 
-use jobqueue::task::{ErrorKind, Outcome};
+use jobqueue::task::{Again, ErrorKind, Outcome};
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -22,7 +22,7 @@ fn success() -> Outcome {
 }
 
 fn failure() -> Outcome {
-    Outcome::Failure { error: jobqueue::task::TaskError::new(ErrorKind::Failure, "no"), retryable: false }
+    Outcome::Failure { error: jobqueue::task::TaskError::new(ErrorKind::Failure, "no"), again: Again::Never }
 }
 
 #[actix::test]

@@ -21,6 +21,7 @@ mod limits;
 mod lists;
 mod live;
 mod operate;
+mod outcomes;
 mod property;
 mod results;
 mod scoped;

@@ -21,8 +21,8 @@ use support::{Server, eventually, postgres::Postgres};
 
 /// A cluster, nodes with folders of their own, and what their handlers have written down.
 ///
-/// `held` waits until it is let go, `note` is over at once; both write their task's id into a file when they begin, and
-/// `held` into another one when it ends.
+/// `held` waits until it is let go, `later` puts itself off for an hour then, `note` is over at once; all write their task's id
+/// into a file when they begin, and `held` into another one when it ends.
 struct Site {
     postgres: Postgres,
     folder: tempfile::TempDir,
@@ -47,8 +47,10 @@ impl Site {
         let end = format!("echo $JOBQUEUE_TASK_ID >> {}; echo 1", path("ended"));
         let toml = format!(
             "[tasks.note]\ncommand = [\"sh\", \"-c\", \"{note}; echo 1\"]\n\
-             [tasks.held]\ncommand = [\"sh\", \"-c\", \"{note}; {wait}; {end}\"]\n"
+             [tasks.held]\ncommand = [\"sh\", \"-c\", \"{note}; {wait}; {end}\"]\n\
+             [tasks.later]\ncommand = [\"sh\", \"later.sh\"]\n"
         );
+        fs::write(own.join("later.sh"), format!("{note}; {wait}; echo '{{\"$snooze\": \"1h\"}}'; exit 75")).unwrap();
         fs::write(own.join("jobqueue.toml"), toml).unwrap();
         let url = self.postgres.url();
         let variables = [("DATABASE_URL", &*url), ("WORKER_HEARTBEAT_INTERVAL", "1s")];

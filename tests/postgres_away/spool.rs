@@ -39,6 +39,28 @@ fn a_node_that_is_killed_meanwhile_does_not_run_them_again() {
 }
 
 #[test]
+fn a_snooze_is_kept_until_the_store_is_back_as_any_outcome() {
+    let mut site = Site::new(&[]);
+    let node = site.node("a", "4");
+    let ids: Vec<String> = (0..2).map(|_| node.submit(r#"{"name": "later", "max_age": "2h"}"#)).collect();
+    eventually("both run", || site.counts("begun").len() == 2);
+    site.postgres.kill();
+    site.go();
+    eventually("the outcomes are safe", || site.spooled("a") == 2);
+    node.kill();
+    site.postgres.start_again();
+    let node = site.node("a", "4");
+    for id in &ids {
+        let task = node.task(id);
+        assert_eq!((&task["status"], &task["snoozes"]), (&"scheduled".into(), &1.into()), "{task}");
+        assert_eq!((&task["attempt"], &task["failures"], &task["crashes"]), (&0.into(), &0.into(), &0.into()));
+        assert_eq!(site.counts("begun").get(id), Some(&1));
+    }
+    recovered(&node);
+    assert_eq!((site.spooled("a"), metric(&node, "jobqueue_leases_lost_total")), (0, Some(0.0)));
+}
+
+#[test]
 fn a_node_that_is_stopped_meanwhile_loses_no_outcome() {
     let mut site = Site::new(&[]);
     let node = site.node("a", "4");

@@ -13,5 +13,6 @@ mod life;
 mod limits;
 mod many;
 mod original;
+mod outcomes;
 #[path = "../support/mod.rs"]
 mod support;

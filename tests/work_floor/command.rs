@@ -7,7 +7,7 @@ use std::{
 };
 
 use jobqueue::{
-    task::{ErrorKind, Granted, Outcome},
+    task::{Again, ErrorKind, Granted, Outcome, TaskError},
     work::{CommandHandler, CommandSpec, Registry},
 };
 use serde_json::{Value, json};
@@ -34,12 +34,12 @@ fn success(outcome: Outcome) -> Value {
 async fn stdin_is_one_line_with_the_task() {
     let mut task = granted("command", "[1,\n 2]", "{\"a\":\r\n\"x\\ny\"}");
     task.meta = Some(r#"{"trace":"7"}"#.into());
-    task.attempt = 3;
+    (task.attempt, task.snoozes) = (3, 2);
     let (id, lease) = (task.id.to_string(), task.token().to_string());
     // `head` shows that one line is all; `cat` after it, that the end follows.
     let outcome = run(&command(script("head -n 1; cat", &[]), None), task).await;
     let expected = json!({
-        "id": id, "name": "command", "args": [1, 2], "kwargs": {"a": "x\ny"}, "attempt": 3, "lease_id": lease,
+        "id": id, "name": "command", "args": [1, 2], "kwargs": {"a": "x\ny"}, "attempt": 3, "snoozes": 2, "lease_id": lease,
         "parents": {}, "meta": {"trace": "7"},
     });
     assert_eq!(success(outcome), expected);
@@ -294,4 +294,81 @@ async fn a_child_outlives_the_thread_that_asked_for_it() {
     tokio::spawn(async move { sender.send(attempt.await) });
     fs::write(&go, "").unwrap();
     assert_eq!(within(outcome).await.unwrap(), Outcome::Success("8".into()));
+}
+
+/// What it says with an exit code other than 0: the error, and what of another attempt.
+async fn said(text: &str) -> (TaskError, Again) {
+    let mut spec = script(text, &[]);
+    spec.permanent_exit_codes.extend([65, 66]);
+    match run(&command(spec, None), task()).await {
+        Outcome::Failure { error, again } => (error, again),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_exit_code_can_say_that_another_attempt_is_of_no_use() {
+    let (error, again) = said("echo 'no such customer' >&2; exit 65").await;
+    assert_eq!((&*error.message, again), ("no such customer (exit code 65)", Again::Never));
+    assert_eq!(said("exit 66").await.1, Again::Never);
+    assert_eq!(said("exit 64").await.1, Again::ByPolicy);
+    assert_eq!(said("kill -9 $$").await.1, Again::ByPolicy);
+    let by_default = sh("exit 65").await;
+    assert!(matches!(by_default, Outcome::Failure { again: Again::ByPolicy, .. }), "{by_default:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_fails_says_what_is_to_follow() {
+    let echo = |said: &str, code: u8| format!("echo log >&2; printf '%s' '{said}'; exit {code}");
+    for (text, code, expected) in [
+        (r#"{"$error": {"message": "m", "retryable": false}}"#, 1, Again::Never),
+        (r#"{"$error": {"message": "m", "retryable": false, "retry_after": 9}}"#, 1, Again::Never),
+        (r#"{"$error": {"message": "m", "retry_after": "30s"}}"#, 1, Again::After(30_000)),
+        (r#"{"$error": {"message": "m", "retry_after": 0}}"#, 1, Again::After(0)),
+        (r#"{"$error": {"message": "m"}}"#, 1, Again::ByPolicy),
+        (r#"{"$error": {"message": "m"}}"#, 65, Again::Never),
+        (r#"{"$error": {"message": "m", "retryable": true}}"#, 65, Again::ByPolicy),
+        (r#"{"$error": {"message": "m", "retry_after": "1m"}}"#, 65, Again::After(60_000)),
+    ] {
+        let (error, again) = said(&echo(text, code)).await;
+        assert_eq!((error.kind, &*error.message, again), (ErrorKind::Exit, "m", expected), "{text}");
+        assert_eq!(error.detail.as_deref(), Some("log"), "{text}");
+    }
+    let (error, _) = said(&echo(r#"{"$error": {"detail": "more\nof it"}}"#, 1)).await;
+    assert_eq!((&*error.message, error.detail.as_deref()), ("log (exit code 1)", Some("more\nof it")));
+}
+
+#[tokio::test]
+async fn what_it_says_is_a_result_where_the_exit_code_is_0() {
+    for text in [r#"{"$error": {"message": "m"}}"#, r#"{"$snooze": "5m"}"#] {
+        assert_eq!(sh(&format!("echo '{text}'")).await, Outcome::Success(text.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_command_can_put_its_task_off() {
+    assert_eq!(sh(r#"echo '{"$snooze": "5m"}'; exit 75"#).await, Outcome::Snoozed(300_000));
+    assert_eq!(sh(r#"echo '{"$snooze": 2}'; exit 1"#).await, Outcome::Snoozed(2_000));
+}
+
+#[tokio::test]
+async fn what_it_says_in_vain_is_told() {
+    for (text, note) in [
+        (r#"{"$error": {"message": "m", "retry_after": "soon"}}"#, "its retry_after is \"soon\""),
+        (r#"{"$error": {"message": "m", "retry_after": -5}}"#, "its retry_after is -5"),
+        (r#"{"$error": {"message": "m", "retriable": false}}"#, "unknown field `retriable`"),
+        (r#"{"$error": "m"}"#, "its $error is not an object"),
+        (r#"{"$snooze": "soon"}"#, "its $snooze is \"soon\""),
+        (r#"{"$snooze": "5m", "result": 1}"#, "stands alone"),
+    ] {
+        let (error, again) = said(&format!("echo log >&2; echo '{text}'; exit 1")).await;
+        let detail = error.detail.unwrap();
+        assert!(detail.contains(note) && detail.ends_with("\nlog"), "{text}: {detail}");
+        assert_eq!(again, Again::ByPolicy, "{text}");
+    }
+    // What is not meant for us is nobody's.
+    for text in ["", "null", "[1]", "half a resu", r#"{"error": {"retryable": false}}"#] {
+        let (error, again) = said(&format!("echo log >&2; echo '{text}'; exit 1")).await;
+        assert_eq!((error.detail.as_deref(), again), (Some("log"), Again::ByPolicy), "{text}");
+    }
 }

@@ -1,11 +1,11 @@
 //! Rust functions as handlers: how arguments map, what errors become; and the demo handlers.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 
 use crate::support::{failure, granted, run};
 use jobqueue::{
-    task::{ErrorKind, Outcome},
-    work::{Arguments, Registry, TaskFailure, demo},
+    task::{Again, ErrorKind, Outcome},
+    work::{Arguments, Registry, Snooze, TaskFailure, demo},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -16,7 +16,7 @@ async fn read<T: DeserializeOwned + Serialize + Send + 'static>(args: &str, kwar
     registry.task("identity", |_, value: T| async move { Ok::<_, TaskFailure>(value) }).unwrap();
     match run(&registry, granted("identity", args, kwargs)).await {
         Outcome::Success(result) => Ok(result),
-        Outcome::Failure { error, retryable: false } if error.kind == ErrorKind::Arguments => Err(error.message),
+        Outcome::Failure { error, again: Again::Never } if error.kind == ErrorKind::Arguments => Err(error.message),
         other => panic!("{other:?}"),
     }
 }
@@ -159,12 +159,36 @@ async fn errors_of_every_sort_are_recorded_with_their_sources() {
     registry.task("final", |_, ()| async { Err::<(), _>(TaskFailure::new("cannot charge").not_retryable()) }).unwrap();
     for name in ["error", "boxed", "question", "string", "text", "final"] {
         let outcome = run(&registry, granted(name, "[]", "{}")).await;
-        assert_eq!(matches!(outcome, Outcome::Failure { retryable: true, .. }), name != "final", "{name}");
+        assert_eq!(matches!(outcome, Outcome::Failure { again: Again::ByPolicy, .. }), name != "final", "{name}");
         let error = failure(outcome, ErrorKind::Failure);
         assert_eq!(error.message, "cannot charge");
         let chain = matches!(name, "error" | "boxed" | "question");
         assert_eq!(error.detail.as_deref(), chain.then_some("caused by: gateway\ncaused by: refused"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_function_says_when_it_is_to_run_again() {
+    const HALF: Duration = Duration::from_secs(30);
+    let mut registry = Registry::new();
+    registry
+        .task("later", |_, ()| async { Err::<(), _>(TaskFailure::new("busy").not_retryable().retry_after(HALF)) })
+        .unwrap()
+        .task("plain", |_, ()| async { Err::<(), _>(Snooze(HALF)) })
+        .unwrap()
+        .task("question", |_, ()| async {
+            Err(Snooze(HALF))?;
+            Ok::<_, TaskFailure>(())
+        })
+        .unwrap()
+        .task("never", |_, ()| async { Err::<(), _>(Snooze(Duration::MAX)) })
+        .unwrap();
+    let ended = |name| run(&registry, granted(name, "[]", "{}"));
+    let later = ended("later").await;
+    assert!(matches!(&later, Outcome::Failure { again: Again::After(30_000), .. }), "{later:?}");
+    assert_eq!(ended("plain").await, Outcome::Snoozed(30_000));
+    assert_eq!(ended("question").await, Outcome::Snoozed(30_000));
+    assert_eq!(ended("never").await, Outcome::Snoozed(i64::MAX));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 use crate::support::{failure, granted, run};
 use futures_util::future::BoxFuture;
 use jobqueue::{
-    task::{ErrorKind, Outcome},
+    task::{Again, ErrorKind, Outcome},
     work::{Handler, RegisterError, Registry, StopReason, StopSignal, TaskContext, TaskFailure, perform},
 };
 use tokio::time::Instant;
@@ -143,7 +143,7 @@ async fn a_limit_leaves_a_quick_task_alone_and_the_longest_limit_is_none() {
 #[tokio::test]
 async fn a_name_without_handler_may_have_one_elsewhere() {
     let outcome = run(&registry(), granted("nobody", "[]", "{}")).await;
-    assert!(matches!(outcome, Outcome::Failure { retryable: true, .. }));
+    assert!(matches!(outcome, Outcome::Failure { again: Again::ByPolicy, .. }));
     assert!(failure(outcome, ErrorKind::NoHandler).message.contains("\"nobody\""));
 }
 

@@ -17,11 +17,14 @@ interface Task {
   attempt: number;
   failures: number;
   crashes: number;
+  snoozes: number;
   max_retries: number;
   timeout_ms: number | null;
   error: TaskError | null;
   created_at: string;
   run_at: string | null;
+  expires_at: string | null;
+  max_age_ms: number | null;
   ready_at: string | null;
   started_at: string | null;
   finished_at: string | null;
@@ -33,7 +36,7 @@ interface Task {
   generation: number;
 }
 
-type Outcome = "running" | "success" | "failure" | "timeout" | "cancelled" | "crashed" | "released";
+type Outcome = "running" | "success" | "failure" | "timeout" | "cancelled" | "expired" | "crashed" | "released";
 
 interface Attempt {
   number: number;
@@ -72,7 +75,7 @@ interface DeadLetter {
   name: string;
   queue: string;
   priority: number;
-  reason: "exhausted" | "timeout" | "poison" | "not_retryable";
+  reason: "exhausted" | "timeout" | "poison" | "not_retryable" | "expired";
   error: TaskError | null;
   attempts: number;
   died_at: string;

@@ -10,13 +10,16 @@ CREATE TABLE tasks (
     ready_at         BIGINT,
     created_at       BIGINT  NOT NULL,
     run_at           BIGINT,
-    -- Not started by then, it is over.
+    -- Not started by then, it is over; at most `max_age_ms` after the submission, or the redrive.
     expires_at       BIGINT,
+    max_age_ms       BIGINT,
     started_at       BIGINT,
     finished_at      BIGINT,
     attempt          INTEGER NOT NULL DEFAULT 0,
     failures         INTEGER NOT NULL DEFAULT 0,
     crashes          INTEGER NOT NULL DEFAULT 0,
+    -- How often a handler has put it off, if it has.
+    snoozes          INTEGER,
     max_retries      INTEGER NOT NULL,
     timeout_ms       BIGINT,
     generation       INTEGER NOT NULL DEFAULT 1,
@@ -223,6 +226,7 @@ CREATE TABLE task_metrics (
     failed_attempts BIGINT  NOT NULL,
     dead            BIGINT  NOT NULL,
     retried         BIGINT  NOT NULL,
+    snoozed         BIGINT  NOT NULL,
     cancelled       BIGINT  NOT NULL,
     expired         BIGINT  NOT NULL,
     busy_ms         BIGINT  NOT NULL,
@@ -352,7 +356,9 @@ CREATE FUNCTION jobqueue_submit(
     -- Tasks it waits for.
     depends_on      UUID[]      DEFAULT NULL,
     -- 'skip' or 'run', where one of them does not succeed: one for all, or one for each.
-    on_failure      TEXT[]      DEFAULT NULL
+    on_failure      TEXT[]      DEFAULT NULL,
+    -- 0: for ever.
+    max_age         INTERVAL    DEFAULT NULL
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
@@ -378,6 +384,7 @@ DECLARE
     settings     JSON;
     retries      INTEGER := jobqueue_submit.max_retries;
     limit_ms     BIGINT;
+    age_ms       BIGINT;
     task         UUID;
     state        INTEGER;
     -- The argument at fault, and what it must be.
@@ -413,6 +420,8 @@ BEGIN
         ('expires_in', jobqueue_submit.expires_in NOT BETWEEN interval '0' AND interval '1830 days', 'must be from 0 to 5 years'),
         ('expires_at', NOT isfinite(jobqueue_submit.expires_at)
             OR jobqueue_submit.expires_at > clock_timestamp() + interval '1830 days', 'must be at most 5 years from now'),
+        ('max_age', jobqueue_submit.max_age NOT BETWEEN interval '0' AND interval '366 days',
+            'must be at most 366 days, or 0 for no bound'),
         ('unique_key', length(p_key) NOT BETWEEN 1 AND 256 OR p_key ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
         ('unique_conflict', p_conflict NOT IN ('return', 'reject'), 'must be ''return'' or ''reject'''),
@@ -478,15 +487,26 @@ BEGIN
         WHEN settings -> 'timeout' IS NOT NULL THEN (settings ->> 'timeout')::bigint
         ELSE 300000
     END;
+    age_ms := CASE
+        WHEN jobqueue_submit.max_age IS NOT NULL THEN nullif(floor(extract(epoch FROM jobqueue_submit.max_age) * 1000), 0)
+        ELSE jobqueue_duration((settings -> 'max_age')::jsonb)
+    END;
+    IF at + age_ms <= starts_at THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'jobqueue_submit: `max_age` must be longer than the time until it may start, or it could never run',
+            HINT = 'What is not given is set for the queue; 0 is no bound.';
+    END IF;
+    over_at := least(over_at, at + age_ms);
 
     -- Version 7: the time in milliseconds, then the part of the millisecond, so that ids of one session increase.
     task := (lpad(to_hex(at), 12, '0') || to_hex(28672 + micros % 1000 * 4096 / 1000)
         || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid;
     FOR try IN 1..3 LOOP
-        INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms,
-            unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, args, kwargs)
+        INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries,
+            timeout_ms, unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, args, kwargs)
         VALUES (task, p_queue, jobqueue_submit.name, level, state, CASE WHEN parents = 0 THEN greatest(starts_at, at) END, at,
-            starts_at, over_at, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text), parents, parents,
+            starts_at, over_at, age_ms, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text),
+            parents, parents,
             floor(extract(epoch FROM jobqueue_submit.result_ttl) * 1000),
             array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_args::text, p_kwargs::text)
         ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;

@@ -12,13 +12,16 @@ CREATE TABLE tasks (
     ready_at         BIGINT,
     created_at       BIGINT  NOT NULL,
     run_at           BIGINT,
-    -- Not started by then, it is over.
+    -- Not started by then, it is over; at most `max_age_ms` after the submission, or the redrive.
     expires_at       BIGINT,
+    max_age_ms       BIGINT,
     started_at       BIGINT,
     finished_at      BIGINT,
     attempt          INTEGER NOT NULL DEFAULT 0,
     failures         INTEGER NOT NULL DEFAULT 0,
     crashes          INTEGER NOT NULL DEFAULT 0,
+    -- How often a handler has put it off, if it has.
+    snoozes          INTEGER,
     max_retries      INTEGER NOT NULL,
     timeout_ms       BIGINT,
     generation       INTEGER NOT NULL DEFAULT 1,
@@ -216,6 +219,7 @@ CREATE TABLE task_metrics (
     failed_attempts BIGINT  NOT NULL,
     dead            BIGINT  NOT NULL,
     retried         BIGINT  NOT NULL,
+    snoozed         BIGINT  NOT NULL,
     cancelled       BIGINT  NOT NULL,
     expired         BIGINT  NOT NULL,
     busy_ms         BIGINT  NOT NULL,

@@ -22,6 +22,7 @@ families! {
     FINISHED Counter "jobqueue_tasks_finished_total" "Tasks that are over, by outcome";
     FAILED_ATTEMPTS Counter "jobqueue_attempts_failed_total" "Attempts that failed, whether another followed or not";
     RETRIES Counter "jobqueue_retries_total" "Failed attempts that another follows";
+    SNOOZED Counter "jobqueue_snoozed_total" "Attempts that put their task off";
     WAIT Histogram "jobqueue_task_wait_seconds" "From the moment a task could have started to its start";
     RUN Histogram "jobqueue_task_run_seconds" "From the start of an attempt to its end";
     LEASES_LOST Counter "jobqueue_leases_lost_total" "Outcomes dropped because the task had been taken away";

@@ -118,6 +118,7 @@ fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
         created_at: &each(rows, |row| row.task.created_at),
         run_at: &each(rows, |row| row.task.run_at),
         expires_at: &each(rows, |row| row.task.expires_at),
+        max_age_ms: &each(rows, |row| row.task.max_age_ms),
         max_retries: &each(rows, |row| reading::signed(row.task.max_retries)),
         timeout_ms: &each(rows, |row| row.task.timeout_ms),
         unique_key: &each(rows, |row| row.task.unique_key.as_deref()),

@@ -22,9 +22,9 @@ statement! {
 
 statement! {
     InsertTasks {
-        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
+        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
          timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
-         name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, key, retry, \
+         name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, timeout_ms, key, key, retry, \
          result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs FROM unnest("
         id: &'a [Uid] => Array<Id>;
         ", " queue: &'a [&'a str] => Array<Text>;
@@ -35,6 +35,7 @@ statement! {
         ", " created_at: &'a [i64] => Array<BigInt>;
         ", " run_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " expires_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " max_age_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " max_retries: &'a [i32] => Array<Integer>;
         ", " timeout_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " unique_key: &'a [Option<&'a str>] => Array<Nullable<Text>>;
@@ -50,8 +51,8 @@ statement! {
         ", " laned: &'a [bool] => Array<Bool>;
         ", " args: &'a [&'a str] => Array<Text>;
         ", " kwargs: &'a [&'a str] => Array<Text>;
-    } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, timeout_ms, key, \
-       retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
+    } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
+       timeout_ms, key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
 }
 
@@ -124,7 +125,8 @@ statement! {
         ", lease_id = " lease: &'a [u8] => Id;
         ", started_at = " started: i64 => BigInt;
     } " FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.name, tasks.priority, free.status, free.ready_at, \
-       tasks.attempt, tasks.failures, tasks.crashes, tasks.max_retries, tasks.timeout_ms, tasks.generation, tasks.retry, \
+       tasks.attempt, tasks.failures, tasks.crashes, tasks.snoozes, tasks.max_retries, tasks.timeout_ms, tasks.expires_at, \
+       tasks.generation, tasks.retry, \
        tasks.parents, tasks.meta, tasks.args, tasks.kwargs"
 }
 
@@ -138,7 +140,9 @@ impl Query for ClaimTasks<'_> {
         Integer,
         Integer,
         Integer,
+        Nullable<Integer>,
         Integer,
+        Nullable<BigInt>,
         Nullable<BigInt>,
         Integer,
         Nullable<Text>,

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::{
     dependencies,
     key::uid,
-    records::{StateRecord, task_id},
+    records::{StateRecord, reading, task_id},
     schema::{expiries, tasks},
     tx::Writer,
 };
@@ -16,8 +16,26 @@ use crate::{
 
 /// Ends a task that waits and whose time is over.
 pub(super) fn expire(writer: &mut Writer, task: &StateRecord, now: Millis) -> QueryResult<()> {
-    let error = TaskError::new(ErrorKind::Expired, "it was not started in time");
+    let mut error = TaskError::new(ErrorKind::Expired, "it was not started in time");
+    if let Some(last) = reading::json::<TaskError>(task.error.clone()) {
+        error = error.with_detail(format!("its last attempt: {}", last.message));
+    }
     dependencies::over(writer, task, Status::Expired, &error, now)
+}
+
+/// A task waits that may be over at a moment.
+pub(super) fn note(writer: &mut Writer, id: TaskId, at: Millis) -> QueryResult<()> {
+    let row = (expiries::expires_at.eq(at), expiries::task_id.eq(uid(id.as_bytes())));
+    diesel::insert_into(expiries::table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(&mut writer.connection)
+        .map(|_| ())
+}
+
+/// A task that has run waits again. Where its time was over meanwhile, that was seen and is to be seen once more.
+pub(super) fn note_again(writer: &mut Writer, id: TaskId, at: Option<Millis>, now: Millis) -> QueryResult<()> {
+    at.filter(|at| *at <= now).map_or(Ok(()), |at| note(writer, id, at))
 }
 
 /// True where some may be left.
@@ -28,7 +46,7 @@ pub(super) fn expire_due(writer: &mut Writer, limit: usize, now: Millis) -> Quer
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(&mut writer.connection)?;
     for (at, id) in &due {
-        // One that runs goes on; should it wait again, the claim sees that its time is over.
+        // One that runs goes on; should it wait again, it is noted again.
         let task = StateRecord::find(&mut writer.connection, task_id(id))?;
         if let Some(task) = task.filter(|task| task.status().is_waiting()) {
             expire(writer, &task, now)?;

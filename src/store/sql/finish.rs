@@ -3,8 +3,11 @@
 use diesel::prelude::*;
 
 use super::{
-    MarkCancelled, dependencies,
-    hot::{Bury, EndLease, KeepAttempt, MarkDead, MarkReleased, MarkRetry, MarkSuccess, ShrinkLease},
+    MarkCancelled, dependencies, expiry,
+    hot::{
+        Bury, EndLease, KeepAttempt, MarkDead, MarkExpired, MarkReleased, MarkRetry, MarkSnoozed, MarkSuccess,
+        ShrinkLease,
+    },
     key::uid,
     records::{StateRecord, bytes, reading},
     schema::tasks,
@@ -50,6 +53,9 @@ fn end(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis) 
         return Ok(None);
     };
     count(writer, item, status);
+    if status.is_waiting() {
+        expiry::note_again(writer, item.task.id, item.task.expires_at, now)?;
+    }
     Ok(Some(status))
 }
 
@@ -79,6 +85,12 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis
                 bury(writer, item, *reason, &text, now)?;
             }
             changed
+        }
+        // The attempt is not written down: it has not been one.
+        Verdict::Snooze { at } => MarkSnoozed { ready_at: *at, id, lease }.execute(&mut writer.connection)?,
+        Verdict::Expired { error } => {
+            let error = &reading::error_text(error);
+            MarkExpired { error, now, id, lease, dependants }.execute(&mut writer.connection)?
         }
         Verdict::Release => {
             let changed =
@@ -112,6 +124,8 @@ pub(super) fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
             event(Counted::FailedAttempts);
             event(Counted::Dead);
         }
+        Status::Scheduled => event(Counted::Snoozed),
+        Status::Expired => event(Counted::ExpiredTotal),
         Status::Cancelled => event(Counted::CancelledTotal),
         _ => {}
     }

@@ -51,6 +51,26 @@ statement! {
 }
 
 statement! {
+    /// Waits as though the attempt had not been. The lease stays, so that its holder's second report is known for a duplicate.
+    MarkSnoozed {
+        "UPDATE tasks SET status = 1, attempt = attempt - 1, snoozes = coalesce(snoozes, 0) + 1, worker_id = NULL, \
+         started_at = NULL, ready_at = " ready_at: i64 => BigInt;
+        " WHERE id = " id: &'a [u8] => Id;
+        " AND lease_id = " lease: &'a [u8] => Id;
+    } " AND status = 3 AND cancel_requested = FALSE"
+}
+
+statement! {
+    MarkExpired {
+        "UPDATE tasks SET status = 9, live_key = NULL, error = " error: &'a str => Text;
+        ", finished_at = " now: i64 => BigInt;
+        " WHERE id = " id: &'a [u8] => Id;
+        " AND lease_id = " lease: &'a [u8] => Id;
+        " AND has_dependants <= " dependants: bool => Bool;
+    } " AND status = 3 AND cancel_requested = FALSE"
+}
+
+statement! {
     InsertLease {
         "INSERT INTO leases (lease_id, worker_id, granted_at, open, task_ids) VALUES (" lease: &'a [u8] => Id;
         ", " worker: &'a [u8] => Id;

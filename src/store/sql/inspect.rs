@@ -51,6 +51,10 @@ const OF_A_TASK: &[(&str, &str)] = &[
         "status IN (0, 1, 2, 4) AND expires_at > {now} AND NOT EXISTS (SELECT 1 FROM expiries WHERE expires_at = \
          tasks.expires_at AND task_id = tasks.id)",
     ),
+    (
+        "age_has_end",
+        "max_age_ms IS NOT NULL AND (expires_at IS NULL OR (generation = 1 AND expires_at > created_at + max_age_ms))",
+    ),
     ("queue_exists", "queue NOT IN (SELECT name FROM queues)"),
 ];
 

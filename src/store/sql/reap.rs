@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    Connection, MarkCancelled, dependencies,
+    Connection, MarkCancelled, dependencies, expiry,
     finish::shrink_lease,
     hot::{Bury, KeepAttempt, MarkDead, MarkReleased},
     key::uid,
@@ -158,6 +158,7 @@ fn take_back(
         MarkReleased { ready_at, crashes: charge, id, lease }.execute(&mut writer.connection)?;
         let lost = TaskError::new(ErrorKind::Lost, "its worker died");
         keep_attempt(writer, task, "crashed", Some(&lost), now)?;
+        expiry::note_again(writer, task_id(id), task.expires_at, now)?;
         reaped.requeued.push(Ready {
             queue: queue.clone(),
             priority,
@@ -230,6 +231,7 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
         let back = MarkReleased { ready_at, crashes: 0, id, lease: key };
         let to = if back.execute(&mut writer.connection)? > 0 {
             keep_attempt(writer, &task, "released", None, now)?;
+            expiry::note_again(writer, task_id(id), task.expires_at, now)?;
             released.push(Ready {
                 queue: queue.clone(),
                 priority,

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
+    dependencies, expiry,
     hot::{EnsureQueue, KeepAttempt},
     key::{Uid, uid},
     records::{StateRecord, reading, task_id},
@@ -78,18 +78,24 @@ pub(super) fn redrive(
     keep_last_attempt(writer, &task)?;
     // Of a deleted result nothing is left but this; the next one is given out as ever.
     let ttl = task.result_ttl_ms.filter(|ttl| *ttl > 0);
+    // Its age is counted from here.
+    let expires_at = task.max_age_ms.map(|age| now + age);
     let again = diesel::update(tasks::table.filter(tasks::id.eq(uid(id.as_bytes())))).set((
         tasks::status.eq(i32::from(to.code())),
         tasks::ready_at.eq((unmet == 0).then_some(now)),
-        (tasks::unmet.eq(reading::signed(unmet)), tasks::expires_at.eq(None::<i64>), tasks::result_ttl_ms.eq(ttl)),
+        (tasks::unmet.eq(reading::signed(unmet)), tasks::expires_at.eq(expires_at), tasks::result_ttl_ms.eq(ttl)),
         tasks::generation.eq(tasks::generation + 1),
         tasks::live_key.eq(tasks::unique_key.nullable()),
-        (tasks::attempt.eq(0), tasks::failures.eq(0), tasks::crashes.eq(0), tasks::cancel_requested.eq(false)),
+        (tasks::attempt.eq(0), tasks::failures.eq(0), tasks::crashes.eq(0), tasks::snoozes.eq(None::<i32>)),
+        tasks::cancel_requested.eq(false),
         (tasks::started_at.eq(None::<i64>), tasks::finished_at.eq(None::<i64>), tasks::run_at.eq(None::<i64>)),
         (tasks::worker_id.eq(None::<Uid>), tasks::lease_id.eq(None::<Uid>)),
         (tasks::result.eq(None::<String>), tasks::error.eq(None::<String>), tasks::cancel_reason.eq(None::<String>)),
     ));
     again.execute(&mut writer.connection)?;
+    if let Some(at) = expires_at {
+        expiry::note(writer, id, at)?;
+    }
     if task.has_dependants {
         dependencies::reopen(writer, id)?;
     }

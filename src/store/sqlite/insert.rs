@@ -38,6 +38,7 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
         created_at: task.created_at,
         run_at: task.run_at,
         expires_at: task.expires_at,
+        max_age_ms: task.max_age_ms,
         max_retries: reading::signed(task.max_retries),
         timeout_ms: task.timeout_ms,
         unique_key: key,

@@ -10,8 +10,8 @@ use super::{Backend, Connection, Id};
 
 statement! {
     InsertTask {
-        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_retries, \
-         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
+        "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, \
+         max_retries, timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
         id: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -21,6 +21,7 @@ statement! {
         ", " created_at: i64 => BigInt;
         ", " run_at: Option<i64> => Nullable<BigInt>;
         ", " expires_at: Option<i64> => Nullable<BigInt>;
+        ", " max_age_ms: Option<i64> => Nullable<BigInt>;
         ", " max_retries: i32 => Integer;
         ", " timeout_ms: Option<i64> => Nullable<BigInt>;
         ", " unique_key: Option<&'a str> => Nullable<Text>;

@@ -1,6 +1,13 @@
 //! What a command is, from configuration, and what it is given at each start.
 
-use std::{collections::BTreeMap, env, ffi::OsString, io, path::PathBuf, process::Stdio};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    process::Stdio,
+};
 
 use tokio::process::Command;
 
@@ -27,6 +34,8 @@ pub struct CommandSpec {
     pub output_limit: usize,
     /// How much of the end of stderr is kept, in bytes.
     pub stderr_limit: usize,
+    /// Exit codes that say that another attempt would fail the same way.
+    pub permanent_exit_codes: BTreeSet<u8>,
 }
 
 impl CommandSpec {
@@ -44,6 +53,7 @@ impl CommandSpec {
             cwd: None,
             output_limit: Self::OUTPUT_LIMIT,
             stderr_limit: Self::STDERR_LIMIT,
+            permanent_exit_codes: BTreeSet::new(),
         }
     }
 }
@@ -128,12 +138,13 @@ fn parents(context: &TaskContext) -> String {
 /// The line a command reads from stdin.
 pub(super) fn input(context: &TaskContext) -> String {
     let line = format!(
-        r#"{{"id":"{}","name":{},"args":{},"kwargs":{},"attempt":{},"lease_id":"{}","parents":{},"meta":{}}}"#,
+        r#"{{"id":"{}","name":{},"args":{},"kwargs":{},"attempt":{},"snoozes":{},"lease_id":"{}","parents":{},"meta":{}}}"#,
         context.id(),
         serde_json::Value::from(context.name()),
         context.args_json(),
         context.kwargs_json(),
         context.attempt(),
+        context.snoozes(),
         context.lease(),
         parents(context),
         context.meta_json().unwrap_or("null"),

@@ -5,8 +5,11 @@ use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus};
 use nix::sys::signal::Signal;
 use serde::de::IgnoredAny;
 
-use super::CommandSpec;
-use crate::task::{ErrorKind, Outcome, TaskError, json};
+use super::{
+    CommandSpec,
+    said::{self, Said},
+};
+use crate::task::{Again, ErrorKind, Outcome, TaskError, json};
 
 /// All that is known of a command that has ended, except how.
 #[derive(Debug, Default)]
@@ -33,7 +36,7 @@ impl Ended {
             Err(error) => self.failure(ErrorKind::Exit, format!("cannot learn how it ended: {error}")),
             Ok(status) => match (status.code(), status.signal()) {
                 (Some(0), _) => self.result(),
-                (Some(code), _) => self.failure(ErrorKind::Exit, format!("exit code {code}")),
+                (Some(code), _) => self.without_result(code, spec),
                 (None, signal) => self.failure(ErrorKind::Signal, ended_by(signal.unwrap_or_default())),
             },
         }
@@ -61,8 +64,25 @@ impl Ended {
         }
     }
 
-    /// The last line of stderr says most; where an exit code is all there is to say, that line comes first.
+    /// The exit code says that it failed, and stdout may say more.
+    fn without_result(&self, code: i32, spec: &CommandSpec) -> Outcome {
+        let permanent = u8::try_from(code).is_ok_and(|code| spec.permanent_exit_codes.contains(&code));
+        let by_code = if permanent { Again::Never } else { Again::ByPolicy };
+        let error = self.error(ErrorKind::Exit, format!("exit code {code}"));
+        match said::read(&self.output) {
+            Said::Nothing => Outcome::Failure { error, again: by_code },
+            Said::Garbled(why) => Outcome::Failure { error: error.with_note(why), again: by_code },
+            Said::Snooze(delay) => Outcome::Snoozed(delay),
+            Said::Error(fault) => told(error, &fault, by_code),
+        }
+    }
+
     fn failure(&self, kind: ErrorKind, what: String) -> Outcome {
+        Outcome::Failure { error: self.error(kind, what), again: Again::ByPolicy }
+    }
+
+    /// The last line of stderr says most; where an exit code is all there is to say, that line comes first.
+    fn error(&self, kind: ErrorKind, what: String) -> TaskError {
         let log = String::from_utf8_lossy(&self.log);
         let log = log.trim_end();
         let last = log.lines().map(str::trim).rfind(|line| !line.is_empty());
@@ -71,9 +91,29 @@ impl Ended {
             Some(line) if kind == ErrorKind::Signal => format!("{what}: {line}"),
             _ => what,
         };
-        let error = TaskError::new(kind, message).with_detail(end(log, TaskError::MAX_DETAIL));
-        Outcome::Failure { error, retryable: true }
+        TaskError::new(kind, message).with_detail(end(log, TaskError::MAX_DETAIL))
     }
+}
+
+/// What the command says of its failure comes before what can be told from outside.
+fn told(mut error: TaskError, fault: &said::Fault, by_code: Again) -> Outcome {
+    if let Some(message) = &fault.message {
+        error = TaskError { detail: error.detail, ..TaskError::new(error.kind, message) };
+    }
+    if let Some(detail) = &fault.detail {
+        error = error.with_detail(detail);
+    }
+    let again = match (fault.retryable, fault.retry_after()) {
+        (Some(false), _) => Again::Never,
+        (_, Ok(Some(delay))) => Again::After(delay),
+        (Some(true), Ok(None)) => Again::ByPolicy,
+        (None, Ok(None)) => by_code,
+        (said, Err(why)) => {
+            error = error.with_note(format!("{why}: the retry policy decides"));
+            if said.is_none() { by_code } else { Again::ByPolicy }
+        }
+    };
+    Outcome::Failure { error, again }
 }
 
 fn ended_by(signal: i32) -> String {

@@ -4,8 +4,11 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File},
     io::Read as _,
+    os::fd::{AsFd as _, OwnedFd},
+    time::{Duration, Instant},
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The environment variable that marks a run's processes: instance and number.
@@ -16,10 +19,14 @@ const ROUNDS: usize = 10;
 /// Longest environment that is read; the kernel allows a quarter of a stack, which is 2 MiB by default.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
-/// Kills every process with the mark of this instance whose run is over, until none is found; how many, by task.
+/// How long it is waited for those that were killed to be dead: they are at once, where there is a CPU for them.
+const DEATH: Duration = Duration::from_secs(1);
+
+/// Kills every process with the mark of this instance whose run is over, until none is found and those are dead; how many, by
+/// task.
 pub(in crate::work) fn kill_all(instance: &str, is_over: impl Fn(u64) -> bool) -> BTreeMap<String, usize> {
     let (mut counts, mut seen) = (BTreeMap::new(), HashSet::new());
-    let mut environment = Vec::new();
+    let (mut environment, mut dying) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = seen.len();
         for id in processes() {
@@ -27,17 +34,31 @@ pub(in crate::work) fn kill_all(instance: &str, is_over: impl Fn(u64) -> bool) -
             // By a descriptor and looked at again: between the look and the signal the number may have become another's.
             let Ok(process) = pidfd_open(id, PidfdFlags::empty()) else { continue };
             if leftover(id, instance, &is_over, &mut environment).is_some()
-                && pidfd_send_signal(process, Signal::KILL).is_ok()
+                && pidfd_send_signal(&process, Signal::KILL).is_ok()
                 && seen.insert(id)
             {
                 *counts.entry(task).or_default() += 1;
+                dying.push(process);
             }
         }
         if seen.len() == before {
             break;
         }
     }
+    wait_for(&dying);
     counts
+}
+
+/// The descriptor of a process can be read from its death on.
+fn wait_for(dying: &[OwnedFd]) {
+    let until = Instant::now() + DEATH;
+    for process in dying {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        if poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], left).is_err() {
+            return; // told a little early
+        }
+    }
 }
 
 fn processes() -> impl Iterator<Item = Pid> {

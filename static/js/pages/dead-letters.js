@@ -14,6 +14,7 @@ import { html } from "../../vendor/preact.js";
 const REASONS = {
   exhausted: "Every attempt failed",
   timeout: "It ran longer than its timeout allows",
+  expired: "It expires before another attempt could start",
   poison: "It crashed its worker again and again",
   not_retryable: "Its handler said that trying again is no use",
 };
