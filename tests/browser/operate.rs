@@ -41,7 +41,7 @@ async fn how_a_queue_is_shared_is_set_and_shown() {
     page.until("the fault is shown", "return document.querySelector('#field-fair_weights-fault')?.innerText").await;
     page.fill("#field-fair_weights", "a=b=4\ntenant 7 = 2").await;
     page.click("form .primary").await;
-    page.shows(".toast", "Saved the settings of q.1.").await;
+    page.shows(".toast span", "Saved the settings of q.1.").await;
     let now = server.get("/api/v1/queues/q.1");
     assert_eq!((&now["key_concurrency"], &now["fair_weights"]), (&json!(2), &json!({"a=b": 4, "tenant 7": 2})));
     // All else is as it was.
