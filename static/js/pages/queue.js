@@ -85,9 +85,9 @@ function Edit({ queue }) {
   const fields = { draft: sharing, faults: faults.value, set };
   return html`<form class="form" onSubmit=${onSubmit} novalidate>
     ${faults.value.form && html`<p class="note is-bad" role="alert">${faults.value.form}</p>`}
-    <${Field} ...${fields} name="key_rate_limit" label="Starts of each rate key" hint="Such as 100/1m; empty is no limit" />
-    <${Field} ...${fields} name="key_concurrency" label="Running of each concurrency key" hint="Most at a time; empty is no cap" />
-    <${Field} ...${fields} name="fair_weights" label="Weights of fair keys" hint="How many start at a turn: KEY=N, one a line; one of those not named" lines=${4} />
+    <${Field} ...${fields} name="key_rate_limit" label="Limit of each rate key" hint="Starts in a time, such as 100/1m; empty is no limit" />
+    <${Field} ...${fields} name="key_concurrency" label="Cap of each concurrency key" hint="Most running at a time; empty is no cap" />
+    <${Field} ...${fields} name="fair_weights" label="Weights of fair keys" hint="How many start when it is their turn: KEY=N, one a line. Of keys not named it is one." lines=${4} />
     <div class="actions"><button class="primary" disabled=${saving.value || saved.value || !typed.value}>${saving.value ? "Saving…" : "Save"}</button>
       ${typed.value && !saved.value && html`<button type="button" onClick=${forget}>Discard</button>`}</div>
   </form>`;

@@ -42,8 +42,8 @@ export function TaskPage({ id }) {
 /** Why it does not run yet. @param {{ id: string }} props */
 function Waits({ id }) {
   const { data } = useLive(`/tasks/${encodeURIComponent(id)}/explain`, { every: 5_000 });
-  return data && html`<p class="line waits"><${Icon} name="info" /><${Text} value=${`${data.summary}.`} />
-    ${data.not_before && html`<span class="muted">Not before <${Ago} at=${data.not_before} /></span>`}</p>`;
+  return data && html`<p class="waits"><${Icon} name="info" /><span><${Text} value=${`${data.summary}.`} />
+    ${data.not_before && html`<span class="muted">Not before: <${Ago} at=${data.not_before} /></span>`}</span></p>`;
 }
 
 /** @param {{ task: Task, parts: Map<string, string> }} props */
