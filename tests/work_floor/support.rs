@@ -33,6 +33,7 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         generation: 0,
         parents: 0,
         ready_at: 0,
+        keyed: false,
         started_at: 0,
     }
 }
