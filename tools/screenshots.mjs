@@ -29,7 +29,7 @@ async function eventually(what, isSo) {
 async function pages() {
   const one = async (query) => (await (await fetch(`${address}/api/v1/tasks?limit=1&${query}`)).json()).data[0]?.id;
   const tasks = { "task-success": "status=success", "task-failed": "status=failed", "task-running": "status=running", "task-retry": "status=retry" };
-  const found = { overview: "/ui/", tasks: "/ui/tasks", "tasks-failed": "/ui/tasks?status=failed", queues: "/ui/queues", "dead-letters": "/ui/dead-letters",
+  const found = { overview: "/ui/", tasks: "/ui/tasks", "tasks-failed": "/ui/tasks?status=failed", queues: "/ui/queues", queue: "/ui/queue?name=default", "dead-letters": "/ui/dead-letters",
     workers: "/ui/workers", actors: "/ui/actors", new: "/ui/new", "no-match": "/ui/tasks?name=nobody", docs: "/docs", "docs-submit": "/docs#submit_task", errors: "/docs/errors#unique_key_held" };
   for (const [name, query] of Object.entries(tasks)) {
     const id = await one(query);

@@ -9,26 +9,64 @@ use crate::{client::Call, task::duration};
 #[derive(Debug, Subcommand)]
 pub(super) enum LimitCommand {
     /// Show the limit in force and how much of it is used
-    #[command(after_long_help = examples!("  jobqueue queue limit get reports"))]
-    Get(Name),
+    #[command(after_long_help = examples!(
+        "  jobqueue queue limit get reports\n  jobqueue queue limit get reports --by rate-key --key tenant-7"
+    ))]
+    Get {
+        #[command(flatten)]
+        which: Which,
+        /// How the limit stands for this rate key
+        #[arg(long, value_name = "KEY", value_parser = input::key, requires = "by")]
+        key: Option<String>,
+    },
     /// Set a limit; it is in force with the next task that starts
     Set(LimitArgs),
     /// Take the queue's own limit away
-    #[command(after_long_help = examples!("  jobqueue queue limit remove reports"))]
-    Remove(Name),
+    #[command(after_long_help = examples!(
+        "  jobqueue queue limit remove reports\n  jobqueue queue limit remove reports --by rate-key"
+    ))]
+    Remove(Which),
+}
+
+/// One of the two limits of a queue.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Which {
+    #[command(flatten)]
+    name: Name,
+    /// Of whom; the tasks of the queue, if not given
+    #[arg(long, value_enum)]
+    by: Option<By>,
+}
+
+/// Who shares a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum By {
+    /// All tasks of the queue
+    Queue,
+    /// The tasks of each rate key have it for themselves
+    RateKey,
+}
+
+/// Which limit a request is about.
+fn chosen(call: Call, by: Option<By>, key: Option<&str>) -> Call {
+    let by = by.filter(|by| *by == By::RateKey || key.is_some());
+    let word = by.map(|by| if by == By::RateKey { "rate_key" } else { "queue" });
+    call.query(&[("by", word), ("key", key)])
 }
 
 #[derive(Debug, Args)]
 #[command(after_long_help = examples!(
     "  jobqueue queue limit set reports 100 --per 60s
   jobqueue queue limit set reports --high 100 --medium 50 --low 10
-  jobqueue queue limit set reports 10 --per 1s --algorithm token-bucket --burst 50"
+  jobqueue queue limit set reports 10 --per 1s --algorithm token-bucket --burst 50
+  jobqueue queue limit set reports 100 --per 1m --by rate-key"
 ))]
-#[command(group = ArgGroup::new("each").args(["high", "medium", "low"]).multiple(true).conflicts_with("limit"))]
+#[command(group = ArgGroup::new("each").args(["high", "medium", "low"]).multiple(true).conflicts_with_all(["limit", "by"]))]
 #[group(skip)]
 pub(super) struct LimitArgs {
     #[command(flatten)]
-    name: Name,
+    which: Which,
     /// Tasks that may start within --per
     #[arg(value_name = "N", required_unless_present = "each")]
     limit: Option<u32>,
@@ -83,10 +121,16 @@ fn path(name: &Name) -> String {
 
 pub(super) async fn run(remote: &mut Remote<'_, '_>, command: LimitCommand) -> Result<(), Failure> {
     match command {
-        LimitCommand::Get(name) => remote.show_one(&Call::read(path(&name)), SHOWN).await,
-        LimitCommand::Set(args) => remote.show_one(&Call::put(path(&args.name), &body(&args))?, SHOWN).await,
-        LimitCommand::Remove(name) => {
-            remote.done(&Call::delete(path(&name)), &format!("{} has no limit of its own any more", name.queue)).await
+        LimitCommand::Get { which: Which { name, by }, key } => {
+            remote.show_one(&chosen(Call::read(path(&name)), by, key.as_deref()), SHOWN).await
+        }
+        LimitCommand::Set(args) => remote.show_one(&Call::put(path(&args.which.name), &body(&args))?, SHOWN).await,
+        LimitCommand::Remove(Which { name, by }) => {
+            let what = match by {
+                Some(By::RateKey) => format!("rate keys of {} have no limit any more", name.queue),
+                _ => format!("{} has no limit of its own any more", name.queue),
+            };
+            remote.done(&chosen(Call::delete(path(&name)), by, None), &what).await
         }
     }
 }
@@ -105,15 +149,18 @@ fn body(args: &LimitArgs) -> Value {
             body["limit"] = json!({"high": high, "medium": args.medium, "low": args.low});
         }
     }
+    if args.which.by == Some(By::RateKey) {
+        body["by"] = "rate_key".into();
+    }
     if let Some(burst) = args.burst {
         body["burst"] = burst.into();
     }
     body
 }
 
-/// A queue's own limit, as it is written.
-pub(super) async fn own(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    let shown: Value = remote.client.send(&Call::read(path(name))).await?.json()?;
+/// A queue's own limit, or that of its rate keys, as it is written.
+pub(super) async fn own(remote: &mut Remote<'_, '_>, name: &Name, by: By) -> Result<Value, Failure> {
+    let shown: Value = remote.client.send(&chosen(Call::read(path(name)), Some(by), None)).await?.json()?;
     let fields = ["limit", "per", "by", "algorithm", "burst", "enabled"];
     let written: Map<String, Value> =
         fields.iter().filter_map(|field| Some(((*field).to_owned(), shown.get(field)?.clone()))).collect();

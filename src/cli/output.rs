@@ -51,10 +51,19 @@ pub(super) fn task(task: &Task, width: Option<u16>) -> String {
         ("duration", task.duration_ms.map(|ms| format!("{ms} ms"))),
         ("worker", task.worker_id.clone()),
         ("unique key", task.unique_key.clone()),
+        ("fair key", task.fair_key.clone()),
+        ("rate key", rate_key(task)),
+        ("concurrency key", task.concurrency_key.clone()),
         ("tags", (!task.tags.is_empty()).then(|| task.tags.join(", "))),
     ];
     let shown = rows.into_iter().filter_map(|(name, value)| value.map(|value| vec![name.to_owned(), value]));
     grid(&[], shown, width)
+}
+
+/// With what the task uses of its limit, where that is not one.
+fn rate_key(task: &Task) -> Option<String> {
+    let key = task.rate_key.clone()?;
+    Some(task.cost.filter(|cost| *cost > 1).map_or_else(|| key.clone(), |cost| format!("{key}, cost {cost}")))
 }
 
 /// Rows under a header, at most `width` columns wide; without a width nothing is wrapped.

@@ -10,7 +10,7 @@ use super::{
     args::examples,
     confirm::{Consent, Deed},
     input,
-    limit::{self, LimitCommand},
+    limit::{self, By, LimitCommand},
     operation,
     view::Columns,
 };
@@ -77,11 +77,12 @@ impl Name {
     "  jobqueue queue set reports --concurrency 2 --weight 3
   jobqueue queue set reports --timeout 5m --max-retries default
   jobqueue queue set reports --max-depth 10000 --version 4
+  jobqueue queue set reports --key-rate-limit 100/1m --key-concurrency 5 --fair-weight tenant-7=3
 
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "max_age", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "max_age", "key_concurrency", "key_rate_limit", "fair_weights", "keep_success", "keep_others"]).multiple(true).required(true))]
 #[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
@@ -92,6 +93,15 @@ pub(super) struct SetArgs {
     /// Most tasks running at a time, or "default" (no cap)
     #[arg(long, value_name = "N", value_parser = number)]
     concurrency: Option<Value>,
+    /// Tasks of one rate key that may start in a time, such as 100/1m, or "default" (no limit)
+    #[arg(long, value_name = "N/TIME", value_parser = rate_or_default, help_heading = "Sharing by keys")]
+    key_rate_limit: Option<Choice>,
+    /// Most tasks of one concurrency key running at a time, or "default" (no cap)
+    #[arg(long, value_name = "N", value_parser = number, help_heading = "Sharing by keys")]
+    key_concurrency: Option<Value>,
+    /// Tasks of a fair key that start when it is its turn, 1 to 1000, or "default" (one); can be repeated
+    #[arg(long = "fair-weight", value_name = "KEY=N", value_parser = weight, help_heading = "Sharing by keys")]
+    fair_weights: Vec<(String, Value)>,
     /// Most tasks waiting, or "default" (no cap); submissions beyond are refused
     #[arg(long, value_name = "N", value_parser = number)]
     max_depth: Option<Value>,
@@ -134,6 +144,25 @@ fn time_or_default(text: &str) -> Result<Choice, String> {
     }
 }
 
+/// `100/1m`.
+fn rate_or_default(text: &str) -> Result<Choice, String> {
+    let expected = || "expected a number and a time, such as 100/1m, or \"default\"".to_owned();
+    if text == "default" {
+        return Ok(Choice(None));
+    }
+    let (limit, per) = text.split_once('/').ok_or_else(expected)?;
+    let limit: u32 = limit.trim().parse().map_err(|_| expected())?;
+    let Choice(per) = time_or_default(per.trim()).map_err(|_| expected())?;
+    let per = per.ok_or_else(expected)?;
+    Ok(Choice(Some(json!({"limit": limit, "per": per}))))
+}
+
+/// `KEY=N`; the key may have a `=` in it.
+fn weight(text: &str) -> Result<(String, Value), String> {
+    let (key, weight) = text.rsplit_once('=').ok_or("expected KEY=N, such as tenant-7=3")?;
+    Ok((input::key(key)?, number(weight)?))
+}
+
 fn limit_or_default(text: &str) -> Result<Choice, String> {
     if text == "none" { Ok(Choice(Some(Value::Null))) } else { time_or_default(text) }
 }
@@ -165,6 +194,9 @@ const SHOWN: Columns = &[
     ("weight", "weight"),
     ("rate limit", "rate_limit"),
     ("concurrency", "concurrency"),
+    ("key rate limit", "key_rate_limit"),
+    ("key concurrency", "key_concurrency"),
+    ("fair weights", "fair_weights"),
     ("max depth", "max_depth"),
     ("max retries", "max_retries"),
     ("timeout", "timeout"),
@@ -208,13 +240,22 @@ async fn purge(remote: &mut Remote<'_, '_>, name: &Name, consent: Consent, wait:
 async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> {
     let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, max_age, .. } = args;
     let SetArgs { keep_success, keep_others, version, .. } = args;
+    let SetArgs { key_rate_limit, key_concurrency, fair_weights, .. } = args;
     let mut body = settings_now(remote, &name).await?;
-    let given = [("concurrency", concurrency), ("max_depth", max_depth), ("max_retries", max_retries)];
-    for (field, value) in given.into_iter().chain([("weight", weight.map(Value::from))]) {
+    let given = [
+        ("weight", weight.map(Value::from)),
+        ("concurrency", concurrency),
+        ("max_depth", max_depth),
+        ("max_retries", max_retries),
+        ("key_concurrency", key_concurrency),
+        ("key_rate_limit", key_rate_limit.map(|Choice(rule)| rule.unwrap_or_default())),
+    ];
+    for (field, value) in given {
         if let Some(value) = value {
             body[field] = value;
         }
     }
+    set_weights(&mut body, fair_weights);
     for (field, choice) in [("success", keep_success), ("others", keep_others)] {
         if let Some(Choice(value)) = choice {
             body["retention"][field] = value.unwrap_or_default();
@@ -235,12 +276,25 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
     remote.show_one(&Call::put(name.path(), &body)?, SHOWN).await
 }
 
+/// Those of other keys stay.
+fn set_weights(body: &mut Value, given: Vec<(String, Value)>) {
+    for (key, weight) in given {
+        if !weight.is_null() {
+            body["fair_weights"][key] = weight;
+        } else if let Some(weights) = body["fair_weights"].as_object_mut() {
+            weights.remove(&key);
+        }
+    }
+}
+
 /// What is set for a queue, as it is written; of one that does not exist, nothing.
 async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    const FIELDS: [&str; 10] = [
+    const FIELDS: [&str; 12] = [
         "paused",
         "weight",
         "concurrency",
+        "key_concurrency",
+        "fair_weights",
         "max_depth",
         "max_retries",
         "retry",
@@ -259,8 +313,10 @@ async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value,
     };
     let set = FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), found.get(field)?.clone())));
     let mut body: Value = Value::Object(set.collect());
-    if found["rate_limit"].is_string() {
-        body["rate_limit"] = limit::own(remote, name).await?;
+    for (field, by) in [("rate_limit", By::Queue), ("key_rate_limit", By::RateKey)] {
+        if found[field].is_string() {
+            body[field] = limit::own(remote, name, by).await?;
+        }
     }
     Ok(body)
 }

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum RemoteCommand {
     /// Submit a task
-    Submit(SubmitArgs),
+    Submit(Box<SubmitArgs>),
     /// Show a task, or follow it to its end
     Status(read::StatusArgs),
     /// List tasks, newest first
@@ -117,7 +117,7 @@ impl<'s, 't> Remote<'s, 't> {
 
     async fn execute(&mut self, command: RemoteCommand) -> Result<(), Failure> {
         match command {
-            RemoteCommand::Submit(args) => submit::run(self, args).await,
+            RemoteCommand::Submit(args) => submit::run(self, *args).await,
             RemoteCommand::Status(args) => read::status(self, args).await,
             RemoteCommand::List(args) => read::list(self, args).await,
             RemoteCommand::Result(args) => read::result(self, args).await,

@@ -20,6 +20,7 @@ use crate::{
     "  jobqueue submit process_data --args '[1, 2, 3]' --kwargs '{\"multiplier\": 2}'
   jobqueue submit report --kwargs @report.json --delay 10m --unique-key report-today
   jobqueue submit demo.add --args '[1, 2]' --wait=5s --json | jq .result
+  jobqueue submit report --fair-key tenant-7 --rate-key tenant-7 --cost 5
 
 With --wait, a task that did not end in success is exit code 1."
 ))]
@@ -55,6 +56,18 @@ pub(super) struct SubmitArgs {
     /// How long after its submission it may be started, retries and snoozes too, or "none"
     #[arg(long, value_name = "TIME", value_parser = input::limit, help_heading = "Limits")]
     max_age: Option<Limit>,
+    /// Tasks of different fair keys, such as one for each tenant, take turns
+    #[arg(long, value_name = "KEY", value_parser = input::key, help_heading = "Sharing the queue")]
+    fair_key: Option<String>,
+    /// Tasks of one rate key share the limit that the queue sets for each
+    #[arg(long, value_name = "KEY", value_parser = input::key, help_heading = "Sharing the queue")]
+    rate_key: Option<String>,
+    /// How much of the limit of its rate key it uses, 1 to 1000000; 1 if not given
+    #[arg(long, value_name = "N", requires = "rate_key", help_heading = "Sharing the queue")]
+    cost: Option<u32>,
+    /// Of one concurrency key no more run at a time than the queue allows
+    #[arg(long, value_name = "KEY", value_parser = input::key, help_heading = "Sharing the queue")]
+    concurrency_key: Option<String>,
     /// At most one live task of the queue has this key; if there is one, it is the answer
     #[arg(long, value_name = "KEY", help_heading = "Once only")]
     unique_key: Option<String>,
@@ -104,6 +117,7 @@ pub(super) async fn run(remote: &mut Remote<'_, '_>, args: SubmitArgs) -> Result
 fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest, Failure> {
     let SubmitArgs { name, args, kwargs, queue, priority, delay, run_at, .. } = given;
     let SubmitArgs { max_retries, timeout, max_age, unique_key, idempotency_key, tags, .. } = given;
+    let SubmitArgs { fair_key, rate_key, cost, concurrency_key, .. } = given;
     if args.as_deref() == Some("-") && kwargs.as_deref() == Some("-") {
         return Err(Failure::usage("--args and --kwargs cannot both be read from standard input"));
     }
@@ -123,6 +137,10 @@ fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest
     request = set(request, max_age, |request, Limit(age)| request.max_age(age));
     request = set(request, unique_key, TaskRequest::unique_key);
     request = set(request, idempotency_key, TaskRequest::idempotency_key);
+    request = set(request, fair_key, TaskRequest::fair_key);
+    request = set(request, rate_key, TaskRequest::rate_key);
+    request = set(request, cost, TaskRequest::cost);
+    request = set(request, concurrency_key, TaskRequest::concurrency_key);
     Ok(tags.into_iter().fold(request, TaskRequest::tag))
 }
 

@@ -70,6 +70,7 @@ fn cell(value: &Value, at: &str) -> Option<String> {
         Value::String(text) => Some(output::shortened(text)),
         Value::Bool(on) => Some(if *on { "yes" } else { "no" }.into()),
         Value::Array(items) if items.is_empty() => None,
+        Value::Object(fields) if fields.is_empty() => None,
         Value::Array(items) if items.iter().all(Value::is_string) => {
             Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"))
         }

@@ -113,6 +113,6 @@ pub(crate) const ID: &str = "01920000-0000-7000-8000-000000000001";
 /// A task of this status as the server shows it.
 pub(crate) fn task(status: &str) -> String {
     format!(
-        r#"{{"id":"{ID}","name":"process_data","queue":"default","priority":5,"status":"{status}","args":[12345678901234567890123,1.10],"kwargs":{{"a":1}},"attempt":1,"failures":0,"crashes":0,"max_retries":3,"retry":null,"timeout_ms":300000,"result":{{"n":98765432109876543210}},"error":null,"created_at":"2026-01-31T12:00:00.000Z","run_at":null,"ready_at":null,"started_at":"2026-01-31T12:00:01.000Z","finished_at":null,"duration_ms":null,"worker_id":null,"cancel_requested":false,"unique_key":null,"tags":["t"],"meta":null,"generation":0,"a_field_of_a_later_version":{{}}}}"#
+        r#"{{"id":"{ID}","name":"process_data","queue":"default","priority":5,"status":"{status}","args":[12345678901234567890123,1.10],"kwargs":{{"a":1}},"attempt":1,"failures":0,"crashes":0,"max_retries":3,"retry":null,"timeout_ms":300000,"result":{{"n":98765432109876543210}},"error":null,"created_at":"2026-01-31T12:00:00.000Z","run_at":null,"ready_at":null,"started_at":"2026-01-31T12:00:01.000Z","finished_at":null,"duration_ms":null,"worker_id":null,"cancel_requested":false,"unique_key":null,"fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","tags":["t"],"meta":null,"generation":0,"a_field_of_a_later_version":{{}}}}"#
     )
 }

@@ -13,6 +13,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Tasks for many tenants share a queue by keys: they take turns, and each tenant has limits for itself.
+//!
+//! ```
+//! use jobqueue::client::TaskRequest;
+//!
+//! let tenant = "tenant-7";
+//! TaskRequest::new("process_data").fair_key(tenant).rate_key(tenant).cost(5).concurrency_key(tenant);
+//! ```
 
 mod calls;
 mod error;

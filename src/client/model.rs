@@ -74,6 +74,18 @@ pub struct Task {
     pub cancel_requested: bool,
     #[serde(default)]
     pub unique_key: Option<String>,
+    /// Tasks of different fair keys take turns.
+    #[serde(default)]
+    pub fair_key: Option<String>,
+    /// Tasks of one rate key share a limit.
+    #[serde(default)]
+    pub rate_key: Option<String>,
+    /// What it uses of that limit; `None` without a rate key.
+    #[serde(default)]
+    pub cost: Option<u32>,
+    /// Of one concurrency key only so many run at a time.
+    #[serde(default)]
+    pub concurrency_key: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,
     /// A JSON object.

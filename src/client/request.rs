@@ -38,6 +38,14 @@ pub struct TaskRequest {
     unique_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unique_conflict: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fair_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency_key: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +155,34 @@ impl TaskRequest {
     #[must_use]
     pub const fn reject_duplicates(mut self) -> Self {
         self.unique_conflict = Some("reject");
+        self
+    }
+
+    /// Tasks of different fair keys, such as one for each tenant, take turns in their queue.
+    #[must_use]
+    pub fn fair_key(mut self, key: impl Into<String>) -> Self {
+        self.fair_key = Some(key.into());
+        self
+    }
+
+    /// Tasks of one rate key share the limit that the queue sets for each (its `key_rate_limit`).
+    #[must_use]
+    pub fn rate_key(mut self, key: impl Into<String>) -> Self {
+        self.rate_key = Some(key.into());
+        self
+    }
+
+    /// How much of the limit of its rate key the task uses, 1 to 1,000,000; one if not set. Refused without a rate key.
+    #[must_use]
+    pub const fn cost(mut self, cost: u32) -> Self {
+        self.cost = Some(cost);
+        self
+    }
+
+    /// Of one concurrency key no more run at a time than the queue allows (its `key_concurrency`).
+    #[must_use]
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.concurrency_key = Some(key.into());
         self
     }
 

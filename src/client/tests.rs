@@ -31,6 +31,10 @@ async fn a_task_is_submitted_and_read_exactly() {
         .delay(Duration::from_millis(1500))
         .unique_key("u")
         .reject_duplicates()
+        .fair_key("tenant-7")
+        .rate_key("api")
+        .cost(3)
+        .concurrency_key("account-9")
         .tag("a")
         .idempotency_key("once");
     let submitted = client.submit(&request).await.unwrap();
@@ -39,12 +43,14 @@ async fn a_task_is_submitted_and_read_exactly() {
     assert_eq!(found.args.unwrap().get(), "[12345678901234567890123,1.10]");
     assert_eq!(found.result.unwrap().get(), r#"{"n":98765432109876543210}"#);
     assert_eq!((found.timeout_ms, found.tags), (Some(300_000), vec!["t".to_owned()]));
+    let keys = [found.fair_key, found.rate_key, found.concurrency_key].map(Option::unwrap);
+    assert_eq!((keys, found.cost), (["tenant-7", "api", "account-9"].map(str::to_owned), Some(3)));
 
     let asked = fake.asked();
     assert_eq!(asked[0].line, "POST /api/v1/tasks");
     assert_eq!(
         asked[0].body,
-        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","tags":["a"]}"#
+        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","tags":["a"]}"#
     );
     assert_eq!(asked[0].header("authorization"), Some("Bearer k1"));
     assert_eq!(asked[0].header("idempotency-key"), Some("once"));

@@ -58,6 +58,10 @@ pub(super) struct ReasonView {
     parents: Vec<TaskId>,
 }
 
+fn tasks_of_key(n: u32) -> String {
+    if n == 1 { "1 task of its concurrency key".into() } else { format!("{n} tasks of its concurrency key") }
+}
+
 fn view(reason: &Reason) -> ReasonView {
     let plain = |code, detail: String| ReasonView { code, detail, until: None, count: None, parents: Vec::new() };
     match reason {
@@ -87,14 +91,19 @@ fn view(reason: &Reason) -> ReasonView {
         },
         Reason::KeyConcurrency { limit, running } => ReasonView {
             count: Some((*running).into()),
-            ..plain("key_concurrency", format!("{running} tasks of its concurrency key run, at most {limit} may"))
+            ..plain("key_concurrency", format!("{} may run at a time, and as many do", tasks_of_key(*limit)))
         },
         Reason::Turns(lanes) => {
-            let about = if *lanes >= MOST_LANES - 1 { "or more " } else { "" };
-            let detail = format!("{lanes} {about}other lanes of its queue take turns with its own");
+            let detail = match *lanes {
+                1 => "Tasks of 1 other key take turns with those of its own".into(),
+                lanes if lanes >= MOST_LANES - 1 => {
+                    format!("Tasks of {lanes} or more other keys take turns with those of its own")
+                }
+                lanes => format!("Tasks of {lanes} other keys take turns with those of its own"),
+            };
             ReasonView { count: Some(*lanes), ..plain("turns", detail) }
         }
-        Reason::HigherLanes => plain("higher_priority", "Tasks of a higher priority wait in lanes of its queue".into()),
+        Reason::HigherLanes => plain("higher_priority", "Tasks of a higher priority wait, and come first".into()),
         Reason::Suspect => {
             plain("suspect", "It has outlived two workers and waits until no other such task runs".into())
         }
@@ -102,8 +111,12 @@ fn view(reason: &Reason) -> ReasonView {
             ReasonView { until: Some(Time(*at)), ..plain("expires", "It expires before it can start".into()) }
         }
         Reason::Ahead(n) => {
-            let about = if *n >= MOST_AHEAD { "or more " } else { "" };
-            ReasonView { count: Some(*n), ..plain("ahead", format!("{n} {about}tasks of its queue come first")) }
+            let detail = match *n {
+                1 => "1 task of its queue comes first".into(),
+                n if n >= MOST_AHEAD => format!("{n} or more tasks of its queue come first"),
+                n => format!("{n} tasks of its queue come first"),
+            };
+            ReasonView { count: Some(*n), ..plain("ahead", detail) }
         }
         Reason::Slots => plain("slots", "All slots of this node are taken".into()),
     }

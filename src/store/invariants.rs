@@ -57,6 +57,8 @@ invariants! {
     "dependencies_exist": "both ends of a dependency exist while its child waits";
     "dead_letter_is_dead": "a dead letter is a task that failed or timed out";
     "dead_is_dead_letter": "a task that failed or timed out is a dead letter";
+    "keys_have_lane": "a task has a lane exactly where it has keys by which it shares its queue";
+    "laned_can_start": "no task without keys is in a lane, nor one that waits for parents, runs or ran to its end";
     "attempts_numbered": "attempts are numbered from 1 without a gap, up to the task's own number";
     "attempts_of_tasks": "every attempt belongs to a task";
     "failures_within_retries": "no task has failed more often than its retries allow, nor more often than it ran";

@@ -1,6 +1,7 @@
 // What the operator does: each verb is one request and one toast that says what came back.
-import { ApiError, post } from "./api.js";
+import { ApiError, get, post, put } from "./api.js";
 import { exact, plural } from "./fmt.js";
+import * as sharing from "./sharing.js";
 import { refresh } from "./store.js";
 import { toast } from "./ui/toast.js";
 
@@ -31,6 +32,26 @@ export function pauseQueue(queue) {
 /** @param {string} queue */
 export function resumeQueue(queue) {
   return act("Resume", `/queues/${encodeURIComponent(queue)}/resume`, ({ total_queued }) => `Resumed ${queue}, with ${plural(total_queued, "task")} waiting.`);
+}
+
+/** Sets how tasks share a queue by their keys, if it is still as it was shown; what is wrong, where something is.
+ * @param {Queue} shown @param {sharing.Sharing} typed @returns {Promise<sharing.Faults | null>} */
+export async function saveSharing(shown, typed) {
+  const path = `/queues/${encodeURIComponent(shown.name)}`;
+  try {
+    const { data: queue } = await get(path);
+    const limit = async (/** @type {boolean} */ isSet, /** @type {string} */ query) => (isSet ? (await get(`${path}/rate-limit${query}`)).data : null);
+    const [own, ofKeys] = await Promise.all([limit(queue.rate_limit !== null, ""), limit(queue.key_rate_limit !== null, "?by=rate_key")]);
+    const { set, faults } = sharing.parse(typed, shown.key_rate_limit ?? "", ofKeys);
+    if (!set) return faults;
+    await put(path, sharing.bodyOf(queue, own, set, shown.version));
+    toast(`Saved the settings of ${shown.name}.`);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return sharing.faultsOf(error.problem, error.message);
+  }
+  refresh();
+  return null;
 }
 
 /** Submits a task given as JSON text; answers the task, or throws ApiError. @param {string} body @returns {Promise<Task>} */

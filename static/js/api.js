@@ -32,6 +32,11 @@ export function post(path, body = "{}") {
   return request("POST", API + path, body);
 }
 
+/** PUT below API; `body` is JSON text. @param {string} path @param {string} body @returns {Promise<Answer>} */
+export function put(path, body) {
+  return request("PUT", API + path, body);
+}
+
 /** DELETE below API. @param {string} path @returns {Promise<Answer>} */
 export function remove(path) {
   return request("DELETE", API + path);

@@ -4,6 +4,7 @@ import { DeadLetters } from "./pages/dead-letters.js";
 import { Login, Unknown } from "./pages/login.js";
 import { NewTask } from "./pages/new.js";
 import { Overview } from "./pages/overview.js";
+import { QueuePage } from "./pages/queue.js";
 import { Queues } from "./pages/queues.js";
 import { TaskPage } from "./pages/task.js";
 import { Tasks } from "./pages/tasks.js";
@@ -23,6 +24,7 @@ const PAGES = {
   tasks: ["Tasks", Tasks],
   task: ["Task", TaskPage],
   queues: ["Queues", Queues],
+  queue: ["Queue", QueuePage],
   "dead-letters": ["Dead letters", DeadLetters],
   workers: ["Workers", Workers],
   actors: ["Actors", Actors],

@@ -7,7 +7,7 @@ export const BASE = "/ui/";
 
 /** @type {[string, string][]} */
 const ROUTES = [
-  ["", "overview"], ["tasks", "tasks"], ["tasks/:id", "task"], ["queues", "queues"], ["dead-letters", "dead-letters"],
+  ["", "overview"], ["tasks", "tasks"], ["tasks/:id", "task"], ["queues", "queues"], ["queue", "queue"], ["dead-letters", "dead-letters"],
   ["workers", "workers"], ["actors", "actors"], ["new", "new"],
 ];
 

@@ -23,6 +23,56 @@ async fn a_queue_is_paused_and_resumed() {
 }
 
 #[tokio::test]
+async fn how_a_queue_is_shared_is_set_and_shown() {
+    let Stage { page, server, _browser, folder: _folder } = Stage::open().await;
+    let limit = json!({"limit": 5, "per": "1h", "algorithm": "token_bucket", "burst": 7});
+    let settings = json!({"paused": true, "timeout": null, "retention": {"success": "1h"}, "rate_limit": {"limit": 9, "per": "30s"},
+        "key_rate_limit": limit, "fair_weights": {"a=b": 3}});
+    assert_eq!(server.call("PUT", "/api/v1/queues/q.1", &settings.to_string()).0, 200);
+    page.open("/ui/queues").await;
+    page.click("a[aria-label='Settings of q.1']").await;
+    page.shows("h1", "q.1").await;
+    let value = |field: &str| format!("return document.querySelector('#field-{field}')?.value");
+    assert_eq!(page.until("the limit is shown", &value("key_rate_limit")).await, "5 per 1h");
+    assert_eq!(page.run(&value("fair_weights")).await, "a=b=3");
+    page.fill("#field-key_concurrency", "2").await;
+    page.fill("#field-fair_weights", "a=b=4\ntenant 7").await;
+    page.click("form .primary").await;
+    page.until("the fault is shown", "return document.querySelector('#field-fair_weights-fault')?.innerText").await;
+    page.fill("#field-fair_weights", "a=b=4\ntenant 7 = 2").await;
+    page.click("form .primary").await;
+    page.shows(".toast span", "Saved the settings of q.1.").await;
+    let now = server.get("/api/v1/queues/q.1");
+    assert_eq!((&now["key_concurrency"], &now["fair_weights"]), (&json!(2), &json!({"a=b": 4, "tenant 7": 2})));
+    // All else is as it was.
+    assert_eq!((&now["paused"], now.get("timeout")), (&json!(true), Some(&json!(null))), "{now}");
+    assert_eq!((&now["retention"]["success"], &now["rate_limit"]), (&json!("1h"), &json!("9 per 30s")), "{now}");
+    let of_keys = server.get("/api/v1/queues/q.1/rate-limit?by=rate_key");
+    assert_eq!((&of_keys["burst"], &of_keys["limit"]), (&json!(7), &json!(5)), "{of_keys}");
+    page.reload().await;
+    page.until("what was saved is shown", "return document.querySelector('#field-key_concurrency')?.value === '2'")
+        .await;
+    page.fill("#field-key_rate_limit", "6/1h").await;
+    page.assert_silent("a queue").await;
+    // Somebody else is quicker: nothing of theirs is lost.
+    assert_eq!(server.call("PUT", "/api/v1/queues/q.1", r#"{"paused": true, "weight": 5}"#).0, 200);
+    page.click("form .primary").await;
+    page.until("it is told", "return document.querySelector('form .is-bad')?.innerText.includes('Somebody else')")
+        .await;
+    let now = server.get("/api/v1/queues/q.1");
+    assert_eq!((&now["weight"], &now["key_rate_limit"]), (&json!(5), &json!(null)));
+    // Its tasks tell by what they share it, and why they wait.
+    let id = server.submit(
+        r#"{"name": "demo.echo", "queue": "q.1", "fair_key": "f", "rate_key": "r", "cost": 3, "concurrency_key": "c"}"#,
+    );
+    page.open(&format!("/ui/tasks/{id}")).await;
+    page.shows(".facts dd", "r costs 3").await;
+    page.shows(".facts dd", "f").await;
+    page.shows(".facts dd", "c").await;
+    page.shows(".waits .bdi", "Its queue is paused.").await;
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_retried() {
     let Stage { page, server, _browser, folder: _folder } = Stage::open().await;
     page.open("/ui/dead-letters").await;

@@ -46,6 +46,17 @@ fn eventful(folder: &Path) -> Server {
     server.finished(&server.submit(r#"{"name": "demo.echo", "queue": "limited"}"#));
     let long = server.submit(r#"{"name": "demo.sleep", "args": [3600], "queue": "limited"}"#);
     server.until(&long, |task| task["status"] == "running");
+    let keys = r#""fair_key": "f", "rate_key": "r", "cost": 2, "concurrency_key": "c""#;
+    assert_eq!(server.call("PUT", "/api/v1/queues/shared", r#"{"key_concurrency": 1}"#).0, 200);
+    for (name, status) in [("demo.echo", "success"), ("demo.sleep", "running"), ("demo.echo", "queued")] {
+        let task = format!(r#"{{"name": "{name}", "args": [3600], "queue": "shared", {keys}}}"#);
+        let id = server.submit(&task);
+        server.until(&id, |task| task["status"] == status);
+    }
+    // What is over while it waits in its lane, and what is to be there later.
+    let gone = server.submit(&format!(r#"{{"name": "demo.echo", "queue": "shared", {keys}}}"#));
+    assert_eq!(server.call("POST", &format!("/api/v1/tasks/{gone}/cancel"), "").0, 200);
+    server.submit(&format!(r#"{{"name": "demo.echo", "queue": "shared", "delay": "1h", {keys}}}"#));
     server
 }
 
@@ -74,7 +85,7 @@ fn a_sound_store_is_sound_while_it_works_and_after_a_kill() {
     alone(folder.path(), &["check"]).is(0, &["running_held", "counters_add_up"]);
     // In the middle of work, again and again: whatever snapshot it sees is sound.
     let tasks =
-        (0..2_000).map(|n| serde_json::json!({"name": "demo.add", "args": [n, 1], "queue": format!("q{}", n % 7)}));
+        (0..2_000).map(|n| serde_json::json!({"name": "demo.add", "args": [n, 1], "queue": format!("q{}", n % 7), "fair_key": (n % 2 == 0).then(|| format!("k{}", n % 5))}));
     let ids = server.submit_all(tasks.collect());
     loop {
         let ran = check(folder.path());
@@ -126,6 +137,12 @@ const CORRUPTIONS: &[(&str, &str)] = &[
         "attempts_of_tasks",
         "UPDATE attempts SET task_id = {nobody} WHERE task_id = (SELECT task_id FROM attempts ORDER BY task_id LIMIT 1)",
     ),
+    ("keys_have_lane", "UPDATE tasks SET lane = NULL WHERE status = 1 AND flow IS NOT NULL"),
+    ("keys_have_lane", "UPDATE tasks SET sublane = NULL WHERE flow IS NOT NULL"),
+    ("keys_have_lane", "UPDATE tasks SET flow = NULL WHERE status = 5"),
+    ("laned_can_start", "UPDATE tasks SET laned = TRUE WHERE status = 3 AND flow IS NOT NULL"),
+    ("laned_can_start", "UPDATE tasks SET laned = TRUE WHERE status = 0"),
+    ("laned_can_start", "UPDATE tasks SET laned = TRUE WHERE status = 4"),
     ("failures_within_retries", "UPDATE tasks SET failures = 9, attempt = 9 WHERE status = 6"),
     ("over_has_end", "UPDATE tasks SET finished_at = NULL WHERE status = 5"),
     ("result_of_success", "UPDATE tasks SET result = '1' WHERE status = 4"),

@@ -63,6 +63,54 @@ fn a_queue_is_shown_set_limited_paused_and_purged() {
 }
 
 #[test]
+fn a_queue_is_shared_by_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let set = |more: &[&str]| ask(&server, &[&["queue", "set", "r"], more].concat());
+    set(&["--key-rate-limit", "100/1m", "--key-concurrency", "2", "--fair-weight", "a=b=3", "--fair-weight", "c=2"])
+        .is(0, &["key rate limit", "100 per 1m", "key concurrency", "fair weights", "\"a=b\":3"]);
+    ask(&server, &["queue", "limit", "set", "r", "9", "--per", "30s"]).is(0, &["queue"]);
+    let bucket = ["--by", "rate-key", "--algorithm", "token-bucket", "--burst", "7"];
+    ask(&server, &[&["queue", "limit", "set", "r", "5", "--per", "1h"], &bucket[..]].concat())
+        .is(0, &["rate_key", "7"]);
+    // What is not named stays: the limits of the queue and of its keys in full, and the other weights.
+    set(&["--weight", "3", "--fair-weight", "c=default"]).is(0, &["9 per 30s", "5 per 1h"]);
+    let now = ask(&server, &["queue", "show", "r", "--json"]).json();
+    assert_eq!((&now["key_concurrency"], &now["fair_weights"]), (&json!(2), &json!({"a=b": 3})));
+    let limit = ask(&server, &["queue", "limit", "get", "r", "--by", "rate-key", "--json"]).json();
+    assert_eq!((&limit["algorithm"], &limit["burst"]), (&json!("token_bucket"), &json!(7)));
+    assert_eq!(ask(&server, &["queue", "limit", "get", "r", "--json"]).json()["limit"], 9);
+    set(&["--key-rate-limit", "100"]).is(2, &["100/1m"]);
+    set(&["--fair-weight", "a"]).is(2, &["KEY=N"]);
+    set(&["--fair-weight", "a=0"]).is(1, &["/fair_weights/a: must be a number from 1 to 1000"]);
+    set(&["--key-rate-limit", "0/1m"]).is(1, &["/key_rate_limit/limit: must be from 1"]);
+
+    let submit = ["submit", "demo.add", "--args", "[1]", "--queue", "r"];
+    let keys = ["--fair-key", "f", "--rate-key", "k", "--cost", "4", "--concurrency-key", "c"];
+    let id = ask(&server, &[&submit, &keys[..], &["--json"]].concat()).json()["id"].as_str().unwrap().to_owned();
+    server.finished(&id);
+    let shown = ["fair key         f", "rate key         k, cost 4", "concurrency key  c"];
+    ask(&server, &["status", &id]).is(0, &shown);
+    let of_key = ask(&server, &["queue", "limit", "get", "r", "--by", "rate-key", "--key", "k", "--json"]).json();
+    assert_eq!((&of_key["used"], &of_key["remaining"]), (&json!(4), &json!(3)));
+    let held = ask(&server, &[&submit, &keys[..], &["--json"]].concat()).json()["id"].as_str().unwrap().to_owned();
+    ask(&server, &["explain", &held]).is(0, &["key_rate_limit", "The rate limit of its rate key is used up"]);
+    ask(&server, &[&submit[..], &["--cost", "2"]].concat()).is(2, &["--rate-key"]);
+    ask(&server, &[&submit[..], &["--fair-key", ""]].concat()).is(2, &["a key has 1 to 256 characters"]);
+    ask(&server, &[&submit[..], &["--rate-key", "k", "--cost", "8"]].concat()).is(1, &["/cost: is more than"]);
+    ask(&server, &["queue", "limit", "get", "r", "--key", "k"]).is(2, &["--by"]);
+
+    ask(&server, &["queue", "limit", "remove", "r", "--by", "rate-key"]).is(0, &["rate keys of r have no limit"]);
+    set(&["--key-concurrency", "default"]).is(0, &["9 per 30s"]);
+    let then = ask(&server, &["queue", "show", "r", "--json"]).json();
+    assert!(then["key_concurrency"].is_null() && then["key_rate_limit"].is_null(), "{then}");
+    server.finished(&held);
+    set(&["--key-rate-limit", "1/1s"]).is(0, &["1 per 1s"]);
+    set(&["--key-rate-limit", "default"]).is(0, &["9 per 30s"]);
+    assert!(ask(&server, &["queue", "show", "r", "--json"]).json()["key_rate_limit"].is_null());
+}
+
+#[test]
 fn dead_letters_are_grouped_run_again_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

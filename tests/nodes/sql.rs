@@ -109,6 +109,16 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     let mut database = cluster.database();
     assert_eq!(node.call("PUT", "/api/v1/queues/full", r#"{"paused": true, "max_depth": 2}"#).0, 200);
     assert_eq!(node.call("PUT", "/api/v1/queues/aged", r#"{"max_age": "1h"}"#).0, 200);
+    let limit = r#""limit": 5, "per": "1m""#;
+    for (queue, more) in [
+        ("window", ""),
+        ("bucket", r#", "algorithm": "token_bucket""#),
+        ("burst", r#", "algorithm": "token_bucket", "burst": 8"#),
+        ("off", r#", "enabled": false"#),
+    ] {
+        let settings = format!(r#"{{"paused": true, "key_rate_limit": {{{limit}{more}}}}}"#);
+        assert_eq!(node.call("PUT", &format!("/api/v1/queues/{queue}"), &settings).0, 200);
+    }
     let deep = format!("'t', '{}{}'", "[".repeat(65), "]".repeat(65));
     let (long, many) = (format!("'{}'", "n".repeat(129)), "'t', tags => array_fill('a'::text, ARRAY[21])".to_owned());
     let large = format!("'t', to_jsonb(ARRAY[repeat('x', {})])", 1 << 20);
@@ -165,6 +175,17 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
         ("'t', retry => '{\"max\": \"31d\"}'", "`retry` has a max"),
         ("'t', retry => '{\"initial\": 61, \"max\": \"1m\"}'", "longer than max"),
         ("'t', retry => '{\"jitter\": 1}'", "`retry` has a jitter"),
+        ("'t', fair_key => ''", "`fair_key`"),
+        ("'t', fair_key => repeat('k', 257)", "`fair_key`"),
+        ("'t', rate_key => E'a\\nb'", "`rate_key`"),
+        ("'t', concurrency_key => E'\\u0085'", "`concurrency_key`"),
+        ("'t', concurrency_key => ''", "`concurrency_key`"),
+        ("'t', rate_key => 'a', cost => 0", "`cost` must be a number from 1"),
+        ("'t', rate_key => 'a', cost => 1000001", "`cost` must be a number from 1"),
+        ("'t', cost => 1", "`cost` has a meaning beside `rate_key` only"),
+        ("'t', rate_key => 'a', cost => 6, queue => 'window'", "at once (5)"),
+        ("'t', rate_key => 'a', cost => 6, queue => 'bucket'", "at once (5)"),
+        ("'t', rate_key => 'a', cost => 9, queue => 'burst'", "at once (8)"),
         ("'t', depends_on => '{NULL}'", "`depends_on`"),
         ("'t', depends_on => array_fill(gen_random_uuid(), ARRAY[2, 2])", "`depends_on`"),
         ("'t', depends_on => array_fill(gen_random_uuid(), ARRAY[2])", "`depends_on` names a task twice"),
@@ -190,6 +211,40 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     let told = refused(&mut database, "'t', queue => 'full'");
     assert!(told.contains("\"full\"") && told.contains("max_depth"), "{told}");
     assert_eq!(lines(&mut database, "SELECT count(*)::text AS line FROM tasks"), ["2"]);
+    for sound in [
+        "queue => 'window', rate_key => 'a', cost => 5",
+        "queue => 'burst', rate_key => 'a', cost => 8",
+        "queue => 'off', rate_key => 'a', cost => 6",
+        "queue => 'window', fair_key => repeat('ü', 256)",
+    ] {
+        submit(&mut database, &format!("'t', {sound}"));
+    }
+}
+
+#[test]
+fn tasks_of_different_fair_keys_take_turns() {
+    let cluster = Cluster::new();
+    let node = cluster.node("a", "1");
+    let mut database = cluster.database();
+    assert_eq!(node.call("PUT", "/api/v1/queues/q", r#"{"paused": true}"#).0, 200);
+    let many = |key: &str, n: u32| {
+        format!(
+            "SELECT count(jobqueue_submit('fault.noop', queue => 'q', fair_key => '{key}')) FROM generate_series(1, {n})"
+        )
+    };
+    run(&mut database, &many("loud", 200));
+    run(&mut database, &many("quiet", 2));
+    // As by REST: one lane for both.
+    node.submit(r#"{"name": "fault.noop", "queue": "q", "fair_key": "quiet"}"#);
+    let lanes = "SELECT count(DISTINCT lane)::text AS line FROM tasks WHERE laned";
+    assert_eq!(lines(&mut database, lanes), ["2"]);
+    assert_eq!(node.call("POST", "/api/v1/queues/q/resume", "").0, 200);
+    let done = "SELECT count(*)::text AS line FROM tasks WHERE status = 5 AND flow::json ->> 'fair_key' = 'quiet'";
+    eventually("those of the other key have run", || lines(&mut database, done) == ["3"]);
+    let before = "SELECT count(*)::text AS line FROM tasks WHERE flow::json ->> 'fair_key' = 'loud' AND started_at < \
+                  (SELECT max(started_at) FROM tasks WHERE flow::json ->> 'fair_key' = 'quiet')";
+    let before: u32 = lines(&mut database, before)[0].parse().unwrap();
+    assert!(before <= 6, "{before} of 200 came before 3 of another key");
 }
 
 #[test]
@@ -259,6 +314,15 @@ impl Both {
             both.add(random, "tags", json!(["a/b", "ö \"q\""]), r#"ARRAY['a/b', 'ö "q"']"#);
         } else {
             both.add(random, "tags", json!([]), "'{}'");
+        }
+        let keys = ["tenant-7", "ü \"q\" \\ / 🗝", "k"];
+        for field in ["fair_key", "rate_key", "concurrency_key"] {
+            let key = random.choice(keys).unwrap();
+            both.add(random, field, json!(key), format!("'{key}'"));
+        }
+        if both.rest.contains_key("rate_key") {
+            let cost = random.choice([1, 2, 1_000_000]).unwrap();
+            both.add(random, "cost", json!(cost), cost.to_string());
         }
         both.add(random, "meta", kwargs.clone(), text(&kwargs));
         let strategy = random.choice(["exponential", "linear", "fixed", "fibonacci"]).unwrap();

@@ -36,6 +36,7 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         keyed: false,
         parents: 0,
         ready_at: 0,
+        keyed: false,
         started_at: 0,
     }
 }

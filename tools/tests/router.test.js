@@ -3,7 +3,7 @@ import test from "node:test";
 import { href, match } from "../../static/js/router.js";
 
 test("each address has its page", () => {
-  const cases = { "/ui": "overview", "/ui/": "overview", "/ui/tasks": "tasks", "/ui/tasks/": "tasks", "/ui/tasks/abc": "task", "/ui/queues": "queues",
+  const cases = { "/ui": "overview", "/ui/": "overview", "/ui/tasks": "tasks", "/ui/tasks/": "tasks", "/ui/tasks/abc": "task", "/ui/queues": "queues", "/ui/queue": "queue",
     "/ui/dead-letters": "dead-letters", "/ui/workers": "workers", "/ui/actors": "actors", "/ui/new": "new", "/ui/zzz": "not-found", "/ui/tasks/a/b": "not-found" };
   for (const [path, page] of Object.entries(cases)) assert.equal(match(path).page, page, path);
 });

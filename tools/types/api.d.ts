@@ -32,6 +32,10 @@ interface Task {
   worker_id: string | null;
   cancel_requested: boolean;
   unique_key: string | null;
+  fair_key: string | null;
+  rate_key: string | null;
+  cost: number | null;
+  concurrency_key: string | null;
   tags: string[];
   generation: number;
 }
@@ -64,6 +68,13 @@ interface Queue {
   name: string;
   paused: boolean;
   weight: number;
+  version: number;
+  rate_limit: string | null;
+  concurrency: number | null;
+  key_rate_limit: string | null;
+  key_concurrency: number | null;
+  fair_weights: Record<string, number>;
+  max_depth: number | null;
   total_queued: number;
   queued_by_priority: { high: number; medium: number; low: number };
   status_counts: StatusCounts;

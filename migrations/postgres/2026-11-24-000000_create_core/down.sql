@@ -1,4 +1,6 @@
 DROP FUNCTION jobqueue_submit;
+DROP FUNCTION jobqueue_flow;
+DROP FUNCTION jobqueue_lane;
 DROP FUNCTION jobqueue_retry_fault;
 DROP FUNCTION jobqueue_duration;
 DROP FUNCTION jobqueue_json_fault;

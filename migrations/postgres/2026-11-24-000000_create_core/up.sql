@@ -331,6 +331,20 @@ BEGIN
 END
 $$;
 
+-- Where tasks of these keys wait, as `task/flow.rs` has it. The same for ever: it is stored.
+CREATE FUNCTION jobqueue_lane(VARIADIC parts TEXT[]) RETURNS BIGINT LANGUAGE SQL IMMUTABLE AS $$
+    SELECT ('x' || encode(substr(sha256(string_agg(int8send(octet_length(part)::bigint) || part, '' ORDER BY place)), 1, 8),
+        'hex'))::bit(64)::bigint
+    FROM (SELECT convert_to(word, 'UTF8') AS part, place FROM unnest(parts) WITH ORDINALITY AS p (word, place)) encoded
+$$;
+
+-- The keys of a task as it keeps them, which is how `FlowKeys` is written; NULL: it has none.
+CREATE FUNCTION jobqueue_flow(fair_key TEXT, rate_key TEXT, cost INTEGER, concurrency_key TEXT) RETURNS TEXT
+LANGUAGE SQL STABLE AS $$
+    SELECT '{' || nullif(concat_ws(',', '"fair_key":' || to_json(fair_key)::text, '"rate_key":' || to_json(rate_key)::text,
+        '"cost":' || nullif(cost, 1)::text, '"concurrency_key":' || to_json(concurrency_key)::text), '') || '}'
+$$;
+
 -- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
 -- What is NULL is as if it had not been given. The limits are those of `http/check.rs`.
 CREATE FUNCTION jobqueue_submit(
@@ -358,7 +372,12 @@ CREATE FUNCTION jobqueue_submit(
     -- 'skip' or 'run', where one of them does not succeed: one for all, or one for each.
     on_failure      TEXT[]      DEFAULT NULL,
     -- 0: for ever.
-    max_age         INTERVAL    DEFAULT NULL
+    max_age         INTERVAL    DEFAULT NULL,
+    -- By which it shares its queue with others.
+    fair_key        TEXT        DEFAULT NULL,
+    rate_key        TEXT        DEFAULT NULL,
+    cost            INTEGER     DEFAULT NULL,
+    concurrency_key TEXT        DEFAULT NULL
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
@@ -375,6 +394,15 @@ DECLARE
     p_parents    UUID[] := coalesce(jobqueue_submit.depends_on, '{}');
     parents      INTEGER := cardinality(p_parents);
     policies     TEXT[] := coalesce(jobqueue_submit.on_failure, '{skip}');
+    p_fair       TEXT := jobqueue_submit.fair_key;
+    p_rate       TEXT := jobqueue_submit.rate_key;
+    p_cost       INTEGER := jobqueue_submit.cost;
+    p_concurrent TEXT := jobqueue_submit.concurrency_key;
+    p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent);
+    p_lane       BIGINT;
+    p_sublane    BIGINT;
+    rule         JSON;
+    most         BIGINT;
     unknown      UUID;
     micros       BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000000);
     at           BIGINT := micros / 1000;
@@ -436,7 +464,15 @@ BEGIN
         ('on_failure', parents = 0 AND jobqueue_submit.on_failure IS NOT NULL, 'is of no use without `depends_on`'),
         ('on_failure', coalesce(array_ndims(policies), 2) > 1 OR cardinality(policies) NOT IN (1, parents) OR EXISTS (
             SELECT 1 FROM unnest(policies) policy WHERE policy IS NULL OR policy NOT IN ('skip', 'run')),
-            'must be ''skip'' or ''run'', one for all of `depends_on` or one for each')
+            'must be ''skip'' or ''run'', one for all of `depends_on` or one for each'),
+        ('fair_key', length(p_fair) NOT BETWEEN 1 AND 256 OR p_fair ~ '[\u0001-\u001f\u007f-\u009f]',
+            'has 1 to 256 characters, none of them a control character'),
+        ('rate_key', length(p_rate) NOT BETWEEN 1 AND 256 OR p_rate ~ '[\u0001-\u001f\u007f-\u009f]',
+            'has 1 to 256 characters, none of them a control character'),
+        ('concurrency_key', length(p_concurrent) NOT BETWEEN 1 AND 256 OR p_concurrent ~ '[\u0001-\u001f\u007f-\u009f]',
+            'has 1 to 256 characters, none of them a control character'),
+        ('cost', p_cost NOT BETWEEN 1 AND 1000000, 'must be a number from 1 to 1000000'),
+        ('cost', p_cost IS NOT NULL AND p_rate IS NULL, 'has a meaning beside `rate_key` only')
     ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
     IF must IS NULL THEN
         starts_at := coalesce(at + floor(extract(epoch FROM jobqueue_submit.delay) * 1000),
@@ -480,6 +516,25 @@ BEGIN
         RAISE configuration_limit_exceeded
             USING MESSAGE = format('jobqueue_submit: as many tasks wait in queue "%s" as it may hold (max_depth)', p_queue);
     END IF;
+    rule := settings -> 'key_rate_limit';
+    IF p_cost > 1 AND (rule ->> 'enabled')::boolean THEN
+        most := (rule -> 'limit' ->> 0)::bigint;
+        IF rule ->> 'algorithm' = 'token_bucket' THEN
+            most := coalesce(nullif((rule ->> 'burst')::bigint, 0), most);
+        END IF;
+        IF p_cost > most THEN
+            RAISE invalid_parameter_value USING MESSAGE =
+                format('jobqueue_submit: `cost` is more than a rate key of this queue may ever use at once (%s)', most);
+        END IF;
+    END IF;
+    IF p_flow IS NOT NULL THEN
+        p_lane := CASE
+            WHEN p_fair IS NOT NULL THEN jobqueue_lane('fair', p_fair)
+            WHEN p_rate IS NOT NULL THEN jobqueue_lane('rate', p_rate)
+            ELSE jobqueue_lane('concurrency', p_concurrent)
+        END;
+        p_sublane := jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''));
+    END IF;
     retries := coalesce(retries, (settings ->> 'max_retries')::integer, 3);
     limit_ms := CASE
         WHEN jobqueue_submit.timeout IS NOT NULL THEN nullif(floor(extract(epoch FROM jobqueue_submit.timeout) * 1000), 0)
@@ -503,12 +558,14 @@ BEGIN
         || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid;
     FOR try IN 1..3 LOOP
         INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries,
-            timeout_ms, unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, args, kwargs)
+            timeout_ms, unique_key, live_key, retry, parents, unmet, result_ttl_ms, tags, meta, flow, lane, sublane, laned, args,
+            kwargs)
         VALUES (task, p_queue, jobqueue_submit.name, level, state, CASE WHEN parents = 0 THEN greatest(starts_at, at) END, at,
             starts_at, over_at, age_ms, retries, limit_ms, p_key, p_key, coalesce(p_retry::text, (settings -> 'retry')::text),
             parents, parents,
             floor(extract(epoch FROM jobqueue_submit.result_ttl) * 1000),
-            array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_args::text, p_kwargs::text)
+            array_to_json(nullif(jobqueue_submit.tags, '{}'))::text, jobqueue_submit.meta::text, p_flow, p_lane, p_sublane,
+            p_flow IS NOT NULL AND state = 2, p_args::text, p_kwargs::text)
         ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;
         IF FOUND THEN
             INSERT INTO counters (queue, priority, kind, n) VALUES (p_queue, level, state, 1), (p_queue, level, 100, 1);

@@ -42,6 +42,9 @@ const OF_A_TASK: &[(&str, &str)] = &[
         "dead_is_dead_letter",
         "status IN (6, 7) AND NOT EXISTS (SELECT 1 FROM dead_letter_queue WHERE task_id = tasks.id)",
     ),
+    ("keys_have_lane", "(flow IS NULL) <> (lane IS NULL) OR (flow IS NULL) <> (sublane IS NULL)"),
+    // One that is over before it has started leaves its lane by having no time any more.
+    ("laned_can_start", "laned AND (flow IS NULL OR status IN (0, 3, 5, 6, 7))"),
     ("failures_within_retries", "failures > max_retries + 1 OR failures < 0 OR failures + crashes > attempt"),
     ("over_has_end", "status >= 5 AND finished_at IS NULL"),
     ("result_of_success", "status <> 5 AND result IS NOT NULL"),

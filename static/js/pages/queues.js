@@ -33,7 +33,8 @@ export function Queues() {
 /** @param {Queue} queue */
 function name(queue) {
   return html`<a class="name" href=${tasksWith("queue", queue.name)}><${Text} value=${queue.name} /></a>
-    ${queue.paused && html`<${Pill} status="paused" title="Nothing in it starts until it is resumed" />`}`;
+    ${queue.paused && html`<${Pill} status="paused" title="Nothing in it starts until it is resumed" />`}
+    <span class="sub"><a href=${`queue?name=${encodeURIComponent(queue.name)}`} aria-label=${`Settings of ${queue.name}`}>Settings</a></span>`;
 }
 
 /** @param {Queue} queue */

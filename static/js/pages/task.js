@@ -17,6 +17,8 @@ import { Tabs } from "../ui/tabs.js";
 import { Timeline } from "../ui/timeline.js";
 import { html } from "../../vendor/preact.js";
 
+const WAITS = new Set(["pending", "scheduled", "queued", "retry"]);
+
 /** @param {{ id: string }} props */
 export function TaskPage({ id }) {
   const loaded = useLive(`/tasks/${encodeURIComponent(id)}`, { topics: ["tasks"], concerns: (hint) => concernsTask(hint, id), every: 10_000 });
@@ -30,10 +32,18 @@ export function TaskPage({ id }) {
   const parts = members(loaded.text);
   return html`${back}${loaded.error && html`<${ErrorNote} error=${loaded.error} stale />`}
     <${Header} task=${task} parts=${parts} />
+    ${WAITS.has(task.status) && html`<${Waits} key=${task.status} id=${task.id} />`}
     <div class="detail">
       <aside><h2>Timeline</h2><${Timeline} task=${task} /><h2>Details</h2><${Facts} task=${task} /></aside>
       <section><${Tabs} path=${taskHref(id)} tabs=${tabs(task, parts, loaded.text)} initial=${initialTab(task)} /></section>
     </div>`;
+}
+
+/** Why it does not run yet. @param {{ id: string }} props */
+function Waits({ id }) {
+  const { data } = useLive(`/tasks/${encodeURIComponent(id)}/explain`, { every: 5_000 });
+  return data && html`<p class="waits"><${Icon} name="info" /><span><${Text} value=${`${data.summary}.`} />
+    ${data.not_before && html`<span class="muted">Not before: <${Ago} at=${data.not_before} /></span>`}</span></p>`;
 }
 
 /** @param {{ task: Task, parts: Map<string, string> }} props */
@@ -89,6 +99,9 @@ function Facts({ task }) {
     ["Expires", task.expires_at && html`<${Ago} at=${task.expires_at} />`],
     ["Worker", task.worker_id && html`<a href=${tasksWith("worker", task.worker_id)} title=${task.worker_id}><code>${fmt.shortId(task.worker_id)}</code></a>`],
     ["Unique key", task.unique_key && html`<code><${Text} value=${task.unique_key} /></code>`],
+    ["Fair key", task.fair_key && html`<code><${Text} value=${task.fair_key} /></code>`],
+    ["Rate key", task.rate_key && html`<code><${Text} value=${task.rate_key} /></code>${(task.cost ?? 1) > 1 && ` costs ${fmt.exact(task.cost ?? 1)}`}`],
+    ["Concurrency key", task.concurrency_key && html`<code><${Text} value=${task.concurrency_key} /></code>`],
     ["Tags", task.tags.length > 0 && task.tags.map((tag) => html`<a key=${tag} class="tag" href=${tasksWith("tag", tag)}><${Text} value=${tag} /></a> `)],
     ["Generation", task.generation > 1 && String(task.generation)],
   ];
@@ -100,5 +113,6 @@ function curlOf(task, parts) {
   return submitCurl(submitBody({
     name: task.name, args: parts.get("args"), kwargs: parts.get("kwargs"), queue: task.queue, priority: task.priority,
     max_retries: task.max_retries, tags: task.tags.length ? task.tags : null,
+    fair_key: task.fair_key, rate_key: task.rate_key, cost: task.cost === 1 ? null : task.cost, concurrency_key: task.concurrency_key,
   }), location.origin);
 }

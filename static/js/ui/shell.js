@@ -13,7 +13,7 @@ import { html, useEffect, useRef } from "../../vendor/preact.js";
 
 /** @type {[string, string, string[]][]} */
 const LINKS = [
-  [BASE, "Overview", ["overview"]], ["tasks", "Tasks", ["tasks", "task"]], ["queues", "Queues", ["queues"]],
+  [BASE, "Overview", ["overview"]], ["tasks", "Tasks", ["tasks", "task"]], ["queues", "Queues", ["queues", "queue"]],
   ["dead-letters", "Dead letters", ["dead-letters"]], ["workers", "Workers", ["workers"]], ["actors", "Actors", ["actors"]],
   ["/docs", "API", []],
 ];
