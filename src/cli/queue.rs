@@ -77,11 +77,12 @@ impl Name {
     "  jobqueue queue set reports --concurrency 2 --weight 3
   jobqueue queue set reports --timeout 5m --max-retries default
   jobqueue queue set reports --max-depth 10000 --version 4
+  jobqueue queue set reports --ageing 10m
 
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "ageing", "max_depth", "max_retries", "timeout", "keep_success", "keep_others"]).multiple(true).required(true))]
 #[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
@@ -92,6 +93,9 @@ pub(super) struct SetArgs {
     /// Most tasks running at a time, or "default" (no cap)
     #[arg(long, value_name = "N", value_parser = number)]
     concurrency: Option<Value>,
+    /// Time that a task waits for one more level of priority, 1 s to 30 days, or "default" (priorities are strict)
+    #[arg(long, value_name = "TIME", value_parser = time_or_default)]
+    ageing: Option<Choice>,
     /// Most tasks waiting, or "default" (no cap); submissions beyond are refused
     #[arg(long, value_name = "N", value_parser = number)]
     max_depth: Option<Value>,
@@ -162,6 +166,7 @@ const SHOWN: Columns = &[
     ("weight", "weight"),
     ("rate limit", "rate_limit"),
     ("concurrency", "concurrency"),
+    ("ageing", "ageing"),
     ("max depth", "max_depth"),
     ("max retries", "max_retries"),
     ("timeout", "timeout"),
@@ -202,14 +207,27 @@ async fn purge(remote: &mut Remote<'_, '_>, name: &Name, consent: Consent, wait:
 
 /// The API replaces all settings at once: what is not named is read first, and its version sent along.
 async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> {
-    let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, keep_success, keep_others, version } =
-        args;
+    let SetArgs {
+        name,
+        weight,
+        concurrency,
+        ageing,
+        max_depth,
+        max_retries,
+        timeout,
+        keep_success,
+        keep_others,
+        version,
+    } = args;
     let mut body = settings_now(remote, &name).await?;
     let given = [("concurrency", concurrency), ("max_depth", max_depth), ("max_retries", max_retries)];
     for (field, value) in given.into_iter().chain([("weight", weight.map(Value::from))]) {
         if let Some(value) = value {
             body[field] = value;
         }
+    }
+    if let Some(Choice(value)) = ageing {
+        body["ageing"] = value.unwrap_or_default();
     }
     for (field, choice) in [("success", keep_success), ("others", keep_others)] {
         if let Some(Choice(value)) = choice {
@@ -230,8 +248,18 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
 
 /// What is set for a queue, as it is written; of one that does not exist, nothing.
 async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    const FIELDS: [&str; 9] =
-        ["paused", "weight", "concurrency", "max_depth", "max_retries", "retry", "timeout", "retention", "version"];
+    const FIELDS: [&str; 10] = [
+        "paused",
+        "weight",
+        "concurrency",
+        "ageing",
+        "max_depth",
+        "max_retries",
+        "retry",
+        "timeout",
+        "retention",
+        "version",
+    ];
     let found: Value = match remote.client.send(&Call::read(name.path())).await {
         Ok(reply) => reply.json()?,
         Err(error) if error.is_not_found() => {
