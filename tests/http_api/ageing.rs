@@ -22,7 +22,7 @@ async fn stream(server: &Server, ageing: Option<&str>, keyed: (bool, bool)) -> V
     let began = server.engine.clock().now() - 3_600_000;
     let task = |priority, at, key: Option<String>| NewTask {
         priority,
-        flow: key.map(|key| FlowKeys { fair_key: Some(key), ..FlowKeys::default() }),
+        flow: key.map(|key| Box::new(FlowKeys { fair_key: Some(key), ..FlowKeys::default() })),
         ..NewTask::named("a", "q", at)
     };
     let mut tasks = vec![task(Priority::LOW, began, keyed.0.then(|| "low".into()))];
