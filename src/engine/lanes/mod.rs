@@ -137,6 +137,9 @@ impl Engine {
     }
 }
 
+/// Lanes, each with a number of tasks.
+type Counts = Vec<(i64, usize)>;
+
 /// A claim's way through the lanes.
 struct Round<'a> {
     ask: &'a Ask<'a>,
@@ -194,7 +197,7 @@ impl Round<'_> {
         priority: Priority,
         walk: &mut Walk,
         room: usize,
-    ) -> Result<(Vec<(i64, usize)>, usize), StoreError> {
+    ) -> Result<(Counts, usize), StoreError> {
         let (mut wanted, mut sum) = (Vec::new(), 0);
         while sum < room && !walk.is_over {
             if self.looks == 0 {
@@ -276,7 +279,7 @@ impl Round<'_> {
         priority: Priority,
         wanted: &[(i64, usize)],
         asked: &[(i64, usize)],
-    ) -> Result<(Vec<Fronting>, Vec<(i64, usize)>), StoreError> {
+    ) -> Result<(Vec<Fronting>, Counts), StoreError> {
         let mut fronts: HashMap<i64, Vec<Fronting>> = HashMap::new();
         for task in tx.lane_fronts(self.ask.queue, priority, asked, self.pivot)? {
             fronts.entry(task.place.lane).or_default().push(task);
