@@ -14,8 +14,8 @@ mod server;
 use std::time::Instant;
 
 use jobqueue::{
-    broker::{Broker, InProcess},
-    task::{Mark, Priority, Quota, Ready, TaskId},
+    broker::{Broker, InProcess, Pop},
+    task::{Mark, Priority, Ready, TaskId},
 };
 
 use server::Redis;
@@ -59,7 +59,7 @@ fn ready(n: u64) -> Ready {
 
 /// Microseconds a task for hints and for pops.
 fn rounds(broker: &dyn Broker, batch: u64, tasks: u64) -> (f64, f64) {
-    if broker.pop("q", 1, &Quota::UNLIMITED, 1).starved.is_some() {
+    if broker.pop("q", &Pop::any(1, 1)).starved.is_some() {
         for level in 0..10 {
             let priority = Priority::new(level).unwrap();
             broker.begin_refill("q", priority);
@@ -73,7 +73,7 @@ fn rounds(broker: &dyn Broker, batch: u64, tasks: u64) -> (f64, f64) {
         broker.hint(&hints);
         hint += began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let popped = broker.pop("q", batch as usize, &Quota::UNLIMITED, 9).entries.len();
+        let popped = broker.pop("q", &Pop::any(batch as usize, 9)).entries.len();
         pop += began.elapsed().as_secs_f64();
         assert_eq!(popped as u64, batch);
     }

@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Broker, Popped, head::Head};
-use crate::task::{Mark, Millis, Priority, Quota, Ready};
+use super::{Broker, Pop, Popped, head::Head};
+use crate::task::{Mark, Priority, Ready};
 
 /// Heads by queue, under one lock: its holders do a few set operations and nothing else.
 #[derive(Default)]
@@ -41,8 +41,8 @@ impl Broker for InProcess {
         woken
     }
 
-    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
-        head(&mut self.heads(), queue).pop(n, quota, now)
+    fn pop(&self, queue: &str, pop: &Pop) -> Popped {
+        head(&mut self.heads(), queue).pop(pop)
     }
 
     fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {

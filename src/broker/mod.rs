@@ -18,16 +18,16 @@ pub use in_process::InProcess;
 pub use notify::{Line, NotifyBroker, OpenLine, Rouse};
 pub use redis::{BadRedisConfig, DEFAULT_PREFIX, RedisBroker, RedisConfig, RedisGauge, RedisReading, RedisStartError};
 
-use crate::task::{Mark, Millis, Priority, Quota, Ready};
+use crate::task::{Mark, Millis, Order, Priority, Quota, Ready};
 
 /// Heads of queues: for each queue and priority the first tasks that are claimable, now or later.
 pub trait Broker: Send + Sync {
     /// Tells of claimable tasks; the queues that had nothing to offer before, each once: they are to be woken.
     fn hint(&self, ready: &[Ready]) -> Vec<std::sync::Arc<str>>;
 
-    /// Takes up to `n` ids that are ready, highest priority first, first come first served within one.
+    /// Takes ids that are ready, in the order that is asked for.
     /// A lane for which the quota has no room is left as it is, and its hints wake nobody until it is asked for again.
-    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped;
+    fn pop(&self, queue: &str, pop: &Pop) -> Popped;
 
     /// Opens the gate of a lane: from now on hints are kept wherever they belong. Returns the lane's horizon, from which
     /// the store is to be read *after* this call, so that nothing is committed unseen between the two.
@@ -81,11 +81,28 @@ pub struct Outage {
     pub meanwhile: &'static str,
 }
 
+/// What is asked of the head of a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Pop {
+    /// Ids at most.
+    pub n: usize,
+    pub quota: Quota,
+    pub order: Order,
+    pub now: Millis,
+}
+
+impl Pop {
+    /// Strictly by priority, with no limit to what may start.
+    pub const fn any(n: usize, now: Millis) -> Self {
+        Self { n, quota: Quota::UNLIMITED, order: Order::STRICT, now }
+    }
+}
+
 /// What a pop found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Popped {
     pub entries: Vec<(Priority, Mark)>,
-    /// This lane is used up but the store has more: refill it before a lower one is served.
+    /// This lane is used up but the store has more: refill it before one that comes later is served.
     pub starved: Option<Priority>,
     /// When the next entry falls due, if nothing is ready any more.
     pub next_due: Option<Millis>,

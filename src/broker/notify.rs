@@ -17,14 +17,14 @@ use std::{
 };
 
 use super::{
-    Broker, Outage, Popped,
+    Broker, Outage, Pop, Popped,
     bus::{Bus, BusListener, Notice},
     message,
     outbox::Outbox,
     own_heads::OwnHeads,
     presence::Presence,
 };
-use crate::task::{Mark, Millis, Priority, Quota, Ready};
+use crate::task::{Mark, Priority, Ready};
 
 /// Between two messages: a node that has much to tell says it in fewer, and the others read their heads less often.
 const GAP: Duration = Duration::from_millis(50);
@@ -223,8 +223,8 @@ impl Broker for NotifyBroker {
         self.0.heads.hint(ready)
     }
 
-    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
-        self.0.heads.pop(queue, n, quota, now)
+    fn pop(&self, queue: &str, pop: &Pop) -> Popped {
+        self.0.heads.pop(queue, pop)
     }
 
     fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {

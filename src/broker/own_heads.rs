@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    broker::{Broker, InProcess, Popped},
-    task::{Mark, Millis, Priority, Quota, Ready},
+    broker::{Broker, InProcess, Pop, Popped},
+    task::{Mark, Priority, Ready},
 };
 
 /// The hints of other nodes do not reach these heads, so one that has run dry may only look complete. It is read from the
@@ -72,15 +72,15 @@ impl Broker for OwnHeads {
         self.heads.hint(ready)
     }
 
-    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
-        let mut popped = self.heads.pop(queue, n, quota, now);
-        if popped.entries.len() == n || popped.starved.is_some() || !self.begin_again(queue) {
+    fn pop(&self, queue: &str, pop: &Pop) -> Popped {
+        let mut popped = self.heads.pop(queue, pop);
+        if popped.entries.len() == pop.n || popped.starved.is_some() || !self.begin_again(queue) {
             return popped;
         }
         self.heads.forget(queue);
-        let mut left = *quota;
+        let mut left = pop.quota;
         popped.entries.iter().for_each(|(priority, _)| left.take(*priority));
-        let again = self.heads.pop(queue, n - popped.entries.len(), &left, now);
+        let again = self.heads.pop(queue, &Pop { n: pop.n - popped.entries.len(), quota: left, ..*pop });
         popped.entries.extend(again.entries);
         Popped { entries: popped.entries, ..again }
     }

@@ -78,11 +78,12 @@ impl Name {
   jobqueue queue set reports --timeout 5m --max-retries default
   jobqueue queue set reports --max-depth 10000 --version 4
   jobqueue queue set reports --key-rate-limit 100/1m --key-concurrency 5 --fair-weight tenant-7=3
+  jobqueue queue set reports --ageing 10m
 
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "max_depth", "max_retries", "timeout", "max_age", "key_concurrency", "key_rate_limit", "fair_weights", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "ageing", "max_depth", "max_retries", "timeout", "max_age", "key_concurrency", "key_rate_limit", "fair_weights", "keep_success", "keep_others"]).multiple(true).required(true))]
 #[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
@@ -93,6 +94,9 @@ pub(super) struct SetArgs {
     /// Most tasks running at a time, or "default" (no cap)
     #[arg(long, value_name = "N", value_parser = number)]
     concurrency: Option<Value>,
+    /// Time that a task waits for one more level of priority, 1 s to 30 days, or "default" (priorities are strict)
+    #[arg(long, value_name = "TIME", value_parser = time_or_default)]
+    ageing: Option<Choice>,
     /// Tasks of one rate key that may start in a time, such as 100/1m, or "default" (no limit)
     #[arg(long, value_name = "N/TIME", value_parser = rate_or_default, help_heading = "Sharing by keys")]
     key_rate_limit: Option<Choice>,
@@ -194,6 +198,7 @@ const SHOWN: Columns = &[
     ("weight", "weight"),
     ("rate limit", "rate_limit"),
     ("concurrency", "concurrency"),
+    ("ageing", "ageing"),
     ("key rate limit", "key_rate_limit"),
     ("key concurrency", "key_concurrency"),
     ("fair weights", "fair_weights"),
@@ -241,6 +246,7 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
     let SetArgs { name, weight, concurrency, max_depth, max_retries, timeout, max_age, .. } = args;
     let SetArgs { keep_success, keep_others, version, .. } = args;
     let SetArgs { key_rate_limit, key_concurrency, fair_weights, .. } = args;
+    let SetArgs { ageing, .. } = args;
     let mut body = settings_now(remote, &name).await?;
     let given = [
         ("weight", weight.map(Value::from)),
@@ -256,6 +262,9 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
         }
     }
     set_weights(&mut body, fair_weights);
+    if let Some(Choice(value)) = ageing {
+        body["ageing"] = value.unwrap_or_default();
+    }
     for (field, choice) in [("success", keep_success), ("others", keep_others)] {
         if let Some(Choice(value)) = choice {
             body["retention"][field] = value.unwrap_or_default();
@@ -289,12 +298,13 @@ fn set_weights(body: &mut Value, given: Vec<(String, Value)>) {
 
 /// What is set for a queue, as it is written; of one that does not exist, nothing.
 async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    const FIELDS: [&str; 12] = [
+    const FIELDS: [&str; 13] = [
         "paused",
         "weight",
         "concurrency",
         "key_concurrency",
         "fair_weights",
+        "ageing",
         "max_depth",
         "max_retries",
         "retry",

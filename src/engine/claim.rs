@@ -13,11 +13,12 @@ use super::{
     notice::After,
 };
 use crate::{
+    broker::Pop,
     planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{
-        FlowKeys, Gate, Granted, LeaseId, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, Status,
-        TaskId,
+        FlowKeys, Gate, Granted, LeaseId, Mark, Millis, Order, Priority, QueueSettings, Quota, RateLimit, Ready,
+        Status, TaskId,
     },
 };
 
@@ -151,9 +152,10 @@ impl ClaimOp {
         if fenced || paused {
             return Ok(());
         }
+        let order = Order::new(settings.ageing);
         let mut gate = engine.gate(tx, &self.queue, &settings, now)?;
         let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
-        self.fill(engine, tx, quota, now)?;
+        self.fill(engine, tx, quota, order, now)?;
         self.picks.clear();
         let mut key_gate = None;
         if laned || unlaned.is_some() {
@@ -162,7 +164,7 @@ impl ClaimOp {
             let ask = Ask { queue: &self.queue, settings: &settings, want: self.want, now };
             let picked = engine.take_turns(tx, &ask, gate, quota)?;
             self.found.next_due = [self.found.next_due, unlaned].into_iter().flatten().min();
-            self.join(engine, picked, quota);
+            self.join(engine, picked, quota, order);
         }
         self.grant(engine, tx, now)?;
         if let Some(gate) = key_gate {
@@ -216,8 +218,8 @@ impl ClaimOp {
         Ok(Some(now + 1))
     }
 
-    /// What waits in lanes beside what waits without keys: by priority, and in turns within one.
-    fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota) {
+    /// What waits in lanes beside what waits without keys: in the queue's order, and in turns within one priority.
+    fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota, order: Order) {
         self.found.more_lanes |= picked.more;
         self.found.at_cap |= picked.at_cap;
         self.found.blocked_until = picked.blocked_until;
@@ -233,7 +235,9 @@ impl ClaimOp {
                 (Some(pick), Some((priority, _))) if pick.priority == *priority => {
                     engine.is_turn_of_keys(&self.queue, *priority)
                 }
-                (Some(pick), Some((priority, _))) => pick.priority > *priority,
+                (Some(pick), Some((priority, mark))) => {
+                    order.rank(pick.priority, pick.since) < order.rank(*priority, mark.0)
+                }
             };
             let priority =
                 if keyed { picks.peek().map(|pick| pick.priority) } else { entries.peek().map(|(one, _)| *one) };
@@ -285,8 +289,15 @@ impl ClaimOp {
         Ok(())
     }
 
-    /// Pops until there is enough or nothing; a lane that is used up is refilled before a lower one is served.
-    fn fill(&mut self, engine: &Engine, tx: &mut dyn Tx, mut quota: Quota, now: Millis) -> Result<(), StoreError> {
+    /// Pops until there is enough or nothing; a lane that is used up is refilled before one that comes later is served.
+    fn fill(
+        &mut self,
+        engine: &Engine,
+        tx: &mut dyn Tx,
+        mut quota: Quota,
+        order: Order,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         let broker = engine.broker();
         // Taken by an earlier run of this transaction, which was rolled back.
         let (kept, surplus) = std::mem::take(&mut self.entries).into_iter().partition(|(priority, _)| {
@@ -298,7 +309,7 @@ impl ClaimOp {
         });
         (self.entries, self.surplus) = (kept, surplus);
         while self.entries.len() < self.want {
-            let popped = broker.pop(&self.queue, self.want - self.entries.len(), &quota, now);
+            let popped = broker.pop(&self.queue, &Pop { n: self.want - self.entries.len(), quota, order, now });
             popped.entries.iter().for_each(|(priority, _)| quota.take(*priority));
             self.entries.extend(popped.entries);
             self.found.next_due = popped.next_due;

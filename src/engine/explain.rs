@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     store::{Counted, QueueRow, Reader, StoreError, TaskRow},
     task::{
-        Gate, Millis, Priority, Status, TaskId,
+        Gate, Millis, Order, Priority, Status, TaskId,
         admission::{Candidate, Hold},
         rate::Key,
     },
@@ -90,9 +90,9 @@ impl Engine {
         };
         if task.status.is_waiting() {
             reasons.extend(self.own_holds(&task, now));
-            let mut gate = Gate::default();
+            let (mut gate, mut order) = (Gate::default(), Order::STRICT);
             if let Some(row) = reader.queue(&task.queue)? {
-                gate = self.gate_of(reader, &row, now)?;
+                (gate, order) = (self.gate_of(reader, &row, now)?, Order::new(row.settings.ageing));
                 reasons.extend(queue_holds(&mut gate, &row, &task));
                 reasons.extend(key_holds(reader, &row, &task, now)?);
             }
@@ -101,7 +101,7 @@ impl Engine {
                     reasons.extend(turns(reader, &task)?);
                 }
             } else if let Some(at) = task.ready_at.filter(|at| *at <= now) {
-                let ahead = ahead(reader, &mut gate, &task, at, now)?;
+                let ahead = ahead(reader, &mut gate, order, (&task, at), now)?;
                 reasons.extend((ahead > 0).then_some(Reason::Ahead(ahead)));
             }
             reasons.extend((self.held().len() >= slots).then_some(Reason::Slots));
@@ -191,20 +191,28 @@ fn turns(reader: &dyn Reader, task: &TaskRow) -> Result<Vec<Reason>, StoreError>
 }
 
 /// Tasks that come before one that is ready. Of those under another part of the limit no more than that part lets start.
-fn ahead(reader: &dyn Reader, gate: &mut Gate, task: &TaskRow, at: Millis, now: Millis) -> Result<u64, StoreError> {
+fn ahead(
+    reader: &dyn Reader,
+    gate: &mut Gate,
+    order: Order,
+    (task, at): (&TaskRow, Millis),
+    now: Millis,
+) -> Result<u64, StoreError> {
     let key = |priority| gate.rule().map_or(Key::Queue, |rule| rule.key(priority));
     let own = key(task.priority);
-    let lanes: Vec<_> = (task.priority.level()..=Priority::MAX).rev().filter_map(Priority::new).collect();
-    let lanes: Vec<_> = lanes.into_iter().map(|lane| (lane, key(lane))).collect();
+    let lanes = (0..=Priority::MAX).rev().filter_map(Priority::new);
+    let lanes = lanes.filter_map(|lane| Some((lane, order.before(task.priority, (at, task.id), lane)?, key(lane))));
+    let lanes: Vec<_> = lanes.collect();
     let mut room = Key::ALL.map(|part| {
         let permits = if part == own { None } else { gate.permits(part) };
         permits.map_or(MOST_AHEAD, |permits| permits.free.into())
     });
     let mut ahead = 0;
-    for (lane, part) in lanes {
+    for (lane, before, part) in lanes {
         let most = room[part as usize].min(MOST_AHEAD - ahead);
         if most > 0 {
-            let before = (lane == task.priority).then_some((at, task.id));
+            // What is not ready yet is ahead of nobody.
+            let before = Some(before).filter(|before| before.0 <= now);
             let found = reader.ahead(&task.queue, lane, before, now, most)?;
             room[part as usize] -= found;
             ahead += found;

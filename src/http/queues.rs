@@ -44,7 +44,7 @@ pub(super) struct QueueView {
     total_queued: i64,
     queued_by_priority: ByPriority,
     status_counts: StatusCounts,
-    /// How long the first task that could run has waited; null where none could.
+    /// How long the first task that could run has waited; null where none could. Of tasks with keys only a thousand are looked at.
     oldest_ready_s: Option<f64>,
 }
 

@@ -29,7 +29,8 @@ use crate::{
     engine::QueueChanged,
     store::{Act, Action, Among, QueueDeleted, QueueRow, TaskFilter},
     task::{
-        Millis, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit, rate::LimitBy,
+        Millis, Order, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit,
+        rate::LimitBy,
     },
 };
 
@@ -62,6 +63,12 @@ pub(super) struct SettingsDraft<'a> {
     #[serde(default, deserialize_with = "super::draft::object")]
     #[schema(value_type = Option<BTreeMap<String, u32>>)]
     fair_weights: Option<BTreeMap<String, i64>>,
+    /// Tasks gain one level of priority for each such time that they have waited since they became ready, 1 s to 30 days. Null: none,
+    /// priorities are strict, and a low one may wait for ever. With it a task of level p is overtaken by one of level q > p only
+    /// if that one became ready less than (q - p) times as long after it.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    ageing: Option<Millis>,
     /// Most tasks waiting; submissions beyond are answered 429.
     #[serde(default)]
     max_depth: Option<i64>,
@@ -132,6 +139,9 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
         );
     }
     let fair_weights = flow::weights(&mut faults, draft.fair_weights.as_ref());
+    if draft.ageing.is_some_and(|ageing| !(Order::MIN_AGEING..=Order::MAX_AGEING).contains(&ageing)) {
+        faults.invalid("/ageing", "must be from 1 second to 30 days, or null for none");
+    }
     let retry = draft.retry;
     if let Some((field, detail)) = retry.and_then(|retry| retry.fault()) {
         faults.invalid(format!("/retry/{field}"), detail);
@@ -155,6 +165,7 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
         key_rate_limit,
         key_concurrency,
         fair_weights,
+        ageing: draft.ageing,
         max_depth,
         max_retries,
         retry,
@@ -273,6 +284,8 @@ pub(super) struct SettingsView {
     key_rate_limit: Option<String>,
     key_concurrency: Option<u32>,
     fair_weights: BTreeMap<String, u32>,
+    /// How long a task waits for one more level of priority.
+    ageing: Option<String>,
     max_depth: Option<u32>,
     max_retries: Option<u32>,
     #[schema(value_type = Option<Object>)]
@@ -299,6 +312,7 @@ impl From<&QueueSettings> for SettingsView {
             key_rate_limit: settings.key_rate_limit.map(RateLimitView::short),
             key_concurrency: settings.key_concurrency,
             fair_weights: settings.fair_weights.clone(),
+            ageing: text(settings.ageing),
             max_depth: settings.max_depth,
             max_retries: settings.max_retries,
             retry: settings.retry,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// 0..=9; a higher one is always served first within its queue.
+/// 0..=9; a higher one is served first within its queue, always or as far as [`super::Order`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Priority(u8);

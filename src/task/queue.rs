@@ -27,6 +27,9 @@ pub struct QueueSettings {
     /// Tasks that a fair key is served at a turn, where that is not one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub fair_weights: BTreeMap<String, u32>,
+    /// How long a task waits for one more level of priority; absent: priorities are strict.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub ageing: Option<Millis>,
     /// Most tasks waiting; a submission beyond is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_depth: Option<u32>,

@@ -18,7 +18,9 @@ fn a_queue_is_shown_set_limited_paused_and_purged() {
     ask(&server, &["queue", "limit", "get", "r"]).is(3, &["rate_limit_not_set"]);
     ask(&server, &["queue", "limit", "set", "r", "100", "--per", "30s"]).is(0, &["30s", "sliding_window"]);
     // What is not named stays, the limit too.
-    ask(&server, &["queue", "set", "r", "--weight", "3"]).is(0, &["100 per 30s"]);
+    ask(&server, &["queue", "set", "r", "--ageing", "10m"]).is(0, &["ageing", "10m"]);
+    ask(&server, &["queue", "set", "r", "--weight", "3"]).is(0, &["100 per 30s", "10m"]);
+    ask(&server, &["queue", "set", "r", "--ageing", "1ms"]).is(1, &["/ageing: must be from 1 second to 30 days"]);
     let now = ask(&server, &["queue", "show", "r", "--json"]).json();
     assert_eq!(
         (&now["concurrency"], &now["weight"], &now["retention"]["success"]),
@@ -26,8 +28,9 @@ fn a_queue_is_shown_set_limited_paused_and_purged() {
     );
     assert_eq!(now.get("timeout"), Some(&json!(null)), "no limit is not the same as the default");
     ask(&server, &["queue", "set", "r", "--timeout", "default", "--concurrency", "default"]).is(0, &[]);
+    ask(&server, &["queue", "set", "r", "--ageing", "default"]).is(0, &[]);
     let then = ask(&server, &["queue", "show", "r", "--json"]).json();
-    assert!(then.get("timeout").is_none() && then["concurrency"].is_null(), "{then}");
+    assert!(then.get("timeout").is_none() && then["concurrency"].is_null() && then["ageing"].is_null(), "{then}");
     ask(&server, &["queue", "set", "r", "--max-age", "1d"]).is(0, &["max age       1d"]);
     ask(&server, &["queue", "set", "r", "--weight", "5"]).is(0, &["1d"]);
     ask(&server, &["queue", "set", "r", "--max-age", "0s"]).is(1, &["/max_age: must be more than 0"]);

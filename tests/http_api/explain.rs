@@ -3,7 +3,7 @@
 use jobqueue::{
     engine::Reason,
     task::{
-        NewTask, Outcome, Priority, QueueSettings, RateLimit,
+        Millis, NewTask, Outcome, Priority, QueueSettings, RateLimit,
         rate::{Algorithm, LimitBy},
     },
 };
@@ -11,7 +11,7 @@ use jobqueue::{
 use crate::support::Server;
 
 /// A state drawn from a seed: some tasks wait, some for their time, some have parents, the queue has this limit or that.
-async fn draw(server: &Server, queue: &str, random: &mut fastrand::Rng) {
+async fn draw(server: &Server, queue: &str, ageing: Option<Millis>, random: &mut fastrand::Rng) {
     let now = server.engine.clock().now();
     let mut tasks: Vec<NewTask> = Vec::new();
     for _ in 0..random.usize(1..12) {
@@ -36,6 +36,7 @@ async fn draw(server: &Server, queue: &str, random: &mut fastrand::Rng) {
     let settings = QueueSettings {
         rate_limit: random.bool().then_some(rule),
         concurrency: random.bool().then(|| random.u32(1..5)),
+        ageing,
         ..QueueSettings::default()
     };
     let paused = random.u8(0..6) == 0;
@@ -49,7 +50,8 @@ async fn the_first_task_that_nothing_holds_is_the_one_that_is_claimed() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let queue = format!("q{seed}");
-        draw(&server, &queue, &mut random).await;
+        let ageing = [None, Some(3_600_000), Some(600_000)][seed as usize % 3];
+        draw(&server, &queue, ageing, &mut random).await;
         for step in 0..14 {
             let filter = jobqueue::store::TaskFilter { queue: Some(queue.clone()), ..Default::default() };
             let page = jobqueue::store::Page { limit: 100, ascending: true, ..Default::default() };
@@ -59,7 +61,11 @@ async fn the_first_task_that_nothing_holds_is_the_one_that_is_claimed() {
                 !reasons.iter().any(Reason::is_hold)
             };
             let mut may: Vec<_> = all.iter().filter(|task| free(task.id)).collect();
-            may.sort_by_key(|task| (std::cmp::Reverse(task.priority), task.ready_at, task.id));
+            may.sort_by_key(|task| {
+                let level = Millis::from(task.priority.level());
+                let value = ageing.map_or(-level, |ageing| task.ready_at.unwrap() - level * ageing);
+                (value, task.ready_at, task.id)
+            });
             let told: Vec<_> =
                 may.iter().map(|task| server.engine.explain(task.id, usize::MAX).unwrap().unwrap()).collect();
             all.iter().for_each(|task| everything_is_told(&server, task));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod access;
+mod ageing;
 mod audit;
 mod bad_bodies;
 mod bad_connections;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use jobqueue::{
-    broker::{Broker, RedisBroker},
-    task::{Mark, Priority, Quota},
+    broker::{Broker, Pop, RedisBroker},
+    task::{Mark, Priority},
 };
 use nix::sys::signal::Signal;
 
@@ -41,7 +41,7 @@ fn is_back(broker: &RedisBroker) {
 }
 
 fn knows_nothing(broker: &RedisBroker) {
-    let popped = broker.pop("q", 1, &Quota::UNLIMITED, 9);
+    let popped = broker.pop("q", &Pop::any(1, 9));
     assert_eq!((popped.entries.len(), popped.starved.map(Priority::level)), (0, Some(9)));
 }
 
@@ -114,7 +114,7 @@ fn an_old_dump_is_not_trusted_by_those_who_saw_the_restart_nor_by_those_who_star
     knows_nothing(&other);
     drop(other);
     eventually("the one that was there is back", || {
-        broker.pop("q", 1, &Quota::UNLIMITED, 9);
+        broker.pop("q", &Pop::any(1, 9));
         broker.outage().is_none()
     });
     knows_nothing(&broker);
@@ -269,7 +269,7 @@ fn a_refill_that_never_ends_is_given_up() {
     assert_eq!(redis.command(&["EXISTS", "{jobqueue:q}:gates"]), redis::Value::Int(0));
     // Should it live after all, what it has read is no more than hints.
     dead.end_refill("q", LANE, &[mark(1, 3)], true);
-    let popped = broker.pop("q", 1, &Quota::UNLIMITED, 9);
+    let popped = broker.pop("q", &Pop::any(1, 9));
     assert_eq!(popped.starved, Some(LANE));
     goes_on(&broker, store);
 }

@@ -4,9 +4,9 @@
 use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 use jobqueue::{
-    broker::{Broker, InProcess, Popped, RedisBroker},
+    broker::{Broker, InProcess, Pop, Popped, RedisBroker},
     task::{
-        Gate, Mark, Millis, Priority, QueueSettings, Quota, RateLimit, Ready, TaskId,
+        Gate, Mark, Millis, Order, Priority, QueueSettings, Quota, RateLimit, Ready, TaskId,
         rate::{Algorithm, LimitBy},
     },
 };
@@ -87,16 +87,23 @@ fn runner() -> TestRunner {
 fn the_shared_head_is_as_the_one_in_process() {
     let redis = Redis::start();
     let (broker, cases) = (redis.broker(), Cell::new(0));
-    let run = runner().run(&(prop::collection::vec(step(), 1..80), 1..600_usize), |(steps, page)| {
+    let orders = prop::option::of(1..20_i64).prop_map(Order::new);
+    let run = runner().run(&(prop::collection::vec(step(), 1..80), 1..600_usize, orders), |(steps, page, order)| {
         cases.set(cases.get() + 1);
-        let result = compare(&broker, &format!("model-{}", cases.get()), steps, page);
+        let result = compare(&broker, &format!("model-{}", cases.get()), steps, page, order);
         prop_assert_eq!(broker.outage(), None);
         result
     });
     run.unwrap();
 }
 
-fn compare(broker: &RedisBroker, queue: &str, steps: Vec<Step>, page: usize) -> Result<(), TestCaseError> {
+fn compare(
+    broker: &RedisBroker,
+    queue: &str,
+    steps: Vec<Step>,
+    page: usize,
+    order: Order,
+) -> Result<(), TestCaseError> {
     let (model, mut store) = (InProcess::default(), BTreeSet::new());
     let (mut now, mut made, mut starved) = (0, 0, None);
     let mut open: Option<(Priority, Option<Mark>)> = None;
@@ -116,8 +123,8 @@ fn compare(broker: &RedisBroker, queue: &str, steps: Vec<Step>, page: usize) -> 
             // The one in process would offer what is popped between the two ends of a refill once more.
             Step::Pop { .. } if open.is_some() => {}
             Step::Pop { n, room } => {
-                let quota = quota(room);
-                let (popped, expected) = (broker.pop(queue, n, &quota, now), model.pop(queue, n, &quota, now));
+                let pop = Pop { n, quota: quota(room), order, now };
+                let (popped, expected) = (broker.pop(queue, &pop), model.pop(queue, &pop));
                 prop_assert_eq!(&popped, &expected);
                 // Only what a claim would take is gone from the store.
                 for entry in &popped.entries {
@@ -161,6 +168,43 @@ fn two_nodes_leave_nothing_behind() {
     run.unwrap();
 }
 
+/// What the store would serve is what is served, in this order and no other; ready times are of today, as scores of Redis are
+/// no whole numbers beyond all bounds.
+#[test]
+fn with_ageing_the_shared_head_serves_in_the_order_of_age_and_priority() {
+    const NOW: Millis = 1_900_000_000_000;
+    let redis = Redis::start();
+    let (broker, cases) = (redis.broker(), Cell::new(0));
+    let tasks = prop::collection::vec((0..10_u8, 0..40_000_i64), 1..400);
+    let run = runner().run(&(tasks, 1..90_usize, 1..60_usize, 1_000..8_000_i64), |(tasks, page, n, ageing)| {
+        cases.set(cases.get() + 1);
+        let queue = format!("aged-{}", cases.get());
+        let task =
+            |(k, (level, ago)): (usize, (u8, Millis))| (Priority::new(level).unwrap(), mark(NOW - ago, k as u64));
+        let mut store: BTreeSet<_> = tasks.into_iter().enumerate().map(task).collect();
+        let mut expected: Vec<_> = store.iter().copied().collect();
+        expected.sort_by_key(|(priority, mark)| (mark.0 - Millis::from(priority.level()) * ageing, *mark));
+        let mut served = Vec::new();
+        while served.len() < expected.len() {
+            let pop = Pop { order: Order::new(Some(ageing)), ..Pop::any(n, NOW) };
+            let popped = broker.pop(&queue, &pop);
+            popped.entries.iter().for_each(|entry| {
+                store.remove(entry);
+            });
+            if let Some(priority) = popped.starved {
+                let from = broker.begin_refill(&queue, priority);
+                let rows = rows(&store, priority, from, page);
+                broker.end_refill(&queue, priority, &rows, rows.len() < page);
+            }
+            prop_assert!(!popped.entries.is_empty() || popped.starved.is_some());
+            served.extend(popped.entries);
+        }
+        prop_assert_eq!(served, expected);
+        Ok(())
+    });
+    run.unwrap();
+}
+
 type Opened = Option<(Priority, Vec<Mark>, bool)>;
 
 fn interleave(
@@ -184,7 +228,7 @@ fn interleave(
                 node.hint(&hints);
             }
             1 | 2 => {
-                let popped = node.pop(queue, count as usize, &Quota::UNLIMITED, 100);
+                let popped = node.pop(queue, &Pop::any(count as usize, 100));
                 for entry in &popped.entries {
                     store.remove(entry);
                 }
@@ -216,7 +260,7 @@ fn close(node: &RedisBroker, queue: &str, open: &mut Opened) {
 /// Pops as the engine does until there is no more.
 pub(crate) fn drain(node: &RedisBroker, queue: &str, store: &mut BTreeSet<(Priority, Mark)>, page: usize) {
     loop {
-        let Popped { entries, starved, .. } = node.pop(queue, 100, &Quota::UNLIMITED, 100);
+        let Popped { entries, starved, .. } = node.pop(queue, &Pop::any(100, 100));
         let none = entries.is_empty();
         entries.iter().for_each(|entry| {
             store.remove(entry);
@@ -243,12 +287,12 @@ fn a_queue_wakes_every_node_that_got_less_than_it_asked_for() {
     let woken: Vec<Arc<str>> = vec!["q".into()];
     assert_eq!(hint(&one, 1), woken);
     assert_eq!(hint(&other, 2), Vec::<Arc<str>>::new(), "it is awake");
-    assert_eq!(one.pop("q", 5, &Quota::UNLIMITED, 9).entries.len(), 2);
-    assert!(one.pop("q", 5, &Quota::UNLIMITED, 9).entries.is_empty());
+    assert_eq!(one.pop("q", &Pop::any(5, 9)).entries.len(), 2);
+    assert!(one.pop("q", &Pop::any(5, 9)).entries.is_empty());
     // Another gets all it asks for as its time comes, which does not mean that the first has.
     one.hint(&[ready("q", Priority::LOW, mark(50, 4))]);
-    assert!(one.pop("q", 5, &Quota::UNLIMITED, 40).entries.is_empty());
-    assert_eq!(other.pop("q", 1, &Quota::UNLIMITED, 60).entries.len(), 1);
+    assert!(one.pop("q", &Pop::any(5, 40)).entries.is_empty());
+    assert_eq!(other.pop("q", &Pop::any(1, 60)).entries.len(), 1);
     assert_eq!(hint(&other, 5), woken);
 }
 
@@ -256,7 +300,7 @@ const LANE: Priority = Priority::MEDIUM;
 
 /// Takes all that is there without asking the store.
 fn take(node: &RedisBroker, n: usize) -> Vec<Mark> {
-    node.pop("q", n, &Quota::UNLIMITED, 1_000).entries.into_iter().map(|(_, mark)| mark).collect()
+    node.pop("q", &Pop::any(n, 1_000)).entries.into_iter().map(|(_, mark)| mark).collect()
 }
 
 fn complete_all_but_the_lane(node: &RedisBroker) {

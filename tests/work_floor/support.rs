@@ -33,7 +33,6 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         timeout_ms: None,
         expires_at: None,
         generation: 0,
-        keyed: false,
         parents: 0,
         ready_at: 0,
         keyed: false,

@@ -12,8 +12,8 @@ use super::{
     scripts::Scripts,
 };
 use crate::{
-    broker::Popped,
-    task::{Mark, Millis, Priority, Quota, Ready},
+    broker::{Pop, Popped},
+    task::{Mark, Priority, Quota, Ready},
 };
 
 /// Marks in one call: a script may not have too many arguments.
@@ -98,26 +98,24 @@ impl Heads {
         call
     }
 
-    pub(super) fn pop(
-        &self,
-        link: &mut Link,
-        known: &mut Arc<str>,
-        queue: &str,
-        n: usize,
-        quota: &Quota,
-        now: Millis,
-    ) -> Result<Popped, Failure> {
-        let pop = |generation: &str| {
-            let keys = [self.keys.state(queue)].into_iter().chain(self.keys.lanes(queue)).collect();
-            let call = Call::new(&self.scripts.pop, keys).arg(generation).arg(n).arg(now);
-            with_quota(call, quota)
-        };
-        let mut popped = reply::popped(&link.run(&pop(known))?, n)?;
+    pub(super) fn pop(&self, link: &mut Link, known: &mut Arc<str>, queue: &str, pop: &Pop) -> Result<Popped, Failure> {
+        let mut popped = reply::popped(&link.run(&self.pop_call(known, queue, pop))?, pop.n)?;
         if popped.is_none() {
             self.renew(link, known, queue)?;
-            popped = reply::popped(&link.run(&pop(known))?, n)?;
+            popped = reply::popped(&link.run(&self.pop_call(known, queue, pop))?, pop.n)?;
         }
         popped.ok_or(Failure::Strange(STALE))
+    }
+
+    fn pop_call(&self, generation: &str, queue: &str, pop: &Pop) -> Call<'_> {
+        let &Pop { n, quota, order, now } = pop;
+        let keys = [self.keys.state(queue)].into_iter().chain(self.keys.lanes(queue)).collect();
+        let call = |script| Call::new(script, keys).arg(generation).arg(n).arg(now);
+        match order.ageing() {
+            Some(ageing) => with_quota(call(&self.scripts.pop_aged), &quota).arg(ageing),
+            None if quota == Quota::UNLIMITED => call(&self.scripts.pop),
+            None => with_quota(call(&self.scripts.pop), &quota),
+        }
     }
 
     pub(super) fn begin_refill(
@@ -216,9 +214,6 @@ fn push_marks(call: &mut Call, marks: &[Mark]) {
 }
 
 fn with_quota<'a>(call: Call<'a>, quota: &Quota) -> Call<'a> {
-    if *quota == Quota::UNLIMITED {
-        return call;
-    }
     let (total, levels, rooms) = quota.by_level();
     let digits: String = levels.iter().map(u8::to_string).collect();
     rooms.iter().fold(call.arg(bounded(total)).arg(digits), |call, room| call.arg(bounded(*room)))

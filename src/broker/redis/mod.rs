@@ -29,13 +29,13 @@ pub use gauge::{RedisGauge, RedisReading};
 use link::Link;
 
 use super::{
-    Outage, Popped,
+    Outage, Pop, Popped,
     bus::{Bus, BusListener, Notice},
     outbox::Outbox,
     own_heads::OwnHeads,
     presence::Presence,
 };
-use crate::task::{Mark, Millis, Priority, Quota, Ready};
+use crate::task::{Mark, Priority, Ready};
 
 const MEANWHILE: &str = "this node reads what is ready from the store by itself; nothing is lost, tasks of other nodes \
                          may start up to 2 s later";
@@ -152,8 +152,8 @@ impl super::Broker for RedisBroker {
         self.0.hint(ready)
     }
 
-    fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
-        self.0.pop(queue, n, quota, now)
+    fn pop(&self, queue: &str, pop: &Pop) -> Popped {
+        self.0.pop(queue, pop)
     }
 
     fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {

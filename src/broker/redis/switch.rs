@@ -4,8 +4,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{Refill, Shared, failure::Failure, link::Link, lock};
 use crate::{
-    broker::{Broker as _, Popped, bus::Notice},
-    task::{Mark, Millis, Priority, Quota, Ready},
+    broker::{Broker as _, Pop, Popped, bus::Notice},
+    task::{Mark, Priority, Ready},
 };
 
 impl Shared {
@@ -50,9 +50,9 @@ impl Shared {
         woken.unwrap_or_else(|| self.own_heads.hint(ready))
     }
 
-    pub(super) fn pop(&self, queue: &str, n: usize, quota: &Quota, now: Millis) -> Popped {
-        let popped = self.try_redis(|link, known| self.heads.pop(link, known, queue, n, quota, now));
-        popped.unwrap_or_else(|| self.own_heads.pop(queue, n, quota, now))
+    pub(super) fn pop(&self, queue: &str, pop: &Pop) -> Popped {
+        let popped = self.try_redis(|link, known| self.heads.pop(link, known, queue, pop));
+        popped.unwrap_or_else(|| self.own_heads.pop(queue, pop))
     }
 
     pub(super) fn begin_refill(&self, queue: &str, priority: Priority) -> Option<Mark> {

@@ -5,7 +5,10 @@
 //! round again. So a lane waits for one task of each other lane (times their weights) at most, on each node, whatever waits in
 //! them. A lane that is at its limit is passed over. All that is remembered is where a node is in its round and who was at a
 //! limit: forgotten, it costs time.
+//!
+//! Within a priority, that is. A higher one comes first, unless the queue's tasks gain priority as they wait ([`aged`]).
 
+mod aged;
 mod gate;
 mod turn;
 
@@ -21,7 +24,7 @@ use turn::{Turn, in_turns};
 use super::Engine;
 use crate::{
     store::{Fronting, StoreError, Tx},
-    task::{Lane, Mark, Millis, Priority, QueueSettings, Quota, TaskId, flow::lane_of_fair_key},
+    task::{Lane, Mark, Millis, Order, Priority, QueueSettings, Quota, TaskId, flow::lane_of_fair_key},
 };
 
 /// Lanes that are looked up at a time.
@@ -55,6 +58,9 @@ pub(super) struct Ask<'a> {
 pub(super) struct Pick {
     pub(super) priority: Priority,
     pub(super) task: Fronting,
+    /// Since when it is ready; with ageing, since when the first of those is that wait for it in turns: so that it is not the
+    /// age of the one whose turn it is by which they come late.
+    pub(super) since: Millis,
 }
 
 impl Pick {
@@ -102,9 +108,12 @@ impl Engine {
             quota,
             picked: Picked::default(),
             seen: HashSet::new(),
-            looks: 0,
+            looks: LOOKS,
         };
-        let done = round.go(tx);
+        let done = match ask.settings.ageing {
+            Some(_) => round.go_by_age(tx, Order::new(ask.settings.ageing)),
+            None => round.go(tx),
+        };
         self.0.turns.all().insert(ask.queue.clone(), turn);
         done
     }
@@ -128,6 +137,9 @@ impl Engine {
     }
 }
 
+/// Lanes, each with a number of tasks.
+type Counts = Vec<(i64, usize)>;
+
 /// A claim's way through the lanes.
 struct Round<'a> {
     ask: &'a Ask<'a>,
@@ -140,6 +152,7 @@ struct Round<'a> {
     picked: Picked,
     /// Asked for before.
     seen: HashSet<TaskId>,
+    /// That are left for this claim.
     looks: usize,
 }
 
@@ -148,12 +161,16 @@ impl Round<'_> {
         for priority in tx.lane_levels(self.ask.queue)? {
             self.level(tx, priority)?;
         }
+        Ok(self.done())
+    }
+
+    fn done(mut self) -> Picked {
         let (until, at_cap) = self.turn.blocked_until();
         self.picked.at_cap = at_cap;
         if let Some(until) = until {
             self.picked.blocked(until);
         }
-        Ok(self.picked)
+        self.picked
     }
 
     fn room(&self, priority: Priority) -> usize {
@@ -165,32 +182,44 @@ impl Round<'_> {
         let mut walk = Walk::from(self.turn.next(priority));
         while self.room(priority) > 0 && !walk.is_over {
             let room = self.room(priority);
-            let (mut wanted, mut sum) = (Vec::new(), 0);
-            while sum < room && !walk.is_over {
-                if self.looks == LOOKS {
-                    self.picked.more = true;
-                    walk.is_over = true;
-                    break;
-                }
-                self.looks += 1;
-                let look = (room - sum).clamp(16, LOOK);
-                for lane in walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look) {
-                    if sum >= room {
-                        walk.back_to(lane);
-                        break;
-                    }
-                    if !self.turn.is_blocked(lane, None) {
-                        let weight = self.weights.get(&lane).copied().unwrap_or(1).max(1);
-                        sum += weight;
-                        wanted.push((lane, weight));
-                    }
-                }
-            }
+            let (wanted, sum) = self.wanted(tx, priority, &mut walk, room)?;
             if !wanted.is_empty() {
                 self.serve(tx, priority, wanted, room.div_ceil(sum))?;
             }
         }
         Ok(())
+    }
+
+    /// The next lanes on the way that may be served, with their weights and the sum of these: enough for the room there is.
+    fn wanted(
+        &mut self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        walk: &mut Walk,
+        room: usize,
+    ) -> Result<(Counts, usize), StoreError> {
+        let (mut wanted, mut sum) = (Vec::new(), 0);
+        while sum < room && !walk.is_over {
+            if self.looks == 0 {
+                self.picked.more = true;
+                walk.is_over = true;
+                break;
+            }
+            self.looks -= 1;
+            let look = (room - sum).clamp(16, LOOK);
+            for lane in walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look) {
+                if sum >= room {
+                    walk.back_to(lane);
+                    break;
+                }
+                if !self.turn.is_blocked(lane, None) {
+                    let weight = self.weights.get(&lane).copied().unwrap_or(1).max(1);
+                    sum += weight;
+                    wanted.push((lane, weight));
+                }
+            }
+        }
+        Ok((wanted, sum))
     }
 
     /// Takes from lanes in turns; what some leave is for those that have more.
@@ -226,14 +255,7 @@ impl Round<'_> {
         asked: &[(i64, usize)],
         passed: &mut Vec<Lane>,
     ) -> Result<Vec<(i64, usize)>, StoreError> {
-        let mut fronts: HashMap<i64, Vec<Fronting>> = HashMap::new();
-        for task in tx.lane_fronts(self.ask.queue, priority, asked, self.pivot)? {
-            fronts.entry(task.place.lane).or_default().push(task);
-        }
-        let is_full = |(lane, n): &&(i64, usize)| fronts.get(lane).is_some_and(|tasks| tasks.len() == *n);
-        let left: Vec<_> = asked.iter().filter(is_full).copied().collect();
-        let lanes = wanted.iter().filter_map(|(lane, weight)| Some((*weight, fronts.remove(lane)?)));
-        let mut tasks = in_turns(lanes.collect());
+        let (mut tasks, left) = self.fronts(tx, priority, wanted, asked)?;
         tasks.retain(|task| !self.seen.contains(&task.mark.1));
         self.gate.load(tx, self.ask.queue, tasks.iter().map(|task| &task.flow))?;
         for task in tasks {
@@ -242,11 +264,30 @@ impl Round<'_> {
             }
             let place = task.place;
             self.seen.insert(task.mark.1);
-            if !self.pick(priority, task) && !self.turn.is_blocked(place.lane, None) {
+            let since = task.mark.0;
+            if !self.pick(priority, task, since) && !self.turn.is_blocked(place.lane, None) {
                 passed.push(place);
             }
         }
         Ok(left.into_iter().filter(|(lane, _)| !self.turn.is_blocked(*lane, None)).collect())
+    }
+
+    /// The first tasks of lanes, in turns, and the lanes that have more than was asked for.
+    fn fronts(
+        &self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        wanted: &[(i64, usize)],
+        asked: &[(i64, usize)],
+    ) -> Result<(Vec<Fronting>, Counts), StoreError> {
+        let mut fronts: HashMap<i64, Vec<Fronting>> = HashMap::new();
+        for task in tx.lane_fronts(self.ask.queue, priority, asked, self.pivot)? {
+            fronts.entry(task.place.lane).or_default().push(task);
+        }
+        let is_full = |(lane, n): &&(i64, usize)| fronts.get(lane).is_some_and(|tasks| tasks.len() == *n);
+        let left = asked.iter().filter(is_full).copied().collect();
+        let lanes = wanted.iter().filter_map(|(lane, weight)| Some((*weight, fronts.remove(lane)?)));
+        Ok((in_turns(lanes.collect()), left))
     }
 
     /// Others of a lane of which one is at a limit.
@@ -260,7 +301,8 @@ impl Round<'_> {
             let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
             place = task.place;
             self.gate.load(tx, self.ask.queue, [&task.flow])?;
-            self.pick(priority, task);
+            let since = task.mark.0;
+            self.pick(priority, task, since);
         }
         // There may be one that is not: another pivot finds it.
         self.picked.blocked(self.ask.now + AGAIN);
@@ -268,7 +310,7 @@ impl Round<'_> {
     }
 
     /// False where its lane is at a limit.
-    fn pick(&mut self, priority: Priority, task: Fronting) -> bool {
+    fn pick(&mut self, priority: Priority, task: Fronting, since: Millis) -> bool {
         let Lane { lane, sublane } = task.place;
         if self.turn.is_blocked(lane, Some(sublane)) {
             return false;
@@ -277,7 +319,7 @@ impl Round<'_> {
             Ok(()) => {
                 self.quota.take(priority);
                 self.turn.served(priority, lane);
-                self.picked.picks.push(Pick { priority, task });
+                self.picked.picks.push(Pick { priority, task, since });
                 true
             }
             Err(Refused::UntilNextClaim) => {

@@ -193,7 +193,7 @@ impl Reader for PooledReader {
                     .optional()?;
                 oldest = [oldest, first.flatten()].into_iter().flatten().min();
             }
-            Ok(oldest)
+            Ok([oldest, lanes::oldest(connection, queue)?].into_iter().flatten().min())
         })
     }
 

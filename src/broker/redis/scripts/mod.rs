@@ -15,6 +15,7 @@ pub(super) mod end_refill;
 pub(super) mod generation;
 pub(super) mod hint;
 pub(super) mod pop;
+pub(super) mod pop_aged;
 pub(super) mod prelude;
 pub(super) mod reset;
 
@@ -26,6 +27,7 @@ use crate::planted;
 pub(super) struct Scripts {
     pub(super) hint: Text,
     pub(super) pop: Text,
+    pub(super) pop_aged: Text,
     pub(super) begin_refill: Text,
     pub(super) end_refill: Text,
     pub(super) reset: Text,
@@ -47,9 +49,11 @@ impl Text {
 impl Scripts {
     pub(super) fn new() -> Self {
         let lanes = |script: &str| Text::new(format!("{}{script}", prelude::PRELUDE));
+        let pop = |order: &str| Text::new(format!("{}{order}{}", pop::OPENING, pop::ENDING));
         Self {
             hint: lanes(hint::HINT),
-            pop: Text::new(planted::pop_script(pop::POP).into_owned()),
+            pop: pop(&planted::pop_script(pop::POP)),
+            pop_aged: pop(pop_aged::POP_AGED),
             begin_refill: lanes(begin_refill::BEGIN_REFILL),
             end_refill: lanes(end_refill::END_REFILL),
             reset: Text::new(reset::RESET.into()),

@@ -6,23 +6,6 @@
 /// Returns: {0}: the head is of another generation; else {1, starved level or -1, next due or '', 1 if a lane had no room,
 /// then for each lane that gave: level, n, and n times id, score}.
 pub(in super::super) const POP: &str = r"
-local flags = redis.call('HMGET', KEYS[1],
-    'g', 'd', 'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8', 'b9')
-if flags[1] ~= ARGV[1] then return {0} end
-local want, now = tonumber(ARGV[2]), tonumber(ARGV[3])
-local total, rooms = tonumber(ARGV[4]), {}
-for i = 0, 3 do rooms[tostring(i)] = tonumber(ARGV[6 + i]) end
-local function part(level) return string.sub(ARGV[5], level + 1, level + 1) end
-local function room(level)
-    if not total then return math.huge end
-    return math.min(total, rooms[part(level)])
-end
-local function use(level, n)
-    if not total then return end
-    total = total - n
-    rooms[part(level)] = rooms[part(level)] - n
-end
-
 local out, taken, due = {1, -1, '', 0}, 0, nil
 local changed = {}
 for level = 9, 0, -1 do
@@ -63,6 +46,30 @@ for level = 9, 0, -1 do
         due, out[3] = at, first[2]
     end
 end
+";
+
+/// What pops of any order begin with.
+pub(in super::super) const OPENING: &str = r"
+local flags = redis.call('HMGET', KEYS[1],
+    'g', 'd', 'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8', 'b9')
+if flags[1] ~= ARGV[1] then return {0} end
+local want, now = tonumber(ARGV[2]), tonumber(ARGV[3])
+local total, rooms = tonumber(ARGV[4]), {}
+for i = 0, 3 do rooms[tostring(i)] = tonumber(ARGV[6 + i]) end
+local function part(level) return string.sub(ARGV[5], level + 1, level + 1) end
+local function room(level)
+    if not total then return math.huge end
+    return math.min(total, rooms[part(level)])
+end
+local function use(level, n)
+    if not total then return end
+    total = total - n
+    rooms[part(level)] = rooms[part(level)] - n
+end
+";
+
+/// What they end with.
+pub(in super::super) const ENDING: &str = r"
 -- Set only here and taken back only by a hint, which wakes every node: one that got all it asked for must not hide that
 -- another did not.
 if taken < want and out[2] == -1 and flags[2] ~= '1' then

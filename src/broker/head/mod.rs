@@ -3,10 +3,12 @@
 //! Invariant: every claimable task of the lane at or below the horizon has been in the lane since the horizon was set.
 //! A hint above it is dropped, because the refill that resumes there will find it.
 
+mod aged;
+
 use std::collections::BTreeSet;
 
-use super::Popped;
-use crate::task::{Mark, Millis, Priority, Quota};
+use super::{Pop, Popped};
+use crate::task::{Mark, Priority};
 
 /// Ids kept in one lane: ten lanes keep a queue's head near ten thousand.
 pub(super) const LANE_MAX: usize = 1_024;
@@ -98,8 +100,14 @@ impl Head {
         !lane.blocked && std::mem::take(&mut self.drained)
     }
 
-    pub(super) fn pop(&mut self, n: usize, quota: &Quota, now: Millis) -> Popped {
-        let (mut popped, mut quota) = (Popped::default(), *quota);
+    pub(super) fn pop(&mut self, pop: &Pop) -> Popped {
+        let popped = if pop.order.ageing().is_some() { self.pop_aged(pop) } else { self.pop_by_priority(pop) };
+        self.drained = popped.entries.len() < pop.n && popped.starved.is_none();
+        popped
+    }
+
+    fn pop_by_priority(&mut self, &Pop { n, mut quota, now, .. }: &Pop) -> Popped {
+        let mut popped = Popped::default();
         for level in (0..=Priority::MAX).rev() {
             let Some(priority) = Priority::new(level) else { continue };
             let lane = self.lane(priority);
@@ -126,7 +134,6 @@ impl Head {
             }
             popped.next_due = [popped.next_due, due].into_iter().flatten().min();
         }
-        self.drained = popped.entries.len() < n && popped.starved.is_none();
         popped
     }
 
@@ -159,7 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::task::TaskId;
+    use crate::task::{Millis, Order, TaskId};
 
     fn mark(at: Millis, n: u64) -> Mark {
         let mut id = [0; 16];
@@ -168,33 +175,28 @@ mod tests {
     }
 
     /// Pops as the engine does: a starved lane is refilled from the store before the next try.
-    fn pop_all(
-        head: &mut Head,
-        store: &BTreeSet<(Priority, Mark)>,
-        n: usize,
-        now: Millis,
-        page: usize,
-    ) -> Vec<(Priority, Mark)> {
+    fn pop_all(head: &mut Head, store: &BTreeSet<(Priority, Mark)>, pop: &Pop, page: usize) -> Vec<(Priority, Mark)> {
         let mut got = Vec::new();
         loop {
-            let popped = head.pop(n - got.len(), &Quota::UNLIMITED, now);
+            let popped = head.pop(&Pop { n: pop.n - got.len(), ..*pop });
             got.extend(popped.entries);
             let Some(priority) = popped.starved else { return got };
             let from = head.begin_refill(priority);
             let lane = store.iter().filter(|(p, mark)| *p == priority && from.is_none_or(|from| *mark > from));
             let rows: Vec<Mark> = lane.map(|(_, mark)| *mark).take(page).collect();
             head.end_refill(priority, &rows, rows.len() < page);
-            if got.len() == n {
+            if got.len() == pop.n {
                 return got;
             }
         }
     }
 
     proptest! {
-        /// Whatever is submitted and popped in whatever order: nothing ready is left behind, a lower priority never
-        /// overtakes, a lane is served in order, nothing is early.
+        /// Whatever is submitted and popped in whatever order: nothing ready is left behind, nobody overtakes who may not,
+        /// a lane is served in order, nothing is early.
         #[test]
-        fn the_head_serves_what_the_store_would(steps in prop::collection::vec((0..3_u8, 0..10_u8, 0..40_i64, 1..30_usize), 1..200), page in 1..8_usize) {
+        fn the_head_serves_what_the_store_would(steps in prop::collection::vec((0..3_u8, 0..10_u8, 0..40_i64, 1..30_usize), 1..200), page in 1..8_usize, ageing in prop::option::of(1..20_i64)) {
+            let order = Order::new(ageing);
             let mut head = Head::default();
             let mut store = BTreeSet::new();
             let mut now = 0;
@@ -210,9 +212,12 @@ mod tests {
                     }
                     1 => now += at,
                     _ => {
-                        let got = pop_all(&mut head, &store, count, now, page);
+                        let got = pop_all(&mut head, &store, &Pop { order, ..Pop::any(count, now) }, page);
                         let mut want: Vec<_> = store.iter().filter(|(_, mark)| mark.0 <= now).copied().collect();
-                        want.sort_by_key(|(priority, mark)| (std::cmp::Reverse(*priority), *mark));
+                        want.sort_by_key(|(priority, mark)| {
+                            let level = Millis::from(priority.level());
+                            (ageing.map_or(-level, |ageing| mark.0 - level * ageing), *mark)
+                        });
                         want.truncate(count);
                         prop_assert_eq!(&got, &want);
                         for entry in got {
@@ -253,9 +258,9 @@ mod tests {
         }
         assert!(head.hint(Priority::LOW, mark(1, 1)));
         assert!(!head.hint(Priority::LOW, mark(1, 2)));
-        assert_eq!(head.pop(2, &Quota::UNLIMITED, 9).entries.len(), 2);
+        assert_eq!(head.pop(&Pop::any(2, 9)).entries.len(), 2);
         assert!(!head.hint(Priority::LOW, mark(1, 3)), "the pop got all it asked for: whoever asks will ask again");
-        assert_eq!(head.pop(2, &Quota::UNLIMITED, 9).entries.len(), 1);
+        assert_eq!(head.pop(&Pop::any(2, 9)).entries.len(), 1);
         assert!(head.hint(Priority::LOW, mark(1, 4)));
     }
 }
