@@ -222,6 +222,7 @@ impl ClaimOp {
     fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota, order: Order) {
         self.found.more_lanes |= picked.more;
         self.found.at_cap |= picked.at_cap;
+        self.found.blocked |= picked.no_room;
         self.found.blocked_until = picked.blocked_until;
         // Whoever got all that was asked for is to ask again.
         self.found.more_lanes |= picked.picks.len() >= self.want;

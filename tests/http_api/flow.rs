@@ -129,6 +129,48 @@ async fn each_rate_key_has_the_limit_for_itself_and_a_task_counts_what_it_costs(
 }
 
 #[actix::test]
+async fn thousands_of_keys_at_their_limit_are_passed_over_and_are_not_looked_at_for_ever() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/q", &json!({"key_rate_limit": {"limit": 1, "per": "1h"}})).await;
+    // More than one claim looks at.
+    const KEYS: usize = 6_000;
+    let all: Vec<Value> = (0..2 * KEYS).flat_map(|n| tasks("rate_key", &format!("key-{}", n % KEYS), 1)).collect();
+    submit(&server, all).await;
+    let (mut started, mut idle) = (Vec::new(), 0);
+    for _ in 0..200 {
+        let reply = server.claim_reply("q", 500).await;
+        started.extend(reply.grants);
+        if !reply.more {
+            idle += 1;
+            assert!(reply.blocked_until.is_some(), "somebody is to ask again when a limit opens");
+        }
+        if idle > 3 {
+            break;
+        }
+    }
+    assert_eq!((started.len(), by_key(&started).len()), (KEYS, KEYS));
+    assert!(idle > 3, "a queue at its limits is asked again and again");
+    // One that comes new is found among them.
+    submit(&server, tasks("rate_key", "new", 1)).await;
+    let mut found = Vec::new();
+    for _ in 0..20 {
+        found.extend(server.claim_reply("q", 500).await.grants);
+    }
+    assert_eq!(by_key(&found), counts([("new", 1)]));
+}
+
+#[actix::test]
+async fn a_limit_of_the_queue_tells_when_the_next_task_with_a_key_may_start() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/q", &json!({"rate_limit": {"limit": 2, "per": "1h"}})).await;
+    submit(&server, tasks("fair_key", "a", 5)).await;
+    let first = server.claim("q").await;
+    assert_eq!(first.len(), 2);
+    let reply = server.claim_reply("q", 5).await;
+    assert!(reply.grants.is_empty() && reply.blocked_until.is_some());
+}
+
+#[actix::test]
 async fn limits_of_queue_and_key_hold_together() {
     let server = Server::start().await;
     let settings = json!({"rate_limit": {"limit": 5, "per": "1h"}, "key_rate_limit": {"limit": 2, "per": "1h"}});

@@ -208,10 +208,15 @@ impl Server {
         self.claim_up_to(queue, 100).await
     }
 
-    async fn claim_up_to(&self, queue: &str, want: usize) -> Vec<Grant> {
+    /// All that a claim says.
+    pub(crate) async fn claim_reply(&self, queue: &str, want: usize) -> jobqueue::engine::ClaimReply {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.engine.claim(queue.into(), want, move |reply| drop(sender.send(reply)));
-        tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap().grants
+        tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap()
+    }
+
+    async fn claim_up_to(&self, queue: &str, want: usize) -> Vec<Grant> {
+        self.claim_reply(queue, want).await.grants
     }
 
     /// Tasks ever stored.

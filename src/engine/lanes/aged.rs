@@ -38,7 +38,8 @@ impl Round<'_> {
             passed: Vec::new(),
             has_more: false,
         };
-        let mut columns: Vec<Column> = tx.lane_levels(self.ask.queue)?.into_iter().map(column).collect();
+        let levels = tx.lane_levels(self.ask.queue)?;
+        let mut columns: Vec<Column> = levels.iter().copied().map(column).collect();
         self.looks += columns.len();
         loop {
             columns.iter_mut().try_for_each(|column| self.gather(tx, column))?;
@@ -52,7 +53,7 @@ impl Round<'_> {
             passed.dedup_by_key(|place| place.lane);
             passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))?;
         }
-        Ok(self.done())
+        Ok(self.done(&levels))
     }
 
     /// Looks up the next tasks of a priority of which none is left.

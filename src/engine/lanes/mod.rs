@@ -79,6 +79,8 @@ pub(super) struct Picked {
     pub(super) blocked_until: Option<Millis>,
     /// Something waits for a task to end.
     pub(super) at_cap: bool,
+    /// A limit of the whole queue has no room for more.
+    pub(super) no_room: bool,
 }
 
 impl Picked {
@@ -109,6 +111,7 @@ impl Engine {
             picked: Picked::default(),
             seen: HashSet::new(),
             looks: LOOKS,
+            in_round: true,
         };
         let done = match ask.settings.ageing {
             Some(_) => round.go_by_age(tx, Order::new(ask.settings.ageing)),
@@ -154,17 +157,37 @@ struct Round<'a> {
     seen: HashSet<TaskId>,
     /// That are left for this claim.
     looks: usize,
+    /// The next claim goes on after what is served.
+    in_round: bool,
 }
 
 impl Round<'_> {
     fn go(mut self, tx: &mut dyn Tx) -> Result<Picked, StoreError> {
-        for priority in tx.lane_levels(self.ask.queue)? {
+        let levels = tx.lane_levels(self.ask.queue)?;
+        for &priority in &levels {
+            self.reopened(tx, priority)?;
             self.level(tx, priority)?;
         }
-        Ok(self.done())
+        Ok(self.done(&levels))
     }
 
-    fn done(mut self) -> Picked {
+    /// Those that were at a limit come first: among the others they would have to be looked for.
+    fn reopened(&mut self, tx: &mut dyn Tx, priority: Priority) -> Result<(), StoreError> {
+        let lanes: Counts = self.turn.reopened(self.room(priority)).into_iter().map(|lane| (lane, 1)).collect();
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        self.in_round = false;
+        let done = self.serve(tx, priority, lanes, 1);
+        self.in_round = true;
+        done
+    }
+
+    /// `levels`: of which something waits.
+    fn done(mut self, levels: &[Priority]) -> Picked {
+        // A limit of the whole queue.
+        let wanted = self.picked.picks.len() < self.ask.want;
+        self.picked.no_room = wanted && levels.iter().any(|priority| self.quota.room(*priority) == 0);
         let (until, at_cap) = self.turn.blocked_until();
         self.picked.at_cap = at_cap;
         if let Some(until) = until {
@@ -201,9 +224,9 @@ impl Round<'_> {
         let (mut wanted, mut sum) = (Vec::new(), 0);
         while sum < room && !walk.is_over {
             if self.looks == 0 {
-                self.picked.more = true;
+                self.picked.more |= self.turn.stop_at(priority, walk.at);
                 walk.is_over = true;
-                break;
+                return Ok((wanted, sum));
             }
             self.looks -= 1;
             let look = (room - sum).clamp(16, LOOK);
@@ -212,12 +235,17 @@ impl Round<'_> {
                     walk.back_to(lane);
                     break;
                 }
-                if !self.turn.is_blocked(lane, None) {
+                if self.turn.is_blocked(lane, None) {
+                    self.turn.passed_over(priority);
+                } else {
                     let weight = self.weights.get(&lane).copied().unwrap_or(1).max(1);
                     sum += weight;
                     wanted.push((lane, weight));
                 }
             }
+        }
+        if walk.is_over {
+            self.turn.came_round(priority);
         }
         Ok((wanted, sum))
     }
@@ -318,7 +346,9 @@ impl Round<'_> {
         match self.gate.admit(&task.flow) {
             Ok(()) => {
                 self.quota.take(priority);
-                self.turn.served(priority, lane);
+                if self.in_round {
+                    self.turn.served(priority, lane);
+                }
                 self.picked.picks.push(Pick { priority, task, since });
                 true
             }

@@ -20,6 +20,8 @@ pub(super) struct Turn {
     blocked: HashMap<(i64, Option<i64>), Block>,
     /// As last seen: tasks that have ended, and the limits of keys.
     ends: u64,
+    /// Lanes that were at a limit and are not any more: they need not be looked for.
+    reopened: Vec<i64>,
     limits: (Option<RateLimit>, Option<u32>),
 }
 
@@ -30,6 +32,8 @@ struct Level {
     /// Tasks that were served since the round began, and in the round before: about as many lanes take turns.
     served: usize,
     before: usize,
+    /// Lanes at their limit that were passed over since one was served.
+    fruitless: usize,
     /// What tasks without keys are owed: they take turns with the lanes as if they were one.
     owed: f64,
 }
@@ -49,7 +53,39 @@ impl Turn {
             self.blocked.clear();
         }
         let ended = std::mem::replace(&mut self.ends, ends) != ends;
-        self.blocked.retain(|_, block| block.until > now && !(ended && block.at_cap));
+        self.reopened.clear();
+        let reopened = &mut self.reopened;
+        self.blocked.retain(|(lane, _), block| {
+            let stays = block.until > now && !(ended && block.at_cap);
+            if !stays {
+                reopened.push(*lane);
+            }
+            stays
+        });
+        self.reopened.sort_unstable();
+        self.reopened.dedup();
+    }
+
+    /// At most so many.
+    pub(super) fn reopened(&self, most: usize) -> Vec<i64> {
+        self.reopened.iter().take(most).copied().collect()
+    }
+
+    pub(super) fn passed_over(&mut self, priority: Priority) {
+        self.levels[usize::from(priority.level())].fruitless += 1;
+    }
+
+    /// Nothing is left to be looked at.
+    pub(super) fn came_round(&mut self, priority: Priority) {
+        self.levels[usize::from(priority.level())].fruitless = 0;
+    }
+
+    /// The next claim goes on there; whether it may find anything: each lane that was passed over is known to be at its limit.
+    pub(super) fn stop_at(&mut self, priority: Priority, at: i64) -> bool {
+        let blocked = self.blocked.len();
+        let level = &mut self.levels[usize::from(priority.level())];
+        level.last = at.checked_sub(1);
+        level.fruitless <= blocked
     }
 
     pub(super) fn next(&self, priority: Priority) -> i64 {
@@ -62,6 +98,7 @@ impl Turn {
             (level.before, level.served) = (level.served, 0);
         }
         level.served += 1;
+        level.fruitless = 0;
         level.last = Some(lane);
     }
 

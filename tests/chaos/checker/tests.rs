@@ -262,10 +262,10 @@ fn nothing_is_early_or_too_much_or_paused() {
     breaks(5, "before its back-off was over", |history| history.plan[1].backoff_ms = 501);
     breaks(5, "after its expiry", |history| history.store.tasks[0].expires_at = Some(1_000));
     breaks(7, "more starts than the rate allows", |history| {
-        history.bounds.push(Bounds { queue: "q".into(), rate: Some((3, 4_000)), concurrency: None });
+        history.bounds.push(Bounds { queue: "q".into(), rate: Some((3, 4_000)), ..Bounds::default() });
     });
     breaks(8, "more at a time than the cap allows", |history| {
-        history.bounds.push(Bounds { queue: "q".into(), rate: None, concurrency: Some(1) });
+        history.bounds.push(Bounds { queue: "q".into(), concurrency: Some(1), ..Bounds::default() });
         history.executions[0].end = Some((5 * SECOND, Moment::Success));
         history.store.tasks[0].finished_at = Some(5_000);
     });
