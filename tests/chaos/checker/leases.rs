@@ -7,7 +7,7 @@ use jobqueue::task::Status;
 
 use super::Look;
 use crate::{
-    history::{Execution, Moment, TaskRow},
+    history::{Execution, Harm, Moment, TaskRow},
     nemesis::CUT_OFF,
     node,
 };
@@ -132,7 +132,8 @@ fn lost_for_a_reason(look: &mut Look<'_>) {
 fn spool_is_heard(look: &mut Look<'_>) {
     let history = look.history;
     for spooled in &history.spooled {
-        let cut = history.harms.iter().find(|harm| (harm.pid, &*harm.what) == (spooled.pid, CUT_OFF));
+        let is_cut = |harm: &&Harm| (&harm.node, harm.pid, &*harm.what) == (&spooled.node, spooled.pid, CUT_OFF);
+        let cut = history.harms.iter().find(is_cut);
         let lost = look.attempts.get(&(spooled.task, spooled.attempt)).filter(|row| row.outcome == "crashed");
         let Some((cut, at)) = cut.zip(lost.and_then(|row| row.finished_at)) else { continue };
         // Three heartbeats and 3 s are waited for, of which one may have gone by before the cut.
