@@ -181,3 +181,21 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// A client that changes one setting has to send along all others: they would go back to the server's.
+#[test]
+fn every_setting_of_a_queue_is_sent_along_by_the_dashboard_and_the_command_line() {
+    let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    let settings = document["components"]["schemas"]["QueueSettings"]["properties"].as_object().unwrap();
+    assert!(settings.contains_key("ageing"), "{:?}", settings.keys());
+    let clients = [
+        ("static/js/sharing.js", include_str!("../../static/js/sharing.js")),
+        ("src/cli/queue.rs", include_str!("../../src/cli/queue.rs")),
+    ];
+    for (client, text) in clients {
+        for setting in settings.keys().filter(|setting| *setting != "version") {
+            let named = text.contains(&format!("\"{setting}\"")) || text.contains(&format!(" {setting}: "));
+            assert!(named, "{client} does not know of {setting:?}");
+        }
+    }
+}
