@@ -66,7 +66,7 @@ impl Which {
             Some("rate_key") => true,
             Some("queue" | "priority") if self.key.is_none() => false,
             Some("queue" | "priority") => return Err(query::invalid("key", "belongs to `by=rate_key`")),
-            Some(_) => return Err(query::invalid("by", "must be rate_key, or left out")),
+            Some(_) => return Err(query::invalid("by", "must be queue, priority or rate_key")),
         };
         let mut faults = Faults::default();
         flow::check_key(&mut faults, "key", self.key.as_deref());

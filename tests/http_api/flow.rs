@@ -151,12 +151,103 @@ async fn thousands_of_keys_at_their_limit_are_passed_over_and_are_not_looked_at_
     assert_eq!((started.len(), by_key(&started).len()), (KEYS, KEYS));
     assert!(idle > 3, "a queue at its limits is asked again and again");
     // One that comes new is found among them.
-    submit(&server, tasks("rate_key", "new", 1)).await;
-    let mut found = Vec::new();
-    for _ in 0..20 {
-        found.extend(server.claim_reply("q", 500).await.grants);
+    for name in ["new", "newer", "newest"] {
+        submit(&server, tasks("rate_key", name, 1)).await;
+        let (found, _) = until_blocked(&server, 8).await;
+        assert_eq!(by_key(&found), counts([(name, 1)]));
     }
-    assert_eq!(by_key(&found), counts([("new", 1)]));
+}
+
+/// Until the queue has nothing more to give for now; how often it was asked.
+async fn until_blocked(server: &Server, want: usize) -> (Vec<Grant>, usize) {
+    let mut started = Vec::new();
+    for asked in 1..500 {
+        let reply = server.claim_reply("q", want).await;
+        let is_last = !reply.more;
+        started.extend(reply.grants);
+        if is_last {
+            return (started, asked);
+        }
+    }
+    panic!("it is asked again and again");
+}
+
+#[actix::test]
+async fn sublanes_at_their_limit_are_not_asked_for_ever() {
+    for settings in [json!({"key_concurrency": 1}), json!({"key_concurrency": 1, "ageing": "1s"})] {
+        let server = Server::start().await;
+        put(&server, "/api/v1/queues/q", &settings).await;
+        let task = |n: usize| {
+            let user = format!("user-{}", n % 20);
+            json!({"name": "a", "queue": "q", "kwargs": {"key": user}, "fair_key": "f", "concurrency_key": user})
+        };
+        submit(&server, (0..60).map(task).collect()).await;
+        let mut running = Vec::new();
+        // Each time from another place among the sublanes.
+        for _ in 0..200 {
+            running.extend(until_blocked(&server, 8).await.0);
+        }
+        assert_eq!((running.len(), by_key(&running).len()), (20, 20));
+        let (none, asked) = until_blocked(&server, 8).await;
+        assert_eq!((none.len(), asked), (0, 1));
+    }
+}
+
+#[actix::test]
+async fn who_is_too_dear_does_not_hold_up_others_once_it_is_gone() {
+    let server = Server::start().await;
+    put(&server, "/api/v1/queues/q", &json!({"key_rate_limit": {"limit": 10, "per": "1h"}})).await;
+    let of = |cost: u32, priority: u8| {
+        let key = format!("{cost}-{priority}");
+        json!({"name": "a", "queue": "q", "rate_key": "k", "cost": cost, "priority": priority, "kwargs": {"key": key}})
+    };
+    submit(&server, vec![of(6, 5)]).await;
+    let first = server.claim("q").await;
+    assert_eq!(first.len(), 1);
+    let ids = submit(&server, vec![of(5, 5), of(1, 5)]).await;
+    assert!(until_blocked(&server, 8).await.0.is_empty());
+    let within = async |what: &str| {
+        let began = std::time::Instant::now();
+        loop {
+            let started = server.claim_some("q", 8).await;
+            if !started.is_empty() {
+                let keys = started.iter().map(key).collect::<Vec<_>>();
+                started.into_iter().for_each(std::mem::forget); // they run on
+                return keys;
+            }
+            assert!(began.elapsed().as_secs() < 10, "{what}");
+        }
+    };
+    submit(&server, vec![of(1, 9)]).await;
+    assert_eq!(within("a higher priority starts").await, ["1-9"]);
+    assert_eq!(server.post(&format!("/api/v1/tasks/{}/cancel", ids[0]), "{}").await.status, 200);
+    assert_eq!(within("whoever is next starts").await, ["1-5"]);
+    drop(first);
+}
+
+#[actix::test]
+async fn a_lane_whose_limit_has_opened_has_one_turn_like_the_others() {
+    let server = Server::start().await;
+    let limit = |limit: u32| json!({"key_rate_limit": {"limit": limit, "per": "400ms"}});
+    put(&server, "/api/v1/queues/q", &limit(8)).await;
+    let loud = json!({"name": "a", "queue": "q", "kwargs": {"key": "loud"}, "fair_key": "loud", "rate_key": "r"});
+    submit(&server, vec![loud; 40]).await;
+    let (first, _) = until_blocked(&server, 8).await;
+    assert_eq!(first.len(), 8);
+    for name in ["b", "c", "d", "e", "f", "g", "h"] {
+        submit(&server, tasks("fair_key", name, 8)).await;
+    }
+    // Whatever was started by the others meanwhile: as long as they wait, the loud one has one turn of eight.
+    let began = std::time::Instant::now();
+    let mut last = Vec::new();
+    while !last.iter().any(|grant| key(grant) == "loud") {
+        assert!(began.elapsed().as_secs() < 10);
+        let state = server.get("/api/v1/queues/q/rate-limit?by=rate_key&key=r").await.json();
+        if state["remaining"] == 8 {
+            last = server.claim_reply("q", 8).await.grants;
+            assert_eq!(by_key(&last).get("loud").copied().unwrap_or_default(), 1, "{:?}", by_key(&last));
+        }
+    }
 }
 
 #[actix::test]

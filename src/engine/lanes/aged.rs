@@ -49,7 +49,7 @@ impl Round<'_> {
             self.merge(&mut columns, order);
         }
         for Column { priority, mut passed, has_more, .. } in columns {
-            self.picked.more |= has_more && self.room(priority) > 0;
+            self.picked.more |= has_more && self.room(priority) > 0 && !self.picked.picks.is_empty();
             passed.dedup_by_key(|place| place.lane);
             passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))?;
         }

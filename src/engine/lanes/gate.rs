@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::turn::LOOK_AGAIN;
 use crate::{
     store::{StoreError, Tx},
     task::{
         FlowKeys, Granted, Millis, QueueSettings, RateLimit,
-        rate::{Key, LimitState},
+        rate::{Key, LimitState, Permits},
     },
 };
 
@@ -83,7 +84,8 @@ impl KeyGate {
             let permits = self.states.entry(key.clone()).or_default().permits_for(&rule, Key::Queue, cost, self.now);
             let reserved = self.reserved.get(&of_rate(key)).copied().unwrap_or(0);
             if permits.next_at.is_some() {
-                return Err(Refused::For { until: permits.next_at, whole_lane: flow.shares_rate_key() });
+                let until = self.next_look(&rule, key, permits);
+                return Err(Refused::For { until, whole_lane: flow.shares_rate_key() });
             }
             if permits.free < reserved.saturating_add(cost) {
                 return Err(Refused::UntilNextClaim);
@@ -105,6 +107,15 @@ impl KeyGate {
             *self.reserved.entry(key).or_default() += cost;
         }
         Ok(())
+    }
+
+    /// Until then nobody of a rate key need be asked. Where something is left that is too little for one who costs more, another
+    /// may come first a moment later: by its priority, or because that one was cancelled.
+    fn next_look(&mut self, rule: &RateLimit, key: &str, permits: Permits) -> Option<Millis> {
+        if permits.free > 0 {
+            return permits.next_at.map(|at| at.min(self.now + LOOK_AGAIN));
+        }
+        self.states.get_mut(key).and_then(|state| state.permits(rule, Key::Queue, self.now).next_at)
     }
 
     /// Counts what was granted, and writes it down.

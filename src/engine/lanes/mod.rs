@@ -34,7 +34,7 @@ const LOOKS: usize = 8;
 /// Sublanes at their limit that are passed over in one lane in one turn.
 const STEPS: usize = 8;
 /// When it is tried again where it is not known when it will do.
-const AGAIN: Millis = 100;
+const AGAIN: Millis = 500;
 
 /// Of each queue of which tasks with keys were claimed.
 #[derive(Default)]
@@ -173,12 +173,14 @@ impl Round<'_> {
 
     /// Those that were at a limit come first: among the others they would have to be looked for.
     fn reopened(&mut self, tx: &mut dyn Tx, priority: Priority) -> Result<(), StoreError> {
-        let lanes: Counts = self.turn.reopened(self.room(priority)).into_iter().map(|lane| (lane, 1)).collect();
+        let weighed = |lane| (lane, self.weight(lane));
+        let lanes: Counts = self.turn.reopened(self.room(priority)).into_iter().map(weighed).collect();
         if lanes.is_empty() {
             return Ok(());
         }
+        // One turn each, like everybody.
         self.in_round = false;
-        let done = self.serve(tx, priority, lanes, 1);
+        let done = self.serve_each(tx, priority, &lanes, &lanes, &mut Vec::new()).map(|_| ());
         self.in_round = true;
         done
     }
@@ -194,6 +196,10 @@ impl Round<'_> {
             self.picked.blocked(until);
         }
         self.picked
+    }
+
+    fn weight(&self, lane: i64) -> usize {
+        self.weights.get(&lane).copied().unwrap_or(1).max(1)
     }
 
     fn room(&self, priority: Priority) -> usize {
@@ -229,7 +235,9 @@ impl Round<'_> {
                 return Ok((wanted, sum));
             }
             self.looks -= 1;
-            let look = (room - sum).clamp(16, LOOK);
+            // Among many that are at a limit the others have to be looked for.
+            let look = if walk.has_looked { LOOK } else { (room - sum).clamp(16, LOOK) };
+            walk.has_looked = true;
             for lane in walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look) {
                 if sum >= room {
                     walk.back_to(lane);
@@ -238,7 +246,7 @@ impl Round<'_> {
                 if self.turn.is_blocked(lane, None) {
                     self.turn.passed_over(priority);
                 } else {
-                    let weight = self.weights.get(&lane).copied().unwrap_or(1).max(1);
+                    let weight = self.weight(lane);
                     sum += weight;
                     wanted.push((lane, weight));
                 }
@@ -258,7 +266,7 @@ impl Round<'_> {
         wanted: Vec<(i64, usize)>,
         turns: usize,
     ) -> Result<(), StoreError> {
-        let room = self.room(priority);
+        let (room, before) = (self.room(priority), self.picked.picks.len());
         let asked: Vec<_> = wanted.iter().map(|(lane, weight)| (*lane, (weight * turns).min(room))).collect();
         let mut passed = Vec::new();
         let mut left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
@@ -268,7 +276,9 @@ impl Round<'_> {
             let wanted: Vec<_> =
                 wanted.into_iter().filter(|(lane, _)| left.iter().any(|(one, _)| one == lane)).collect();
             left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
-            self.picked.more |= self.room(priority) > 0 && !left.is_empty();
+            // Where nothing was taken, what is left is at a limit.
+            let progress = self.picked.picks.len() > before;
+            self.picked.more |= progress && self.room(priority) > 0 && !left.is_empty();
         }
         passed.dedup_by_key(|place: &mut Lane| place.lane);
         passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))
@@ -329,8 +339,13 @@ impl Round<'_> {
             let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
             place = task.place;
             self.gate.load(tx, self.ask.queue, [&task.flow])?;
-            let since = task.mark.0;
+            let (since, before) = (task.mark.0, self.picked.picks.len());
             self.pick(priority, task, since);
+            if self.picked.picks.len() > before {
+                // Its lane has had its turn.
+                self.picked.more = true;
+                return Ok(());
+            }
         }
         // There may be one that is not: another pivot finds it.
         self.picked.blocked(self.ask.now + AGAIN);
@@ -340,7 +355,7 @@ impl Round<'_> {
     /// False where its lane is at a limit.
     fn pick(&mut self, priority: Priority, task: Fronting, since: Millis) -> bool {
         let Lane { lane, sublane } = task.place;
-        if self.turn.is_blocked(lane, Some(sublane)) {
+        if self.turn.is_blocked(lane, Some(sublane)) || self.turn.is_blocked(lane, None) {
             return false;
         }
         match self.gate.admit(&task.flow) {
@@ -370,11 +385,12 @@ struct Walk {
     at: i64,
     came_round: bool,
     is_over: bool,
+    has_looked: bool,
 }
 
 impl Walk {
     const fn from(start: i64) -> Self {
-        Self { start, at: start, came_round: start == i64::MIN, is_over: false }
+        Self { start, at: start, came_round: start == i64::MIN, is_over: false, has_looked: false }
     }
 
     /// Of those that were found from here on, the ones that are on the way.

@@ -10,7 +10,7 @@ use crate::{
 /// Lanes and sublanes that are remembered to be at a limit. Others are found out again.
 const MOST_BLOCKED: usize = 65_536;
 /// What waits for a task to end is looked at again after so long: the task may be one of another node.
-const LOOK_AGAIN: Millis = 500;
+pub(super) const LOOK_AGAIN: Millis = 500;
 const LEVELS: usize = Priority::MAX as usize + 1;
 
 #[derive(Default)]
@@ -85,7 +85,12 @@ impl Turn {
         let blocked = self.blocked.len();
         let level = &mut self.levels[usize::from(priority.level())];
         level.last = at.checked_sub(1);
-        level.fruitless <= blocked
+        let goes_on = level.fruitless <= blocked;
+        if !goes_on {
+            // Whoever is woken looks at all of them again.
+            level.fruitless = 0;
+        }
+        goes_on
     }
 
     pub(super) fn next(&self, priority: Priority) -> i64 {
