@@ -11,6 +11,7 @@
 mod aged;
 mod gate;
 mod turn;
+mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,6 +21,7 @@ use std::{
 pub(super) use gate::KeyGate;
 use gate::Refused;
 use turn::{Turn, in_turns};
+use walk::Walk;
 
 use super::Engine;
 use crate::{
@@ -376,41 +378,5 @@ impl Round<'_> {
                 false
             }
         }
-    }
-}
-
-/// The way round through lanes in their order.
-struct Walk {
-    start: i64,
-    at: i64,
-    came_round: bool,
-    is_over: bool,
-    has_looked: bool,
-}
-
-impl Walk {
-    const fn from(start: i64) -> Self {
-        Self { start, at: start, came_round: start == i64::MIN, is_over: false, has_looked: false }
-    }
-
-    /// Of those that were found from here on, the ones that are on the way.
-    fn next(&mut self, mut lanes: Vec<i64>, look: usize) -> Vec<i64> {
-        let found = lanes.len();
-        if self.came_round && self.start > i64::MIN {
-            lanes.retain(|lane| *lane < self.start);
-        }
-        let next = lanes.last().and_then(|last| last.checked_add(1)).filter(|_| found == look && lanes.len() == found);
-        match next {
-            Some(next) => self.at = next,
-            None if self.came_round => self.is_over = true,
-            None => (self.at, self.came_round) = (i64::MIN, true),
-        }
-        lanes
-    }
-
-    /// This one is left for later.
-    fn back_to(&mut self, lane: i64) {
-        (self.came_round, self.is_over) = (lane < self.start || self.start == i64::MIN, false);
-        self.at = lane;
     }
 }
