@@ -340,6 +340,9 @@ impl Round<'_> {
             let next = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, 1)], place.sublane.wrapping_add(1))?;
             let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
             place = task.place;
+            if !self.seen.insert(task.mark.1) {
+                continue; // taken already
+            }
             self.gate.load(tx, self.ask.queue, [&task.flow])?;
             let (since, before) = (task.mark.0, self.picked.picks.len());
             self.pick(priority, task, since);
