@@ -83,7 +83,7 @@ impl Name {
 \"default\" gives a setting back to the server. If somebody else changes the queue meanwhile, nothing is changed and
 the exit code is 1."
 ))]
-#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "ageing", "max_depth", "max_retries", "timeout", "max_age", "key_concurrency", "key_rate_limit", "fair_weights", "keep_success", "keep_others"]).multiple(true).required(true))]
+#[command(group = ArgGroup::new("settings").args(["weight", "concurrency", "ageing", "max_depth", "max_retries", "timeout", "max_age", "key_concurrency", "at_cap", "key_rate_limit", "fair_weights", "keep_success", "keep_others"]).multiple(true).required(true))]
 #[group(skip)]
 pub(super) struct SetArgs {
     #[command(flatten)]
@@ -103,6 +103,9 @@ pub(super) struct SetArgs {
     /// Most tasks of one concurrency key running at a time, or "default" (no cap)
     #[arg(long, value_name = "N", value_parser = number, help_heading = "Sharing by keys")]
     key_concurrency: Option<Value>,
+    /// What becomes of submissions while tasks that are not over take up all of a cap
+    #[arg(long, value_name = "WHAT", value_parser = ["wait", "reject"])]
+    at_cap: Option<String>,
     /// Tasks of a fair key that start when it is its turn, 1 to 1000, or "default" (one); can be repeated
     #[arg(long = "fair-weight", value_name = "KEY=N", value_parser = weight, help_heading = "Sharing by keys")]
     fair_weights: Vec<(String, Value)>,
@@ -201,6 +204,7 @@ const SHOWN: Columns = &[
     ("ageing", "ageing"),
     ("key rate limit", "key_rate_limit"),
     ("key concurrency", "key_concurrency"),
+    ("at cap", "at_cap"),
     ("fair weights", "fair_weights"),
     ("max depth", "max_depth"),
     ("max retries", "max_retries"),
@@ -254,6 +258,7 @@ async fn set(remote: &mut Remote<'_, '_>, args: SetArgs) -> Result<(), Failure> 
         ("max_depth", max_depth),
         ("max_retries", max_retries),
         ("key_concurrency", key_concurrency),
+        ("at_cap", args.at_cap.map(Value::from)),
         ("key_rate_limit", key_rate_limit.map(|Choice(rule)| rule.unwrap_or_default())),
     ];
     for (field, value) in given {
@@ -298,11 +303,12 @@ fn set_weights(body: &mut Value, given: Vec<(String, Value)>) {
 
 /// What is set for a queue, as it is written; of one that does not exist, nothing.
 async fn settings_now(remote: &mut Remote<'_, '_>, name: &Name) -> Result<Value, Failure> {
-    const FIELDS: [&str; 13] = [
+    const FIELDS: [&str; 14] = [
         "paused",
         "weight",
         "concurrency",
         "key_concurrency",
+        "at_cap",
         "fair_weights",
         "ageing",
         "max_depth",

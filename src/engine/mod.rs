@@ -5,6 +5,7 @@
 
 mod admin;
 mod batch;
+mod bound;
 mod claim;
 mod explain;
 mod finish;

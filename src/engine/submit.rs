@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     Engine,
+    bound::{self, NoRoom},
     inbox::SUBMIT_ROWS,
     notice::After,
     stage::{Common, Queues},
@@ -58,6 +59,9 @@ pub enum SubmitError {
     /// An atomic request: the task at this place would overfill its queue.
     #[error("the queue of task {index} is full")]
     Full { index: usize },
+    /// An atomic request: the task at this place is beyond a cap of its queue, which rejects such.
+    #[error("tasks that are not over take up all that may run at a time in the queue of task {index}, or of its key")]
+    AtCap { index: usize },
     #[error("there are {0} queues already, the most this server keeps")]
     TooManyQueues(usize),
     #[error("{SUBMIT_ROWS} tasks wait to be stored; try again in a moment")]
@@ -132,21 +136,10 @@ pub(super) fn run(engine: &Engine, queues: &Queues, ops: &mut [SubmitOp], tx: &m
     Ok(())
 }
 
-fn max_depth(engine: &Engine, queue: &str) -> Option<u32> {
-    engine.queue_settings(queue).and_then(|settings| settings.max_depth)
-}
-
-fn is_full(engine: &Engine, tx: &mut dyn Tx, queue: &str) -> Result<bool, StoreError> {
-    match max_depth(engine, queue) {
-        Some(most) => Ok(tx.depth(queue)? >= u64::from(most)),
-        None => Ok(false),
-    }
-}
-
 impl SubmitOp {
     /// It can be stored along with others: to queues there are, without bounds, and each task for itself.
     fn is_plain(&self, engine: &Engine, queues: &Queues) -> bool {
-        let to_plain = |task: &NewTask| queues.contains(&task.queue) && max_depth(engine, &task.queue).is_none();
+        let to_plain = |task: &NewTask| queues.contains(&task.queue) && !bound::is_bounded(engine, &task.queue);
         !self.submission.atomic
             && self.submission.idempotency.is_none()
             && self.order.is_none()
@@ -204,7 +197,8 @@ impl SubmitOp {
         // For want of room nothing has been stored: that may be otherwise in a moment. Where anything has, the refusals are
         // part of the answer, or a repeat would store it once more.
         let stored = self.outcomes.iter().any(|outcome| matches!(outcome, StoredOutcome::Created { .. }));
-        let passing = !stored && self.outcomes.contains(&StoredOutcome::Full);
+        let room = |outcome: &StoredOutcome| matches!(outcome, StoredOutcome::Full | StoredOutcome::AtCap);
+        let passing = !stored && self.outcomes.iter().any(room);
         if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
             tx.remember(key, &self.outcomes)?;
         }
@@ -250,15 +244,17 @@ impl SubmitOp {
                 }
             }
             if let [only] = together[..]
-                && is_full(engine, tx, &self.submission.tasks[only].queue)?
+                && let Some(why) = bound::no_room(engine, tx, &self.submission.tasks[only])?
             {
-                self.refused.get_or_insert(SubmitError::Full { index: only });
+                self.no_room(only, why);
                 continue;
             }
             let tasks: Vec<_> = together.iter().map(|&index| &self.submission.tasks[index]).collect();
             for (&index, inserted) in together.iter().zip(tx.insert(&tasks)?) {
-                if let StoredOutcome::Deduplicated { id } = self.inserted(index, inserted) {
-                    moved.insert(self.submission.tasks[index].id, id);
+                match self.inserted(index, inserted) {
+                    StoredOutcome::Deduplicated { id } => drop(moved.insert(self.submission.tasks[index].id, id)),
+                    StoredOutcome::Created { .. } => bound::stored(engine, tx, &self.submission.tasks[index])?,
+                    _ => {}
                 }
             }
         }
@@ -271,7 +267,7 @@ impl SubmitOp {
         let tasks = &self.submission.tasks;
         let (mut together, mut ids) = (Vec::new(), HashSet::new());
         while let Some(&next) = left.peek() {
-            let bounded = max_depth(engine, &tasks[next].queue).is_some();
+            let bounded = bound::is_bounded(engine, &tasks[next].queue);
             let follows = tasks[next].parents.iter().any(|parent| ids.contains(&parent.id));
             if !together.is_empty() && (bounded || follows) {
                 break;
@@ -286,6 +282,15 @@ impl SubmitOp {
             }
         }
         together
+    }
+
+    fn no_room(&mut self, index: usize, why: NoRoom) {
+        let (outcome, refused) = match why {
+            NoRoom::Full => (StoredOutcome::Full, SubmitError::Full { index }),
+            NoRoom::AtCap => (StoredOutcome::AtCap, SubmitError::AtCap { index }),
+        };
+        self.outcomes[index] = outcome;
+        self.refused.get_or_insert(refused);
     }
 
     fn inserted(&mut self, index: usize, inserted: Inserted) -> StoredOutcome {

@@ -232,6 +232,9 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused])
                 failed(422, Code::ParentNotFound, "depends_on names a task that does not exist", Some(*id))
             }
             StoredOutcome::Full => failed(429, Code::QueueFull, "As many tasks wait in its queue as it may hold", None),
+            StoredOutcome::AtCap => {
+                failed(429, Code::AtCap, "Tasks that are not over take up all of a cap of its queue", None)
+            }
         })
     };
     BatchReply { results: (0..length).filter_map(one).collect() }

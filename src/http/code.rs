@@ -221,6 +221,9 @@ codes! {
     "queue_full": TOO_MANY_REQUESTS, QueueFull,
         "As many tasks wait in the queue as its `max_depth` allows. Nothing was stored.",
         "Send it again after `Retry-After`. If it lasts, more workers or a larger `max_depth` are needed.";
+    "at_cap": TOO_MANY_REQUESTS, AtCap,
+        "The queue has `at_cap: reject`, and tasks that are not over take up all of its `concurrency`, or of the `key_concurrency` of this key. Nothing was stored.",
+        "Send it again after `Retry-After`, or set `at_cap` to `wait`, so that tasks wait for their turn.";
     "too_many_streams": TOO_MANY_REQUESTS, TooManyStreams,
         "As many clients follow events with this API key as may with one.",
         "End one of those streams, or poll instead. A key of its own for each program keeps them apart.";

@@ -40,6 +40,11 @@ impl From<SubmitError> for Problem {
                 let problem = Self::new(Code::QueueFull, fault.detail.clone());
                 problem.with(RETRY_AFTER, HeaderValue::from(AWAY))
             }
+            SubmitError::AtCap { index } => {
+                let fault = Fault::at(format!("/tasks/{index}"), detail);
+                let problem = Self::new(Code::AtCap, fault.detail.clone());
+                problem.with(RETRY_AFTER, HeaderValue::from(AWAY))
+            }
             SubmitError::TooManyQueues(_) => Self::invalid(Code::TooManyQueues, vec![Fault::at("/queue", detail)]),
             SubmitError::Busy => Self::later(Code::Busy, detail, SOON),
             SubmitError::Closed => Self::later(Code::ShuttingDown, detail, AWAY),

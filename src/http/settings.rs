@@ -29,7 +29,7 @@ use crate::{
     engine::QueueChanged,
     store::{Act, Action, Among, QueueDeleted, QueueRow, TaskFilter},
     task::{
-        Millis, Order, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit,
+        AtCap, Millis, Order, QueueSettings, RateLimit, RetryPolicy, Status, duration, name as names, queue::Limit,
         rate::LimitBy,
     },
 };
@@ -59,6 +59,11 @@ pub(super) struct SettingsDraft<'a> {
     /// Most tasks of one `concurrency_key` running at a time. It holds for what starts from now on.
     #[serde(default)]
     key_concurrency: Option<i64>,
+    /// What becomes of a submission while tasks that are not over, waiting or running, would take up all of `concurrency`, or of
+    /// the `key_concurrency` of its key: it waits, or it is answered 429. It holds for what is submitted from then on; a task
+    /// that is retried by hand waits.
+    #[serde(default)]
+    at_cap: Option<AtCap>,
     /// Tasks of a `fair_key` that start when it is its turn, where that is not one: 1 to 1000, for at most 1000 keys.
     #[serde(default, deserialize_with = "super::draft::object")]
     #[schema(value_type = Option<BTreeMap<String, u32>>)]
@@ -127,6 +132,10 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
     let max_depth = number("max_depth", draft.max_depth, 1, MAX_COUNT);
     let max_retries = number("max_retries", draft.max_retries, 0, MAX_RETRIES);
     let key_concurrency = number("key_concurrency", draft.key_concurrency, 1, MAX_COUNT);
+    let at_cap = draft.at_cap.unwrap_or_default();
+    if at_cap == AtCap::Reject && concurrency.is_none() && key_concurrency.is_none() {
+        faults.invalid("/at_cap", "has a meaning beside `concurrency` or `key_concurrency` only: there is no cap");
+    }
     let rate_limit = draft.rate_limit.as_ref().and_then(|limit| rate_limit::check(&mut faults, "/rate_limit", limit));
     let key_rate_limit = draft
         .key_rate_limit
@@ -164,6 +173,7 @@ fn check(draft: &SettingsDraft<'_>) -> Result<Checked, Problem> {
         concurrency,
         key_rate_limit,
         key_concurrency,
+        at_cap,
         fair_weights,
         ageing: draft.ageing,
         max_depth,
@@ -283,6 +293,7 @@ pub(super) struct SettingsView {
     /// The limit of each rate key in short, such as `100 per 60s`.
     key_rate_limit: Option<String>,
     key_concurrency: Option<u32>,
+    at_cap: AtCap,
     fair_weights: BTreeMap<String, u32>,
     /// How long a task waits for one more level of priority.
     ageing: Option<String>,
@@ -311,6 +322,7 @@ impl From<&QueueSettings> for SettingsView {
             concurrency: settings.concurrency,
             key_rate_limit: settings.key_rate_limit.map(RateLimitView::short),
             key_concurrency: settings.key_concurrency,
+            at_cap: settings.at_cap,
             fair_weights: settings.fair_weights.clone(),
             ageing: text(settings.ageing),
             max_depth: settings.max_depth,

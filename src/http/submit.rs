@@ -29,7 +29,7 @@ use super::{
 use crate::{
     engine::Submission,
     store::{IdempotencyKey, StoredOutcome},
-    task::{Millis, Parent, Scope, TaskId},
+    task::{Millis, NewTask, Parent, Scope, TaskId},
 };
 
 /// Seconds after which to try a full queue again.
@@ -89,6 +89,7 @@ pub(super) async fn submit(
         StoredOutcome::Deduplicated { id } => deduplicated(&state, &caller, id, wait).await?,
         StoredOutcome::NoParent { id } => return Err(no_parent(&parents, id)),
         StoredOutcome::Full => return Err(queue_full(&task.queue)),
+        StoredOutcome::AtCap => return Err(at_cap(&task)),
         StoredOutcome::Created { id, at, by_parents } => {
             task.by_parents = by_parents;
             if done.replayed {
@@ -156,6 +157,14 @@ pub(super) fn queue_full(queue: &str) -> Problem {
     let detail = format!("As many tasks wait in queue {queue:?} as it may hold (max_depth)");
     let problem = Problem::new(Code::QueueFull, detail);
     problem.with(RETRY_AFTER, HeaderValue::from(FULL_FOR))
+}
+
+fn at_cap(task: &NewTask) -> Problem {
+    let key = task.flow.as_ref().and_then(|flow| flow.concurrency_key.as_ref());
+    let of_key =
+        key.map_or_else(String::new, |key| format!(", or those of concurrency_key {key:?} its key_concurrency"));
+    let detail = format!("Tasks of queue {:?} that are not over take up its concurrency{of_key}", task.queue);
+    Problem::new(Code::AtCap, detail).with(RETRY_AFTER, HeaderValue::from(FULL_FOR))
 }
 
 pub(super) fn key_held(holder: TaskId) -> Problem {

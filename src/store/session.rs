@@ -36,6 +36,10 @@ pub trait Tx {
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError>;
     /// Tasks that wait in a queue.
     fn depth(&mut self, queue: &str) -> Result<u64, StoreError>;
+    /// How many tasks of a concurrency key that were given places are not over.
+    fn key_places(&mut self, queue: &str, key: &str) -> Result<u64, StoreError>;
+    /// Counts one that was just stored.
+    fn take_place(&mut self, queue: &str, key: &str, task: TaskId) -> Result<(), StoreError>;
     /// The answer once given under an idempotency key.
     fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError>;
     fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError>;
@@ -243,6 +247,8 @@ pub enum StoredOutcome {
     },
     /// The queue is as full as it may be.
     Full,
+    /// Tasks that are not over take up all of a cap of the queue, which rejects what is beyond.
+    AtCap,
 }
 
 /// What a claim is made under.

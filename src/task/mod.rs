@@ -33,7 +33,7 @@ pub use order::{Order, Rank};
 pub use outcome::{Again, DeadReason, ErrorKind, Outcome, TaskError, Verdict};
 pub use priority::{Priority, PriorityClass};
 pub use pulse::{Pulse, Pulses};
-pub use queue::{Gate, QueueSettings, Quota};
+pub use queue::{AtCap, Gate, QueueSettings, Quota};
 pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;

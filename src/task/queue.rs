@@ -24,6 +24,9 @@ pub struct QueueSettings {
     /// Most tasks of one concurrency key running at a time, over all nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_concurrency: Option<u32>,
+    /// What becomes of a submission when the tasks that are not over yet would take up all of these caps.
+    #[serde(skip_serializing_if = "AtCap::is_default")]
+    pub at_cap: AtCap,
     /// Tasks that a fair key is served at a turn, where that is not one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub fair_weights: BTreeMap<String, u32>,
@@ -47,6 +50,25 @@ pub struct QueueSettings {
     pub keep_success: Option<Millis>,
     #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
     pub keep_others: Option<Millis>,
+}
+
+/// What becomes of tasks beyond a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AtCap {
+    /// They wait until there is room.
+    #[default]
+    Wait,
+    /// They are not accepted.
+    Reject,
+}
+
+impl AtCap {
+    // serde gives a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    const fn is_default(&self) -> bool {
+        matches!(self, Self::Wait)
+    }
 }
 
 /// A time limit, or that there is none.
@@ -75,6 +97,11 @@ mod optional {
 }
 
 impl QueueSettings {
+    /// Submissions are counted, and refused beyond a number.
+    pub const fn is_bounded(&self) -> bool {
+        self.max_depth.is_some() || matches!(self.at_cap, AtCap::Reject)
+    }
+
     /// Nothing limits what starts.
     pub const fn is_unlimited(&self) -> bool {
         self.rate_limit.is_none()

@@ -4,7 +4,7 @@
 /** What is wrong, by field. @typedef {Partial<Record<keyof Sharing | "form", string>>} Faults */
 
 /** Settings that the API replaces all at once, and so have to be sent along. */
-const KEPT = ["paused", "weight", "concurrency", "ageing", "max_depth", "max_retries", "retry", "timeout", "max_age", "retention"];
+const KEPT = ["paused", "weight", "concurrency", "at_cap", "ageing", "max_depth", "max_retries", "retry", "timeout", "max_age", "retention"];
 const RULE = ["limit", "per", "by", "algorithm", "burst", "enabled"];
 
 /** @param {Queue} queue @returns {Sharing} */

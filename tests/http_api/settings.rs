@@ -172,6 +172,48 @@ async fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
 }
 
 #[actix::test]
+async fn a_queue_may_reject_what_is_beyond_its_caps() {
+    let server = Server::start().await;
+    let no_cap = r#"{"at_cap":"reject"}"#;
+    put(&server, "/api/v1/queues/mail", no_cap).await.assert_problem(422, "invalid_field");
+    let set = put(&server, "/api/v1/queues/mail", r#"{"concurrency":4,"key_concurrency":2,"at_cap":"reject"}"#).await;
+    assert_eq!(set.json()["at_cap"], "reject");
+    let of = |key: &str| format!(r#"{{"name":"a","queue":"mail","concurrency_key":"{key}"}}"#);
+    let first = server.submit(&of("a")).await;
+    server.submit(&of("a")).await;
+    let full = server.post("/api/v1/tasks", &of("a")).await;
+    full.assert_problem(429, "at_cap");
+    assert!(full.header("retry-after").is_some());
+    // A batch counts what it has stored itself, and says of each what became of it; all or nothing is nothing.
+    let batch = |atomic| format!(r#"{{"atomic":{atomic},"tasks":[{},{},{}]}}"#, of("b"), of("b"), of("b"));
+    server.post("/api/v1/tasks/batch", &batch(true)).await.assert_problem(429, "at_cap");
+    assert_eq!(server.stored(), 2);
+    let each = server.post("/api/v1/tasks/batch", &batch(false)).await.json();
+    let statuses: Vec<_> = (0..3).map(|place| each["results"][place]["status"].clone()).collect();
+    assert_eq!(statuses, [json!(201), json!(201), json!(429)]);
+    assert_eq!(each["results"][2]["error"]["code"], "at_cap");
+    // The queue's own cap, for tasks of any key and of none.
+    server.post("/api/v1/tasks", &of("c")).await.assert_problem(429, "at_cap");
+    server.post("/api/v1/tasks", r#"{"name":"a","queue":"mail"}"#).await.assert_problem(429, "at_cap");
+    // A place is free again when a task is over, however it ended; running, it keeps its own.
+    server.post(&format!("/api/v1/tasks/{first}/cancel"), "{}").await;
+    server.submit(&of("a")).await;
+    let mut grants = server.claim_some("mail", 4).await;
+    assert_eq!(grants.len(), 4);
+    server.post("/api/v1/tasks", &of("a")).await.assert_problem(429, "at_cap");
+    let one = grants.remove(0);
+    let id = one.task().id;
+    let key = server.get(&format!("/api/v1/tasks/{id}")).await.json()["concurrency_key"].as_str().unwrap().to_owned();
+    one.finish(jobqueue::task::Outcome::Success("1".into()));
+    server.get(&format!("/api/v1/tasks/{id}/result?wait=30s")).await;
+    server.submit(&of(&key)).await;
+    server.post("/api/v1/tasks", &of(&key)).await.assert_problem(429, "at_cap");
+    // As before: what is beyond waits.
+    put(&server, "/api/v1/queues/mail", r#"{"concurrency":4,"key_concurrency":2}"#).await.json();
+    server.submit(&of(&key)).await;
+}
+
+#[actix::test]
 async fn a_queue_gives_its_tasks_defaults() {
     let server = Server::start().await;
     let settings = r#"{"max_retries":9,"timeout":"7s","retry":{"strategy":"fixed","initial":"2s"}}"#;

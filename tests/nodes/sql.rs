@@ -109,6 +109,8 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     let mut database = cluster.database();
     assert_eq!(node.call("PUT", "/api/v1/queues/full", r#"{"paused": true, "max_depth": 2}"#).0, 200);
     assert_eq!(node.call("PUT", "/api/v1/queues/aged", r#"{"max_age": "1h"}"#).0, 200);
+    let capped = r#"{"paused": true, "key_concurrency": 1, "at_cap": "reject"}"#;
+    assert_eq!(node.call("PUT", "/api/v1/queues/capped", capped).0, 200);
     let limit = r#""limit": 5, "per": "1m""#;
     for (queue, more) in [
         ("window", ""),
@@ -211,6 +213,13 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     let told = refused(&mut database, "'t', queue => 'full'");
     assert!(told.contains("\"full\"") && told.contains("max_depth"), "{told}");
     assert_eq!(lines(&mut database, "SELECT count(*)::text AS line FROM tasks"), ["2"]);
+    // By whatever way the place was taken.
+    submit(&mut database, "'t', queue => 'capped', concurrency_key => 'a'");
+    let over_rest = r#"{"name": "t", "queue": "capped", "concurrency_key": "a"}"#;
+    assert_eq!(node.call("POST", "/api/v1/tasks", over_rest).0, 429);
+    let told = refused(&mut database, "'t', queue => 'capped', concurrency_key => 'a'");
+    assert!(told.contains("\"capped\"") && told.contains("at_cap"), "{told}");
+    submit(&mut database, "'t', queue => 'capped', concurrency_key => 'b'");
     for sound in [
         "queue => 'window', rate_key => 'a', cost => 5",
         "queue => 'burst', rate_key => 'a', cost => 8",

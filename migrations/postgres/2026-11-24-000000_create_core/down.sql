@@ -14,6 +14,7 @@ DROP TABLE workers;
 DROP TABLE expiries;
 DROP TABLE unresolved_parents;
 DROP TABLE task_dependencies;
+DROP TABLE key_places;
 DROP TABLE key_holds;
 DROP TABLE limits;
 DROP TABLE queues;

@@ -138,6 +138,15 @@ CREATE TABLE key_holds (
     PRIMARY KEY (queue, key, task_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
+-- Places that tasks take from their submission on, where one beyond the cap of its concurrency key is refused. They count while
+-- the task is not over.
+CREATE TABLE key_places (
+    queue    TEXT COLLATE "C" NOT NULL,
+    key      TEXT COLLATE "C" NOT NULL,
+    task_id  UUID NOT NULL,
+    PRIMARY KEY (queue, key, task_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
 CREATE TABLE task_dependencies (
     parent_id  UUID    NOT NULL,
     child_id   UUID    NOT NULL,
@@ -516,6 +525,17 @@ BEGIN
         RAISE configuration_limit_exceeded
             USING MESSAGE = format('jobqueue_submit: as many tasks wait in queue "%s" as it may hold (max_depth)', p_queue);
     END IF;
+    IF settings ->> 'at_cap' = 'reject' THEN
+        PERFORM 1 FROM queues q WHERE q.name = p_queue FOR NO KEY UPDATE;
+        IF (settings ->> 'concurrency')::bigint
+            <= (SELECT coalesce(sum(c.n), 0) FROM counters c WHERE c.queue = p_queue AND c.kind IN (0, 1, 2, 3, 4))
+            OR (settings ->> 'key_concurrency')::bigint <= (SELECT count(*) FROM key_places p JOIN tasks t ON t.id = p.task_id
+                WHERE p.queue = p_queue AND p.key = p_concurrent AND t.status < 5)
+        THEN
+            RAISE configuration_limit_exceeded USING MESSAGE =
+                format('jobqueue_submit: tasks that are not over take up all of a cap of queue "%s" (at_cap)', p_queue);
+        END IF;
+    END IF;
     rule := settings -> 'key_rate_limit';
     IF p_cost > 1 AND (rule ->> 'enabled')::boolean THEN
         most := (rule -> 'limit' ->> 0)::bigint;
@@ -569,6 +589,9 @@ BEGIN
         ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING;
         IF FOUND THEN
             INSERT INTO counters (queue, priority, kind, n) VALUES (p_queue, level, state, 1), (p_queue, level, 100, 1);
+            IF settings ->> 'at_cap' = 'reject' AND settings -> 'key_concurrency' IS NOT NULL AND p_concurrent IS NOT NULL THEN
+                INSERT INTO key_places (queue, key, task_id) VALUES (p_queue, p_concurrent, task);
+            END IF;
             IF over_at IS NOT NULL THEN
                 INSERT INTO expiries (expires_at, task_id) VALUES (over_at, task);
             END IF;

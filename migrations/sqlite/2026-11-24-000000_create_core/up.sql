@@ -133,6 +133,15 @@ CREATE TABLE key_holds (
     PRIMARY KEY (queue, key, task_id)
 ) WITHOUT ROWID;
 
+-- Places that tasks take from their submission on, where one beyond the cap of its concurrency key is refused. They count while
+-- the task is not over.
+CREATE TABLE key_places (
+    queue    TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    task_id  BLOB NOT NULL,
+    PRIMARY KEY (queue, key, task_id)
+) WITHOUT ROWID;
+
 CREATE TABLE task_dependencies (
     parent_id  BLOB    NOT NULL,
     child_id   BLOB    NOT NULL,

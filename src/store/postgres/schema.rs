@@ -136,6 +136,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::super::Id;
 
+    key_places (queue, key, task_id) {
+        queue -> Text,
+        key -> Text,
+        task_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
     task_dependencies (parent_id, resolved, child_id) {
         parent_id -> Id,
         child_id -> Id,
@@ -280,5 +291,5 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
-diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds);
+diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::{
-    dsl::{exists, sql},
+    dsl::{exists, not, sql},
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Bool, Integer, Text},
@@ -15,7 +15,7 @@ use super::{
     key::uid,
     own::{DropStaleHolds, EnterLanes},
     records::{reading, task_id},
-    schema::{key_holds, limits, tasks},
+    schema::{key_holds, key_places, limits, tasks},
     tx::Writer,
 };
 use crate::{
@@ -145,6 +145,22 @@ pub(super) fn hold_keys(writer: &mut Writer, queue: &str, held: &[(&str, TaskId,
     Ok(())
 }
 
+/// Those of tasks that are over are given back by the look at them, so that no end of a task needs to know of them.
+pub(super) fn key_places(writer: &mut Writer, queue: &str, key: &str) -> QueryResult<u64> {
+    let taken = key_places::table.filter(key_places::queue.eq(queue)).filter(key_places::key.eq(key));
+    let live = tasks::table
+        .filter(tasks::id.eq(key_places::task_id))
+        .filter(tasks::status.lt(i32::from(Status::Success.code())));
+    diesel::delete(taken.filter(not(exists(live)))).execute(&mut writer.connection)?;
+    let n: i64 = taken.count().get_result(&mut writer.connection)?;
+    Ok(u64::try_from(n).unwrap_or_default())
+}
+
+pub(super) fn take_place(writer: &mut Writer, queue: &str, key: &str, task: TaskId) -> QueryResult<()> {
+    let row = (key_places::queue.eq(queue), key_places::key.eq(key), key_places::task_id.eq(uid(task.as_bytes())));
+    diesel::insert_into(key_places::table).values(row).execute(&mut writer.connection).map(|_| ())
+}
+
 /// In the words of the index.
 fn laned() -> diesel::expression::SqlLiteral<Bool> {
     sql::<Bool>("laned AND ready_at IS NOT NULL")
@@ -217,7 +233,11 @@ pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> Qu
         "DELETE FROM key_holds WHERE (queue, key, task_id) IN (SELECT h.queue, h.key, h.task_id FROM key_holds h WHERE NOT EXISTS \
          (SELECT 1 FROM tasks t WHERE t.id = h.task_id AND t.status = 3 AND t.lease_id = h.lease_id) LIMIT {rows}{HOLD_FREE})"
     );
-    for statement in [old, ended] {
+    let over = format!(
+        "DELETE FROM key_places WHERE (queue, key, task_id) IN (SELECT p.queue, p.key, p.task_id FROM key_places p WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks t WHERE t.id = p.task_id AND t.status < 5) LIMIT {rows}{HOLD_FREE})"
+    );
+    for statement in [old, ended, over] {
         diesel::sql_query(statement).execute(connection)?;
     }
     Ok(())

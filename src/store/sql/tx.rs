@@ -173,6 +173,16 @@ impl Tx for Writer {
         self.told(done)
     }
 
+    fn key_places(&mut self, queue: &str, key: &str) -> Result<u64, StoreError> {
+        let done = lanes::key_places(self, queue, key);
+        self.told(done)
+    }
+
+    fn take_place(&mut self, queue: &str, key: &str, task: TaskId) -> Result<(), StoreError> {
+        let done = lanes::take_place(self, queue, key, task);
+        self.told(done)
+    }
+
     fn hold_keys(&mut self, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> Result<(), StoreError> {
         let done = lanes::hold_keys(self, queue, held);
         self.told(done)

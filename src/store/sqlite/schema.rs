@@ -113,6 +113,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_places (queue, key, task_id) {
+        queue -> Text,
+        key -> Text,
+        task_id -> Binary,
+    }
+}
+
+diesel::table! {
     task_dependencies (parent_id, resolved, child_id) {
         parent_id -> Binary,
         child_id -> Binary,
@@ -230,5 +238,5 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
-diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds);
+diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

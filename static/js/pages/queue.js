@@ -46,6 +46,7 @@ function Facts({ queue }) {
     ["Weight", String(queue.weight)],
     ["Rate limit", queue.rate_limit ?? "none"],
     ["Concurrency", queue.concurrency ?? "no cap"],
+    ["At a cap", queue.at_cap === "reject" ? "submissions are refused" : "tasks wait"],
     ["Max depth", queue.max_depth ?? "no cap"],
   ]} />`;
 }
