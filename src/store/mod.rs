@@ -5,6 +5,7 @@
 
 mod access;
 mod any;
+mod counted;
 mod error;
 pub mod invariants;
 mod operations;
@@ -15,6 +16,7 @@ pub mod sqlite;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
+pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
@@ -22,8 +24,8 @@ pub use rows::{
     TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
-    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted,
-    QueueDeleted, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted, QueueDeleted,
+    Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
 use std::sync::Arc;
