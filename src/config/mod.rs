@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
-pub use sections::{CommandConfig, QueueConfig, Timeout};
+pub use sections::{CommandConfig, ProcessLimits, QueueConfig, Timeout};
 pub use settings::{Effect, SETTINGS, Secrecy, Setting};
 pub use template::template;
 
@@ -147,6 +147,8 @@ pub struct WorkerConfig {
     pub drain_timeout_ms: Millis,
     /// How long a cancelled task may go on before it is killed.
     pub cancel_grace_ms: Millis,
+    /// Tasks a persistent child runs before it is replaced; 0: any number.
+    pub max_tasks_per_child: u32,
 }
 
 /// What holds for a task that does not say otherwise.

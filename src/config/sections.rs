@@ -31,6 +31,25 @@ pub struct CommandConfig {
     pub output_limit: Option<u64>,
     /// Exit codes that say that another attempt would fail the same way.
     pub permanent_exit_codes: BTreeSet<u8>,
+    pub limits: ProcessLimits,
+    /// Children stay, and run one task after the other.
+    pub persistent: bool,
+    /// `None`: the server's default; 0: any number.
+    pub max_tasks_per_child: Option<u32>,
+    /// Bytes; `None`: any.
+    pub max_child_memory: Option<u64>,
+}
+
+/// What the kernel lets a command have; `None`: what the server may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// Bytes of address space.
+    pub memory: Option<u64>,
+    /// Seconds of computing.
+    pub cpu: Option<u64>,
+    pub open_files: Option<u64>,
+    /// Bytes of a file that it writes.
+    pub file_size: Option<u64>,
 }
 
 /// Time limit of an attempt.
@@ -79,7 +98,7 @@ struct Section<'a> {
 /// A field of a section: its name, an example as it is written, and what it means.
 pub(super) type Field = (&'static str, &'static str, &'static str);
 
-pub(super) const COMMAND_FIELDS: [Field; 8] = [
+pub(super) const COMMAND_FIELDS: [Field; 11] = [
     (
         "command",
         r#"["python3", "process.py"]"#,
@@ -91,11 +110,25 @@ pub(super) const COMMAND_FIELDS: [Field; 8] = [
     ("max_retries", "3", "Retries after the first attempt"),
     ("output_limit", r#""1MiB""#, "Longest standard output"),
     ("permanent_exit_codes", "[65]", "Exit codes after which no other attempt is made; none if not given"),
-    ("mode", r#""once""#, "A process for each attempt"),
+    (
+        "limits",
+        r#"{ memory = "1GiB", cpu = "60s", open_files = 256, file_size = "1GiB" }"#,
+        "Held by the kernel; any of them",
+    ),
+    (
+        "mode",
+        r#""persistent""#,
+        "Processes that stay, a JSON line for each task; \"once\", if not given: a process for each attempt",
+    ),
+    ("max_tasks_per_child", "1000", "A persistent child is replaced after so many; 0 = never for that"),
+    (
+        "max_child_memory",
+        r#""512MiB""#,
+        "A persistent child is replaced when it holds more; never for that if not given",
+    ),
 ];
 pub(super) const QUEUE_FIELDS: [Field; 1] =
     [("weight", "1", "Share of the slots against that of other queues, 1 to 1000")];
-const PERSISTENT: &str = "persistent children are not built yet; use mode = \"once\", a process per attempt";
 const WEBHOOK: &str = "webhooks are not built yet; use command = [\"program\", \"argument\"]";
 
 impl Section<'_> {
@@ -139,11 +172,20 @@ impl Section<'_> {
                 "output_limit" => scalar(&field.value, |text| parse::bytes(text, 1..=1 << 30))
                     .map(|limit| command.output_limit = Some(limit)),
                 "permanent_exit_codes" => exit_codes(&field.value).map(|codes| command.permanent_exit_codes = codes),
-                "mode" => mode(&field.value),
+                "limits" => limits(&field.value).map(|limits| command.limits = limits),
+                "mode" => mode(&field.value).map(|persistent| command.persistent = persistent),
+                "max_tasks_per_child" => scalar(&field.value, |text| parse::integer(text, 0..=1_000_000_000))
+                    .map(|most| command.max_tasks_per_child = Some(most as u32)),
+                "max_child_memory" => scalar(&field.value, |text| parse::bytes(text, 1..=1 << 40))
+                    .map(|most| command.max_child_memory = Some(most)),
                 "url" => Err(WEBHOOK.to_owned()),
                 other => Err(unknown_field(other, &COMMAND_FIELDS)),
             };
             self.check(field, set);
+        }
+        let of_children = |field: &&Node| matches!(field.key.as_str(), "max_tasks_per_child" | "max_child_memory");
+        if let Some(field) = fields.iter().find(of_children).filter(|_| !command.persistent) {
+            self.check(field, Err("has a meaning beside mode = \"persistent\" only".into()));
         }
         if !fields.iter().any(|field| matches!(field.key.as_str(), "command" | "url")) {
             self.fault_at(entry.line, &self.path.clone(), "has no command = [\"program\", \"argument\"]".into());
@@ -223,12 +265,34 @@ fn folder(value: &Value) -> Result<PathBuf, String> {
         .ok_or_else(|| "expected a folder's path".into())
 }
 
-fn mode(value: &Value) -> Result<(), String> {
+fn mode(value: &Value) -> Result<bool, String> {
     match value.scalar() {
-        Some("once") => Ok(()),
-        Some("persistent") => Err(PERSISTENT.into()),
-        _ => Err("expected \"once\"".into()),
+        Some("once") => Ok(false),
+        Some("persistent") => Ok(true),
+        _ => Err("expected \"once\" or \"persistent\"".into()),
     }
+}
+
+fn limits(value: &Value) -> Result<ProcessLimits, String> {
+    const WANTED: &str = "expected a table of memory, cpu, open_files and file_size, or of some of them";
+    let Value::Table(nodes) = value else { return Err(WANTED.into()) };
+    let mut limits = ProcessLimits::default();
+    for node in nodes {
+        let bytes = || scalar(&node.value, |text| parse::bytes(text, 1..=1 << 50));
+        let set = match node.key.as_str() {
+            "memory" => bytes().map(|most| limits.memory = Some(most)),
+            "file_size" => bytes().map(|most| limits.file_size = Some(most)),
+            "cpu" => scalar(&node.value, |text| parse::duration(text, 1_000..=30 * 86_400_000))
+                // The kernel counts whole seconds.
+                .map(|millis| limits.cpu = Some(millis.unsigned_abs().div_ceil(1_000))),
+            "open_files" => {
+                scalar(&node.value, |text| parse::integer(text, 8..=1 << 30)).map(|most| limits.open_files = Some(most))
+            }
+            _ => Err(WANTED.into()),
+        };
+        set.map_err(|problem| format!("{}: {problem}", node.key))?;
+    }
+    Ok(limits)
 }
 
 /// A string that a process can be given.

@@ -191,8 +191,9 @@ const OWN: &[Setting] = &[
         default: "1000",
         doc: "Tasks a persistent child runs before it is replaced",
         unit: "tasks",
-        effect: Effect::NotYet,
-        set: |_, text| parse::integer(text, 0..=1_000_000_000).map(drop),
+        set: |config, text| {
+            parse::integer(text, 0..=1_000_000_000).map(|most| config.worker.max_tasks_per_child = most as u32)
+        },
         ..PLAIN
     },
     Setting {

@@ -10,7 +10,7 @@ use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     broker::{BadRedisConfig, RedisConfig},
-    config::{CommandConfig, Config, Database, RedisSettings, Secret, Timeout},
+    config::{CommandConfig, Config, Database, ProcessLimits, RedisSettings, Secret, Timeout},
     engine::{Engine, Key, Settings},
     http::{self, ApiState, NodeInfo, TaskDefaults},
     store::{Act, Store},
@@ -18,7 +18,7 @@ use crate::{
         Millis, RateLimit, RetryPolicy,
         rate::{Algorithm, LimitBy},
     },
-    work::{CommandHandler, CommandSpec, Guard, RegisterError, Registry},
+    work::{CommandHandler, CommandSpec, Guard, Limits, PersistentHandler, Recycling, RegisterError, Registry},
 };
 
 /// Threads that serve HTTP. Two keep up with what one store can commit.
@@ -125,8 +125,17 @@ impl App {
     fn add_commands(&mut self) -> Result<(), RunError> {
         for (name, command) in std::mem::take(&mut self.config.tasks) {
             let fail = |message: String| RunError::Command { name: name.clone(), message };
-            let handler = CommandHandler::new(spec(&command), self.guard.clone()).map_err(|e| fail(e.to_string()))?;
-            self.registry.add(name.clone(), handler).map_err(|error| fail(error.to_string()))?;
+            let (spec, guard) = (spec(&command), self.guard.clone());
+            let added = if command.persistent {
+                let max_tasks = command.max_tasks_per_child.unwrap_or(self.config.worker.max_tasks_per_child);
+                let recycling = Recycling { max_tasks, memory: command.max_child_memory };
+                let handler = PersistentHandler::new(spec, recycling, guard).map_err(|e| fail(e.to_string()))?;
+                self.registry.add(name.clone(), handler)
+            } else {
+                let handler = CommandHandler::new(spec, guard).map_err(|e| fail(e.to_string()))?;
+                self.registry.add(name.clone(), handler)
+            };
+            added.map_err(|error| fail(error.to_string()))?;
             self.config.tasks.insert(name, command);
         }
         Ok(())
@@ -213,6 +222,8 @@ fn spec(command: &CommandConfig) -> CommandSpec {
     spec.env = command.env.clone();
     spec.cwd = command.cwd.clone();
     spec.permanent_exit_codes = command.permanent_exit_codes.clone();
+    let ProcessLimits { memory, cpu, open_files, file_size } = command.limits;
+    spec.limits = Limits { memory, cpu, open_files, file_size };
     if let Some(limit) = command.output_limit {
         spec.output_limit = usize::try_from(limit).unwrap_or(usize::MAX);
     }

@@ -5,6 +5,8 @@
 //! own, and whatever is still in that group when the attempt is over, for whatever reason, is killed; so is what has left
 //! the group (`leftovers`).
 
+mod limits;
+mod persistent;
 mod pipes;
 mod process;
 mod said;
@@ -27,6 +29,8 @@ use self::{
 use super::{Guard, Handler, TaskContext};
 use crate::task::{ErrorKind, Outcome};
 
+pub use limits::Limits;
+pub use persistent::{PersistentHandler, Recycling};
 pub use spec::{CommandSpec, InvalidCommand};
 
 /// How long what the child left running may hold its output open. The result is usually complete by then.
@@ -55,7 +59,7 @@ impl Handler for CommandHandler {
     fn run(&self, context: TaskContext) -> BoxFuture<'static, Outcome> {
         let launch = Arc::clone(&self.launch);
         Box::pin(async move {
-            match Group::start(launch.command(&context), launch.guard.clone()).await {
+            match Group::start(launch.command_for(&context), launch.spec.limits, launch.guard.clone()).await {
                 Ok(group) => attend(group, &launch.spec, &context).await,
                 Err(error) => Outcome::failure(ErrorKind::Spawn, launch.cannot_start(&error)),
             }

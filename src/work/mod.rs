@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 
 pub use arguments::Arguments;
 pub use assignment::{Assignment, Parent};
-pub use command::{CommandHandler, CommandSpec};
+pub use command::{CommandHandler, CommandSpec, Limits, PersistentHandler, Recycling};
 pub use context::TaskContext;
 pub use failure::{IntoFailure, Snooze, TaskFailure};
 pub use guard::Guard;

@@ -14,5 +14,6 @@ mod limits;
 mod many;
 mod original;
 mod outcomes;
+mod persistent;
 #[path = "../support/mod.rs"]
 mod support;

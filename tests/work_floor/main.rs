@@ -6,5 +6,6 @@ mod ending;
 mod function;
 mod guard;
 mod leftovers;
+mod persistent;
 mod runner;
 mod support;

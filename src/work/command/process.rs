@@ -14,7 +14,7 @@ use tokio::{
     signal::unix,
 };
 
-use super::spawner;
+use super::{Limits, spawner};
 use crate::work::{
     Guard,
     guard::Ticket,
@@ -39,11 +39,11 @@ pub(super) struct Group {
 
 impl Group {
     /// Starts `command` as the leader of a new group.
-    pub(super) async fn start(mut command: Command, guard: Option<Guard>) -> io::Result<Self> {
+    pub(super) async fn start(mut command: Command, limits: Limits, guard: Option<Guard>) -> io::Result<Self> {
         let changes = unix::signal(unix::SignalKind::child())?;
         let run = Run::begin()?;
         command.env(VARIABLE, run.mark());
-        let mut group = spawner::spawn(command, guard).await?;
+        let mut group = spawner::spawn(command, limits, guard).await?;
         group.changes = Some(changes);
         group.run = Some(run);
         Ok(group)
@@ -57,6 +57,10 @@ impl Group {
             ticket.started(id);
         }
         Ok(Self { child, id, ticket, changes: None, run: None, finished: false })
+    }
+
+    pub(super) const fn id(&self) -> Pid {
+        self.id
     }
 
     /// The child's ends of stdin, stdout and stderr; each can be taken once.

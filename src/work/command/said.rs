@@ -61,7 +61,7 @@ pub(super) fn read(output: &[u8]) -> Said {
     }
 }
 
-fn time(name: &str, written: &Value) -> Result<Millis, String> {
+pub(super) fn time(name: &str, written: &Value) -> Result<Millis, String> {
     let millis = match written {
         Value::String(text) => duration::parse(text),
         Value::Number(seconds) => seconds.as_f64().and_then(duration::from_seconds),

@@ -22,7 +22,7 @@ use nix::{
 };
 use tokio::{process::Command, runtime::Handle, sync::oneshot};
 
-use super::process::Group;
+use super::{Limits, process::Group};
 use crate::work::{
     Guard,
     guard::{Ticket, announce},
@@ -30,6 +30,7 @@ use crate::work::{
 
 struct Request {
     command: Command,
+    limits: Limits,
     guard: Option<Guard>,
     /// The runtime that will watch the child.
     runtime: Handle,
@@ -39,10 +40,10 @@ struct Request {
 static SPAWNER: Mutex<Option<mpsc::Sender<Request>>> = Mutex::new(None);
 
 /// Starts a command. Where the caller has gone away by then, the child is killed.
-pub(super) async fn spawn(command: Command, guard: Option<Guard>) -> io::Result<Group> {
+pub(super) async fn spawn(command: Command, limits: Limits, guard: Option<Guard>) -> io::Result<Group> {
     let (reply, answer) = oneshot::channel();
     requests()?
-        .send(Request { command, guard, runtime: Handle::current(), reply })
+        .send(Request { command, limits, guard, runtime: Handle::current(), reply })
         .map_err(|_| io::Error::other("the thread that starts commands has ended"))?;
     answer.await.unwrap_or_else(|_| Err(io::Error::other("the start of the command panicked")))
 }
@@ -59,27 +60,27 @@ fn requests() -> io::Result<mpsc::Sender<Request>> {
 }
 
 fn serve(requests: &mpsc::Receiver<Request>) {
-    for Request { command, guard, runtime, reply } in requests {
+    for Request { command, limits, guard, runtime, reply } in requests {
         if reply.is_closed() {
             continue;
         }
         // Tokio panics where its runtime is shutting down; this thread must outlive that.
-        let started = catch_unwind(AssertUnwindSafe(|| start(command, guard, &runtime)));
+        let started = catch_unwind(AssertUnwindSafe(|| start(command, limits, guard, &runtime)));
         // A reply that nobody takes drops the group, which kills it.
         let _ = reply.send(started.unwrap_or_else(|_| Err(io::Error::other("the runtime is shutting down"))));
     }
 }
 
-fn start(mut command: Command, guard: Option<Guard>, runtime: &Handle) -> io::Result<Group> {
+fn start(mut command: Command, limits: Limits, guard: Option<Guard>, runtime: &Handle) -> io::Result<Group> {
     let _entered = runtime.enter();
     let ticket = guard.as_ref().map(Guard::ticket);
     command.process_group(0);
-    prepare(&mut command, ticket.as_ref().and_then(Ticket::line));
+    prepare(&mut command, limits, ticket.as_ref().and_then(Ticket::line));
     Group::adopt(command.spawn()?, ticket)
 }
 
 /// What the child does between fork and exec.
-fn prepare(command: &mut Command, guard: Option<(Arc<OwnedFd>, u64)>) {
+fn prepare(command: &mut Command, limits: Limits, guard: Option<(Arc<OwnedFd>, u64)>) {
     let parent = Pid::this();
     let set_up = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -98,10 +99,11 @@ fn prepare(command: &mut Command, guard: Option<(Arc<OwnedFd>, u64)>) {
             // SAFETY: as above.
             unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
         }
-        Ok(())
+        // Last: the announcement is not to fail for want of what the program may not have.
+        limits.apply()
     };
     #[expect(unsafe_code, reason = "process set-up between fork and exec has no safe form")]
-    // SAFETY: the closure only makes the system calls prctl, getppid, getpid, sigaction and write, formats two numbers
+    // SAFETY: the closure only makes the system calls prctl, getppid, getpid, sigaction, write and setrlimit, formats two numbers
     // into an array, and neither allocates nor locks.
     unsafe {
         command.pre_exec(set_up)

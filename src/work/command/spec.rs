@@ -11,6 +11,7 @@ use std::{
 
 use tokio::process::Command;
 
+use super::Limits;
 use crate::{
     task::TaskError,
     work::{Guard, Parent, TaskContext},
@@ -36,6 +37,7 @@ pub struct CommandSpec {
     pub stderr_limit: usize,
     /// Exit codes that say that another attempt would fail the same way.
     pub permanent_exit_codes: BTreeSet<u8>,
+    pub limits: Limits,
 }
 
 impl CommandSpec {
@@ -54,6 +56,7 @@ impl CommandSpec {
             output_limit: Self::OUTPUT_LIMIT,
             stderr_limit: Self::STDERR_LIMIT,
             permanent_exit_codes: BTreeSet::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -100,15 +103,22 @@ impl Launch {
     }
 
     /// One start, for one attempt.
-    pub(super) fn command(&self, context: &TaskContext) -> Command {
+    pub(super) fn command_for(&self, context: &TaskContext) -> Command {
+        let mut command = self.command();
+        command
+            .env("JOBQUEUE_TASK_ID", context.id().to_string())
+            .env("JOBQUEUE_ATTEMPT", context.attempt().to_string())
+            .env("JOBQUEUE_LEASE_ID", context.lease().to_string());
+        command
+    }
+
+    /// One start, for attempts to come.
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.spec.argv[1..])
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env("JOBQUEUE_TASK_ID", context.id().to_string())
-            .env("JOBQUEUE_ATTEMPT", context.attempt().to_string())
-            .env("JOBQUEUE_LEASE_ID", context.lease().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -77,7 +77,17 @@ impl Ended {
         }
     }
 
-    fn failure(&self, kind: ErrorKind, what: String) -> Outcome {
+    /// A child that was to go on and did not.
+    pub(super) fn without_answer(self, status: io::Result<ExitStatus>, spec: &CommandSpec) -> Outcome {
+        match status {
+            Ok(status) if status.success() => {
+                self.failure(ErrorKind::Exit, "it ended (exit code 0) before it answered".into())
+            }
+            status => self.outcome(status, spec),
+        }
+    }
+
+    pub(super) fn failure(&self, kind: ErrorKind, what: String) -> Outcome {
         Outcome::Failure { error: self.error(kind, what), again: Again::ByPolicy }
     }
 
@@ -96,7 +106,7 @@ impl Ended {
 }
 
 /// What the command says of its failure comes before what can be told from outside.
-fn told(mut error: TaskError, fault: &said::Fault, by_code: Again) -> Outcome {
+pub(super) fn told(mut error: TaskError, fault: &said::Fault, by_code: Again) -> Outcome {
     if let Some(message) = &fault.message {
         error = TaskError { detail: error.detail, ..TaskError::new(error.kind, message) };
     }
