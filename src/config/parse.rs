@@ -58,10 +58,11 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     }
 }
 
-/// Bytes: a whole number, or one with `KiB` or `MiB`.
+/// Bytes: a whole number, or one with `KiB`, `MiB` or `GiB`.
 pub(super) fn bytes(text: &str, range: RangeInclusive<u64>) -> Parsed<u64> {
     let (number, scale) = match text.trim() {
         text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1 << 10),
+        text if text.ends_with("GiB") => (text.trim_end_matches("GiB"), 1 << 30),
         text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1 << 20),
         text => (text, 1),
     };
