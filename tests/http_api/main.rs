@@ -24,6 +24,7 @@ mod live;
 mod operate;
 mod outcomes;
 mod property;
+mod replace;
 mod results;
 mod scoped;
 mod session;
