@@ -457,6 +457,7 @@ BEGIN
         ('unique_key', length(p_key) NOT BETWEEN 1 AND 256 OR p_key ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
         ('unique_conflict', p_conflict NOT IN ('return', 'reject'), 'must be ''return'' or ''reject'''),
+        ('unique_conflict', p_key IS NULL AND jobqueue_submit.unique_conflict IS NOT NULL, 'has a meaning beside `unique_key` only'),
         ('tags', coalesce(array_ndims(jobqueue_submit.tags), 1) > 1 OR cardinality(jobqueue_submit.tags) > 20
             OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.tags) tag WHERE tag IS NULL OR length(tag) NOT BETWEEN 1 AND 64
                 OR tag ~ '[\u0001-\u001f\u007f-\u009f]'),
@@ -592,6 +593,10 @@ BEGIN
         DECLARE
             holder UUID;
         BEGIN
+            -- One that is over, and whose time is over too, has it no longer.
+            UPDATE tasks t SET live_key = NULL
+            WHERE t.queue = p_queue AND t.live_key = p_key AND t.status >= 5 AND t.unique_until <= at;
+            CONTINUE WHEN FOUND;
             SELECT t.id INTO holder FROM tasks t WHERE t.queue = p_queue AND t.live_key = p_key;
             IF FOUND AND p_conflict = 'return' THEN
                 RETURN holder;
