@@ -16,3 +16,4 @@ mod original;
 mod outcomes;
 #[path = "../support/mod.rs"]
 mod support;
+mod unique;
