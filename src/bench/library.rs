@@ -43,7 +43,7 @@ pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report)
     let node = start(&spot, options.slots, None).await?;
     warm_up(&node).await?;
     node.engine.set_paused(QUEUE, true, Act::local("queue.pause", QUEUE)).await?;
-    report.submit_one_per_s = Some(submit_one(&node.engine, options.tasks).await?);
+    report.submit_one_per_s = Some(submit_one(&node.engine, options.tasks, |_, now| task(now)).await?);
     report.submit_bulk_per_s = Some(submit_bulk(&node.engine, options.tasks).await?);
     let (tasks, mut counter) = (2 * options.tasks, spot.counter()?);
     report.drain_per_s = Some(drain(&node, tasks, || counter.look()).await?);
@@ -120,14 +120,20 @@ async fn done(engine: &Engine, count: u64, mut look: impl FnMut()) {
     look();
 }
 
-async fn submit_one(engine: &Engine, tasks: usize) -> Result<f64, BenchError> {
+/// Tasks by their numbers, each in a submission of its own.
+pub(super) async fn submit_one(
+    engine: &Engine,
+    tasks: usize,
+    make: fn(usize, i64) -> NewTask,
+) -> Result<f64, BenchError> {
     let began = Instant::now();
     let submitters = (0..IN_FLIGHT).map(|n| {
         let engine = engine.clone();
         let share = tasks / IN_FLIGHT + usize::from(n < tasks % IN_FLIGHT);
         actix::spawn(async move {
-            for _ in 0..share {
-                submit(&engine, 1).await?;
+            for round in 0..share {
+                let task = make(round * IN_FLIGHT + n, engine.clock().now());
+                engine.submit(Submission { tasks: vec![task], ..Submission::default() }).await?;
             }
             Ok::<_, BenchError>(())
         })

@@ -13,6 +13,7 @@ mod over_http;
 mod report;
 mod server;
 mod site;
+mod unique;
 mod wal;
 mod wire;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub memory: bool,
     /// Drains of tasks with keys.
     pub keys: bool,
+    /// Submissions with unique keys.
+    pub unique: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
     /// Tasks queued for the figures of memory and disk.
@@ -98,6 +101,9 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     }
     if options.keys {
         keys::measure(options, &site, &mut report).await?;
+    }
+    if options.unique {
+        unique::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

@@ -34,6 +34,7 @@ pub struct Report {
     pub bytes_per_task: BytesPerTask,
     pub per_task: PerTask,
     pub keys: Option<Keys>,
+    pub unique: Option<UniqueKeys>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -83,6 +84,19 @@ pub struct Keys {
     pub blocked_n: usize,
 }
 
+/// Submissions and drains of tasks that have a unique key each, in tasks a second, and of the same without.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct UniqueKeys {
+    pub plain_one_per_s: f64,
+    pub one_per_s: f64,
+    pub plain_bulk_per_s: f64,
+    pub bulk_per_s: f64,
+    /// Submissions of one key, which is held.
+    pub same_one_per_s: f64,
+    pub plain_drain_per_s: f64,
+    pub drain_per_s: f64,
+}
+
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
@@ -126,6 +140,7 @@ impl Report {
             bytes_per_task: BytesPerTask::default(),
             per_task: PerTask::default(),
             keys: None,
+            unique: None,
         }
     }
 }
@@ -176,6 +191,13 @@ impl fmt::Display for Report {
             ("10,000 rate keys", self.keys.map(|keys| keys.rate_per_s), "tasks/s"),
             ("one task of each", self.keys.map(|keys| keys.few_per_s), "tasks/s"),
             ("the same beside a blocked key", self.keys.map(|keys| keys.beside_blocked_per_s), "tasks/s"),
+            ("submit one by one, without key", self.unique.map(|unique| unique.plain_one_per_s), "tasks/s"),
+            ("with a unique key each", self.unique.map(|unique| unique.one_per_s), "tasks/s"),
+            ("with a key that is held", self.unique.map(|unique| unique.same_one_per_s), "tasks/s"),
+            ("submit in bulk, without key", self.unique.map(|unique| unique.plain_bulk_per_s), "tasks/s"),
+            ("with a unique key each", self.unique.map(|unique| unique.bulk_per_s), "tasks/s"),
+            ("drain, without key", self.unique.map(|unique| unique.plain_drain_per_s), "tasks/s"),
+            ("with a unique key each", self.unique.map(|unique| unique.drain_per_s), "tasks/s"),
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),

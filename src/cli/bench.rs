@@ -22,6 +22,8 @@ pub enum BenchPart {
     Memory,
     /// Drains of tasks that share a queue by keys
     Keys,
+    /// Submissions with unique keys
+    Unique,
 }
 
 /// What to measure.

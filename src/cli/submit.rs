@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{
     Failure, Remote,
@@ -12,13 +12,15 @@ use super::{
 };
 use crate::{
     client::{self, Call, LONGEST_WAIT, TaskRequest},
-    task::Priority,
+    task::{KeyScope, Priority, UniqueConflict},
 };
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("key").args(["unique_key", "unique_by"])))]
 #[command(after_long_help = examples!(
     "  jobqueue submit process_data --args '[1, 2, 3]' --kwargs '{\"multiplier\": 2}'
   jobqueue submit report --kwargs @report.json --delay 10m --unique-key report-today
+  jobqueue submit index --args '[17]' --unique-by name,args.0 --unique-while waiting --on-conflict replace --delay 30s
   jobqueue submit demo.add --args '[1, 2]' --wait=5s --json | jq .result
   jobqueue submit report --fair-key tenant-7 --rate-key tenant-7 --cost 5
 
@@ -71,6 +73,26 @@ pub(super) struct SubmitArgs {
     /// At most one live task of the queue has this key; if there is one, it is the answer
     #[arg(long, value_name = "KEY", help_heading = "Once only")]
     unique_key: Option<String>,
+    /// Make the unique key of these parts, separated by commas: name, args, kwargs, meta, or a path such as args.0
+    #[arg(
+        long,
+        value_name = "PARTS",
+        value_delimiter = ',',
+        conflicts_with = "unique_key",
+        help_heading = "Once only"
+    )]
+    unique_by: Vec<String>,
+    /// Keep the key for so long after the submission, also beyond the end
+    #[arg(long, value_name = "TIME", value_parser = input::time, requires = "key", help_heading = "Once only")]
+    unique_for: Option<Duration>,
+    /// Keep the key in these statuses, separated by commas [default: waiting,running]
+    #[arg(long, value_name = "STATUSES", value_delimiter = ',', requires = "key", help_heading = "Once only")]
+    #[arg(value_parser = KeyScope::words())]
+    unique_while: Vec<String>,
+    /// What to do where another task has the key: replace is for one that waits [default: return]
+    #[arg(long, value_name = "WHAT", requires = "key", help_heading = "Once only")]
+    #[arg(value_parser = UniqueConflict::ALL.map(|(word, _)| word))]
+    on_conflict: Option<String>,
     /// Repeating the command with the same key within a day does not submit again
     #[arg(long, value_name = "KEY", help_heading = "Once only")]
     idempotency_key: Option<String>,
@@ -92,6 +114,9 @@ pub(super) async fn run(remote: &mut Remote<'_, '_>, args: SubmitArgs) -> Result
     let submitted = client::submitted(&reply)?;
     if submitted.deduplicated {
         remote.terminal.note("note: the unique key is held by this task; nothing was added");
+    }
+    if submitted.replaced {
+        remote.terminal.note("note: the unique key was held by this task, which waited; it is now what was submitted");
     }
     if submitted.replayed {
         remote.terminal.note("note: the idempotency key was used before; this is the answer it got then");
@@ -117,6 +142,7 @@ pub(super) async fn run(remote: &mut Remote<'_, '_>, args: SubmitArgs) -> Result
 fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest, Failure> {
     let SubmitArgs { name, args, kwargs, queue, priority, delay, run_at, .. } = given;
     let SubmitArgs { max_retries, timeout, max_age, unique_key, idempotency_key, tags, .. } = given;
+    let SubmitArgs { unique_by, unique_for, unique_while, on_conflict, .. } = given;
     let SubmitArgs { fair_key, rate_key, cost, concurrency_key, .. } = given;
     if args.as_deref() == Some("-") && kwargs.as_deref() == Some("-") {
         return Err(Failure::usage("--args and --kwargs cannot both be read from standard input"));
@@ -136,12 +162,24 @@ fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest
     request = set(request, timeout, |request, Limit(limit)| request.timeout(limit));
     request = set(request, max_age, |request, Limit(age)| request.max_age(age));
     request = set(request, unique_key, TaskRequest::unique_key);
+    request = set(request, filled(unique_by), TaskRequest::unique_by);
+    request = set(request, filled(unique_while), TaskRequest::unique_while);
+    request = set(request, unique_for, TaskRequest::unique_for);
+    request = match on_conflict.as_deref() {
+        Some("reject") => request.reject_duplicates(),
+        Some("replace") => request.replace_waiting(),
+        _ => request,
+    };
     request = set(request, idempotency_key, TaskRequest::idempotency_key);
     request = set(request, fair_key, TaskRequest::fair_key);
     request = set(request, rate_key, TaskRequest::rate_key);
     request = set(request, cost, TaskRequest::cost);
     request = set(request, concurrency_key, TaskRequest::concurrency_key);
     Ok(tags.into_iter().fold(request, TaskRequest::tag))
+}
+
+fn filled(list: Vec<String>) -> Option<Vec<String>> {
+    Some(list).filter(|list| !list.is_empty())
 }
 
 fn set<T>(request: TaskRequest, value: Option<T>, setter: impl FnOnce(TaskRequest, T) -> TaskRequest) -> TaskRequest {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod help;
+mod unique;
 
 const HOOKS: Hooks = Hooks {
     serve: |config: Config, options: ServeOptions| {

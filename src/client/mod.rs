@@ -247,8 +247,10 @@ pub(crate) fn submitted(reply: &Reply) -> Result<Submitted, Error> {
     struct More {
         #[serde(default)]
         deduplicated: bool,
+        #[serde(default)]
+        replaced: bool,
     }
     // Read twice instead of flattened: serde's flattening cannot keep raw JSON.
-    let More { deduplicated } = reply.json()?;
-    Ok(Submitted { task: reply.json()?, deduplicated, replayed: reply.replayed })
+    let More { deduplicated, replaced } = reply.json()?;
+    Ok(Submitted { task: reply.json()?, deduplicated, replaced, replayed: reply.replayed })
 }

@@ -91,7 +91,7 @@ pub struct Task {
     /// A JSON object.
     #[serde(default)]
     pub meta: Option<Box<RawValue>>,
-    /// Counts how often it was run again after its end.
+    /// Counts how often it was run again after its end, or was replaced.
     #[serde(default)]
     pub generation: u32,
 }
@@ -103,6 +103,8 @@ pub struct Submitted {
     pub task: Task,
     /// The unique key was held by this, older, task: nothing was added.
     pub deduplicated: bool,
+    /// The unique key was held by this, older, task, which waited: it is now what was asked for.
+    pub replaced: bool,
     /// The idempotency key was used before: this is the answer it got then.
     pub replayed: bool,
 }

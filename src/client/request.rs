@@ -39,6 +39,8 @@ pub struct TaskRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     unique_conflict: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unique: Option<Unique>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fair_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_key: Option<String>,
@@ -53,6 +55,17 @@ pub struct TaskRequest {
     /// A header, not part of the body.
     #[serde(skip)]
     pub(super) idempotency_key: Option<String>,
+}
+
+/// What its unique key is made of, and for how long it has it.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Unique {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by: Vec<String>,
+    #[serde(rename = "while", skip_serializing_if = "Vec::is_empty")]
+    scope: Vec<String>,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    period: Option<String>,
 }
 
 impl TaskRequest {
@@ -144,10 +157,51 @@ impl TaskRequest {
         self
     }
 
-    /// At most one live task of a queue has this key; a second submission gets the first task.
+    /// At most one task of a queue has this key at a time, while it is live; a second submission gets the first task.
     #[must_use]
     pub fn unique_key(mut self, key: impl Into<String>) -> Self {
         self.unique_key = Some(key.into());
+        self
+    }
+
+    /// A unique key made of the name and all arguments.
+    #[must_use]
+    pub fn unique(self) -> Self {
+        self.unique_by(["name", "args", "kwargs"])
+    }
+
+    /// A unique key made of parts of the task: `name`, `args`, `kwargs`, `meta`, or a path into one of the last three, such as
+    /// `args.0` or `kwargs.user.id`.
+    #[must_use]
+    pub fn unique_by(mut self, parts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.unique_mut().by = parts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// It has its unique key for so long after the submission, also when it is over before that.
+    #[must_use]
+    pub fn unique_for(mut self, period: Duration) -> Self {
+        self.unique_mut().period = Some(text(period));
+        self
+    }
+
+    /// The statuses in which it has its unique key: `waiting`, `running`, and those in which it is over. Only with `waiting` it
+    /// lets go of it at its start.
+    #[must_use]
+    pub fn unique_while(mut self, statuses: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.unique_mut().scope = statuses.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn unique_mut(&mut self) -> &mut Unique {
+        self.unique.get_or_insert_default()
+    }
+
+    /// A second submission with the same unique key takes the place of the first where that waits, and is refused with status
+    /// 409 otherwise.
+    #[must_use]
+    pub const fn replace_waiting(mut self) -> Self {
+        self.unique_conflict = Some("replace");
         self
     }
 

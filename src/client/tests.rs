@@ -65,13 +65,25 @@ async fn duplicates_and_replays_are_told() {
     let body = task("queued");
     let length = body.len();
     let replay = format!("HTTP/1.1 201 X\r\nidempotent-replayed: true\r\ncontent-length: {length}\r\n\r\n{body}");
-    let fake = Fake::new([Answer::Json(200, duplicate), Answer::Raw(replay)]);
+    let replaced = format!(r#"{{"replaced":true,{}"#, &task("scheduled")[1..]);
+    let fake = Fake::new([Answer::Json(200, duplicate), Answer::Raw(replay), Answer::Json(200, replaced)]);
     let client = client(&fake);
     let first = client.submit(&TaskRequest::new("x")).await.unwrap();
     assert!(first.deduplicated && first.task.result.is_some() && !first.replayed);
     let second = client.submit(&TaskRequest::new("x")).await.unwrap();
     assert!(second.replayed && !second.deduplicated);
     assert_eq!(fake.asked()[0].body, r#"{"name":"x"}"#);
+    let request = TaskRequest::new("x")
+        .unique_by(["name", "args.0"])
+        .unique_while(["waiting", "running", "success"])
+        .unique_for(Duration::from_mins(10))
+        .replace_waiting();
+    let third = client.submit(&request).await.unwrap();
+    assert!(third.replaced && !third.deduplicated && !third.replayed);
+    assert_eq!(
+        fake.asked()[2].body,
+        r#"{"name":"x","unique_conflict":"replace","unique":{"by":["name","args.0"],"while":["waiting","running","success"],"for":"10m"}}"#
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub enum SubmitError {
     #[error("the idempotency key was used for another request")]
     KeyReused,
     /// An atomic request: the task at this place was refused, so nothing is stored.
-    #[error("task {index} was refused: its unique key is held by a live task")]
+    #[error("task {index} was refused: its unique key is held by another task")]
     Conflict { index: usize, holder: crate::task::TaskId },
     /// Tasks of the request wait for each other in a circle, at these places.
     #[error("tasks {0:?} wait for each other in a circle")]
@@ -252,7 +252,9 @@ impl SubmitOp {
             let tasks: Vec<_> = together.iter().map(|&index| &self.submission.tasks[index]).collect();
             for (&index, inserted) in together.iter().zip(tx.insert(&tasks)?) {
                 match self.inserted(index, inserted) {
-                    StoredOutcome::Deduplicated { id } => drop(moved.insert(self.submission.tasks[index].id, id)),
+                    StoredOutcome::Deduplicated { id } | StoredOutcome::Replaced { id } => {
+                        moved.insert(self.submission.tasks[index].id, id);
+                    }
                     StoredOutcome::Created { .. } => bound::stored(engine, tx, &self.submission.tasks[index])?,
                     _ => {}
                 }
@@ -304,9 +306,10 @@ impl SubmitOp {
                 self.refused.get_or_insert(SubmitError::NoParent { index, parent: id });
                 StoredOutcome::NoParent { id }
             }
-            Inserted::KeyHeld(id) if task.unique_conflict == UniqueConflict::Return => {
+            Inserted::KeyHeld(id) if task.unique.as_ref().is_some_and(|one| one.conflict == UniqueConflict::Return) => {
                 StoredOutcome::Deduplicated { id }
             }
+            Inserted::Replaced(id) => StoredOutcome::Replaced { id },
             Inserted::KeyHeld(id) => {
                 self.refused.get_or_insert(SubmitError::Conflict { index, holder: id });
                 StoredOutcome::Rejected { id }

@@ -51,13 +51,16 @@ pub(super) struct BatchReply<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemReply<'a> {
     index: usize,
-    /// What a submission of its own would have been answered: 201, 200 (`id` holds its unique key), 409, 422 or 429.
+    /// What a submission of its own would have been answered: 201, 200 (`id` holds its unique key, or is replaced), 409, 422 or
+    /// 429.
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uuid)]
     id: Option<TaskId>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deduplicated: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replaced: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ItemError<'a>>,
 }
@@ -208,7 +211,8 @@ fn with_siblings(mut task: NewTask, siblings: &[Sibling], ids: &[Option<TaskId>]
 fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused]) -> BatchReply<'a> {
     let (mut outcomes, mut refused) = (outcomes.iter(), refused.iter().peekable());
     let one = |index| {
-        let item = |status, id, deduplicated| ItemReply { index, status, id, deduplicated, error: None };
+        let item =
+            |status, id, deduplicated| ItemReply { index, status, id, deduplicated, replaced: false, error: None };
         if let Some((_, problem)) = refused.next_if(|(at, _)| *at == index) {
             let error = ItemError {
                 code: problem.code(),
@@ -225,8 +229,10 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused])
         Some(match outcomes.next()? {
             StoredOutcome::Created { id, .. } => item(201, Some(*id), false),
             StoredOutcome::Deduplicated { id } => item(200, Some(*id), true),
+            StoredOutcome::Replaced { id } => ItemReply { replaced: true, ..item(200, Some(*id), false) },
             StoredOutcome::Rejected { id } => {
-                failed(409, Code::UniqueKeyHeld, "The unique key is held by a live task", Some(*id))
+                let detail = "Another task has the unique key; to be replaced it would have to wait";
+                failed(409, Code::UniqueKeyHeld, detail, Some(*id))
             }
             StoredOutcome::NoParent { id } => {
                 failed(422, Code::ParentNotFound, "depends_on names a task that does not exist", Some(*id))

@@ -12,14 +12,14 @@ use super::{
     parents::{self, Sibling},
     problem::{Fault, Problem},
     times::{Age, End, Times},
+    unique,
     view::{Raw, TaskView},
 };
-use crate::task::{Millis, NewTask, TaskId, UniqueConflict, json, name};
+use crate::task::{Millis, NewTask, TaskId, json, name, unique::Parts as Made};
 
 pub(super) const MAX_RETRIES: i64 = 1_000;
 pub(super) const MAX_TIMEOUT: Millis = 30 * 24 * 3_600_000;
 pub(super) const MAX_RESULT_TTL: Millis = 366 * 24 * 3_600_000;
-const MAX_UNIQUE_KEY: usize = 256;
 const MAX_TAGS: usize = 20;
 const MAX_TAG: usize = 64;
 
@@ -45,10 +45,13 @@ impl<'a> Parts<'a> {
 
     /// Makes of `task` what it was when the same request was first answered.
     pub(super) fn as_of(&self, task: &mut NewTask, id: TaskId, at: Millis) {
+        let before = std::mem::replace(&mut task.created_at, at);
         task.id = id;
-        task.created_at = at;
         if let Some(delay) = self.delay {
             task.run_at = Some(at + delay);
+        }
+        if let Some(until) = task.unique.as_mut().and_then(|unique| unique.until.as_mut()) {
+            *until += at - before;
         }
         task.expires_at = self.end.of(at);
     }
@@ -69,6 +72,10 @@ impl Faults {
 
     pub(super) fn invalid(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
         self.add(Code::InvalidField, pointer, detail);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// An error, if anything was found.
@@ -103,14 +110,12 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     part(&mut faults, "/args", draft.args, '[', "a JSON array");
     part(&mut faults, "/kwargs", draft.kwargs, '{', "a JSON object");
     part(&mut faults, "/meta", draft.meta, '{', "a JSON object");
+    let is_readable = faults.is_empty();
     if let Some((field, detail)) = draft.retry.and_then(|retry| retry.fault()) {
         faults.invalid(format!("/retry/{field}"), detail);
     }
     let tags = draft.tags.unwrap_or_default();
     check_tags(&mut faults, &tags);
-    if let Some(key) = &draft.unique_key {
-        faults.named("/unique_key", name::free(key, MAX_UNIQUE_KEY, "a unique key"));
-    }
     let settings = state.engine.queue_settings(&queue);
     let (default_retries, default_timeout) = state.defaults.of(&draft.name, settings.as_deref());
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
@@ -132,16 +137,25 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     };
     let flow = flow::check(&mut faults, given, settings.as_deref());
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);
-    let unique_conflict = unique_conflict(&mut faults, draft.unique_conflict.as_deref());
+    let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
+    let (args, kwargs) = (text(draft.args, "[]"), text(draft.kwargs, "{}"));
+    let given = unique::Given {
+        key: draft.unique_key,
+        unique: draft.unique,
+        conflict: draft.unique_conflict,
+        has_parents: !parents.is_empty() || !siblings.is_empty(),
+    };
+    let meta = draft.meta.map(RawValue::get);
+    let made_of = Made { name: &draft.name, queue: &queue, args: &args, kwargs: &kwargs, meta };
+    let unique = unique::check(&mut faults, given, is_readable.then_some(made_of), now);
     faults.none()?;
     let parts = Parts { args: draft.args, kwargs: draft.kwargs, meta: draft.meta, delay: draft.delay, end: times.end };
-    let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
     let task = NewTask {
         name: draft.name,
         queue: queue.into(),
         priority: draft.priority,
-        args: text(draft.args, "[]"),
-        kwargs: text(draft.kwargs, "{}"),
+        args,
+        kwargs,
         max_retries,
         retry: draft.retry.or_else(|| settings?.retry),
         timeout_ms,
@@ -150,8 +164,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
         max_age_ms: age.max(),
         result_ttl_ms: draft.result_ttl,
         parents,
-        unique_key: draft.unique_key,
-        unique_conflict,
+        unique,
         flow,
         tags,
         meta: draft.meta.map(|meta| meta.get().to_owned()),
@@ -186,21 +199,6 @@ fn max_retries(faults: &mut Faults, given: Option<i64>, default: u32) -> u32 {
         Some(_) => {
             faults.invalid("/max_retries", format!("must be a number from 0 to {MAX_RETRIES}"));
             0
-        }
-    }
-}
-
-fn unique_conflict(faults: &mut Faults, text: Option<&str>) -> UniqueConflict {
-    match text {
-        None | Some("return") => UniqueConflict::Return,
-        Some("reject") => UniqueConflict::Reject,
-        Some("replace") => {
-            faults.add(Code::NotBuiltYet, "/unique_conflict", "`replace` is not supported by this version");
-            UniqueConflict::Return
-        }
-        Some(_) => {
-            faults.invalid("/unique_conflict", "must be \"return\" or \"reject\"");
-            UniqueConflict::Return
         }
     }
 }

@@ -9,7 +9,10 @@ use serde::{
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::parents::{ParentDraft, ParentWritten};
+use super::{
+    parents::{ParentDraft, ParentWritten},
+    unique::{ConflictWritten, UniqueDraft, UniqueWritten},
+};
 use crate::task::{Millis, Priority, RetryPolicy, Strategy, duration};
 
 /// Fields of the contract that this version does not act on: refused by name, never ignored.
@@ -78,11 +81,16 @@ pub(super) struct Draft<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<Vec<ParentWritten>>, max_items = 10000)]
     pub(super) depends_on: Option<Vec<ParentDraft<'a>>>,
-    /// At most one live task of a queue has this key.
+    /// At most one task of a queue has this key at a time: while it is live, unless `unique` says otherwise.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 256)]
     pub(super) unique_key: Option<String>,
-    /// What to do where a live task holds the key: `return` it, or `reject` the submission.
+    /// Makes the key of parts of the task, and says for how long the task has it.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<UniqueWritten>)]
+    pub(super) unique: Option<UniqueDraft<'a>>,
+    /// What to do where another task has the key: `return` it (the default), `reject` the submission, or `replace` what was
+    /// asked of that task by this, if it waits.
     #[serde(borrow, default)]
     #[schema(value_type = Option<ConflictWritten>)]
     pub(super) unique_conflict: Option<Cow<'a, str>>,
@@ -137,15 +145,6 @@ enum PriorityWord {
     High,
     Medium,
     Low,
-}
-
-#[expect(dead_code, reason = "only its schema is used")]
-#[derive(ToSchema)]
-#[schema(as = UniqueConflict)]
-#[serde(rename_all = "snake_case")]
-enum ConflictWritten {
-    Return,
-    Reject,
 }
 
 /// `"250ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`, or a number of seconds.

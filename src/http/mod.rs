@@ -52,6 +52,7 @@ mod time;
 mod times;
 mod total;
 mod ui;
+mod unique;
 mod unread;
 mod view;
 mod wait;

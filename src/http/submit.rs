@@ -29,7 +29,7 @@ use super::{
 use crate::{
     engine::Submission,
     store::{IdempotencyKey, StoredOutcome},
-    task::{Millis, NewTask, Parent, Scope, TaskId},
+    task::{Millis, NewTask, Parent, Scope, TaskId, UniqueConflict},
 };
 
 /// Seconds after which to try a full queue again.
@@ -53,7 +53,7 @@ pub(super) struct SubmitQuery {
     request_body(content = Draft, example = json!({ "name": "demo.add", "args": [1, 2] })),
     responses(
         (status = 201, body = TaskView, description = "Stored"),
-        (status = 200, body = TaskView, description = "Finished, or the task that holds the unique key"),
+        (status = 200, body = TaskView, description = "Finished, or the task that holds the unique key, or the one that is replaced"),
         (status = 202, body = TaskView, description = "Stored, not finished yet"),
     )
 )]
@@ -85,8 +85,14 @@ pub(super) async fn submit(
         return Err(Problem::internal());
     };
     let response = match outcome {
+        StoredOutcome::Rejected { id }
+            if task.unique.as_ref().is_some_and(|one| one.conflict == UniqueConflict::Replace) =>
+        {
+            return Err(not_waiting(id));
+        }
         StoredOutcome::Rejected { id } => return Err(key_held(id)),
-        StoredOutcome::Deduplicated { id } => deduplicated(&state, &caller, id, wait).await?,
+        StoredOutcome::Deduplicated { id } => another(&state, &caller, id, wait, false).await?,
+        StoredOutcome::Replaced { id } => another(&state, &caller, id, wait, true).await?,
         StoredOutcome::NoParent { id } => return Err(no_parent(&parents, id)),
         StoredOutcome::Full => return Err(queue_full(&task.queue)),
         StoredOutcome::AtCap => return Err(at_cap(&task)),
@@ -110,11 +116,13 @@ fn shown(caller: &Caller) -> Shown {
     Shown { args: all, result: all }
 }
 
-async fn deduplicated(
+/// The task that has the key.
+async fn another(
     state: &ApiState,
     caller: &Caller,
     id: TaskId,
     wait: Option<Duration>,
+    replaced: bool,
 ) -> Result<HttpResponse, Problem> {
     let row = state.wait_for(caller, id, wait.unwrap_or_default()).await?;
     let Some(row) = row else {
@@ -122,7 +130,7 @@ async fn deduplicated(
         return Err(Problem::new(Code::UniqueKeyReleased, detail).about(id));
     };
     let mut view = state.view(&row, shown(caller));
-    view.deduplicated = true;
+    (view.deduplicated, view.replaced) = (!replaced, replaced);
     let unfinished = wait.is_some() && !row.status.is_terminal();
     reply::json(if unfinished { StatusCode::ACCEPTED } else { StatusCode::OK }, &view)
 }
@@ -169,6 +177,11 @@ fn at_cap(task: &NewTask) -> Problem {
 
 pub(super) fn key_held(holder: TaskId) -> Problem {
     Problem::new(Code::UniqueKeyHeld, format!("The unique key is held by task {holder}")).about(holder)
+}
+
+fn not_waiting(holder: TaskId) -> Problem {
+    let detail = format!("The unique key is held by task {holder}, and only a task that waits can be replaced");
+    Problem::new(Code::UniqueKeyHeld, detail).about(holder)
 }
 
 /// The header, with what the request was: a repeat is one by the same caller, of the same route and body. Each API key has

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::time::Time;
 use crate::{
     store::TaskRow,
-    task::{Millis, NewTask, Priority, RetryPolicy, Status, Strategy, TaskError, TaskId, WorkerId, duration},
+    task::{KeyScope, Millis, NewTask, Priority, RetryPolicy, Status, Strategy, TaskError, TaskId, WorkerId, duration},
 };
 
 /// JSON that is passed on byte for byte, so that a number of any size stays exact.
@@ -108,6 +108,8 @@ pub(super) struct TaskView<'a> {
     worker_id: Option<WorkerId>,
     cancel_requested: bool,
     unique_key: Option<&'a str>,
+    /// How long it has its unique key; null without one.
+    unique: Option<Uniqueness>,
     fair_key: Option<&'a str>,
     rate_key: Option<&'a str>,
     /// How much of the limit of its `rate_key` it uses.
@@ -116,11 +118,30 @@ pub(super) struct TaskView<'a> {
     tags: &'a [String],
     #[schema(value_type = Option<Object>)]
     meta: Raw<'a>,
-    /// Raised by each retry on request.
+    /// Raised by each retry on request, and each time it is replaced.
     generation: u32,
     /// Present and true where a submission was answered with the task that holds its unique key.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) deduplicated: bool,
+    /// Present and true where a submission has replaced what was asked of this task, which waited.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) replaced: bool,
+}
+
+/// How long a task has its unique key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HeldKey)]
+pub(super) struct Uniqueness {
+    /// The statuses in which it has it: `waiting`, `running`, and those in which it is over.
+    r#while: Vec<&'static str>,
+    /// When it lets go of it in the latter; null: never, if there are any.
+    until: Option<Time>,
+}
+
+impl Uniqueness {
+    fn of(scope: KeyScope, until: Option<Millis>) -> Self {
+        Self { r#while: scope.to_words(), until: until.map(Time) }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -171,6 +192,7 @@ impl<'a> TaskView<'a> {
             worker_id: row.worker_id,
             cancel_requested: row.cancel_requested,
             unique_key: row.unique_key.as_deref(),
+            unique: row.unique_key.as_ref().map(|_| Uniqueness::of(row.unique_scope, row.unique_until)),
             fair_key: row.flow.as_ref().and_then(|keys| keys.fair_key.as_deref()),
             rate_key: row.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: row.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
@@ -179,6 +201,7 @@ impl<'a> TaskView<'a> {
             meta: Raw::or_null(row.meta.as_deref()),
             generation: row.generation,
             deduplicated: false,
+            replaced: false,
         }
     }
 
@@ -213,7 +236,8 @@ impl<'a> TaskView<'a> {
             duration_ms: None,
             worker_id: None,
             cancel_requested: false,
-            unique_key: task.unique_key.as_deref(),
+            unique_key: task.unique_key(),
+            unique: task.unique.as_ref().map(|unique| Uniqueness::of(unique.scope, unique.until)),
             fair_key: task.flow.as_ref().and_then(|keys| keys.fair_key.as_deref()),
             rate_key: task.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: task.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
@@ -222,6 +246,7 @@ impl<'a> TaskView<'a> {
             meta,
             generation: 1,
             deduplicated: false,
+            replaced: false,
         }
     }
 }

@@ -47,8 +47,9 @@ invariants! {
     "claimable_has_time": "a task that is scheduled, queued or to be retried has the time at which it may start";
     "others_have_no_time": "a task that waits for parents, runs or is over has no time to start";
     "cancel_only_running": "a task that waits is not one that was asked to stop: it would have been cancelled";
-    "unique_key_live": "a unique key is held exactly while its task is live";
-    "unique_key_once": "no two live tasks of a queue hold one unique key";
+    "unique_key_live": "a unique key is held exactly while its task is in a status of its scope";
+    "unique_key_once": "no two tasks of a queue hold one unique key";
+    "unique_scope_sound": "a scope belongs to a unique key, begins with the submission and has no gap";
     "pending_has_parents": "a task that waits for parents has parents to wait for";
     "pending_is_told": "no task waits for parents that are all over";
     "unmet_counts": "a task counts the parents it waits for";

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, Figures, FlowKeys, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy, Span,
-    Status, TaskError, TaskId, WorkerId,
+    DeadReason, Figures, FlowKeys, KeyScope, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy,
+    Span, Status, TaskError, TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -35,6 +35,8 @@ pub struct TaskRow {
     pub worker_id: Option<WorkerId>,
     pub lease_id: Option<LeaseId>,
     pub unique_key: Option<String>,
+    pub unique_scope: KeyScope,
+    pub unique_until: Option<Millis>,
     pub retry: Option<RetryPolicy>,
     pub result_ttl_ms: Option<Millis>,
     /// How many parents it has, and how many of them it waits for.

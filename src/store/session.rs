@@ -31,7 +31,7 @@ pub trait Tx {
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError>;
     /// How many queues there are, not counting these.
     fn queues_besides(&mut self, names: &[&str]) -> Result<u64, StoreError>;
-    /// Stores tasks, each unless its unique key is held by a live one or a parent is not known; what became of each, in their
+    /// Stores tasks, each unless another has its unique key or a parent is not known; what became of each, in their
     /// order. Parents come in a call before that of their children.
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError>;
     /// Tasks that wait in a queue.
@@ -158,13 +158,15 @@ pub trait Tx {
 pub enum Inserted {
     /// It is stored, in this status.
     As(Status),
-    /// This live task holds its unique key.
+    /// This task holds its unique key.
     KeyHeld(TaskId),
+    /// This task, which waits, held its unique key and is what was asked for now.
+    Replaced(TaskId),
     /// There is no such parent.
     NoParent(TaskId),
 }
 
-/// Tasks that others' ends have moved.
+/// Tasks that were moved by what happened to others.
 #[derive(Debug, Default)]
 pub struct Effects {
     pub ready: Vec<Ready>,
@@ -239,6 +241,10 @@ pub enum StoredOutcome {
         id: TaskId,
     },
     Rejected {
+        id: TaskId,
+    },
+    /// This task waited, and has become what was asked for.
+    Replaced {
         id: TaskId,
     },
     /// There is no such parent.

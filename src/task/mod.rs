@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod canonical;
 pub mod duration;
 pub mod figures;
 pub mod flow;
@@ -20,6 +21,7 @@ pub mod queue;
 pub mod rate;
 pub mod retry;
 pub mod status;
+pub mod unique;
 
 pub use access::{Reach, Scope, Scopes};
 pub use figures::{Figures, Span};
@@ -28,7 +30,7 @@ pub use graph::{OnFailure, Parent};
 pub use histogram::Histogram;
 pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
-pub use model::{Granted, NewTask, UniqueConflict};
+pub use model::{Granted, NewTask};
 pub use order::{Order, Rank};
 pub use outcome::{Again, DeadReason, ErrorKind, Outcome, TaskError, Verdict};
 pub use priority::{Priority, PriorityClass};
@@ -37,6 +39,7 @@ pub use queue::{AtCap, Gate, QueueSettings, Quota};
 pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;
+pub use unique::{KeyScope, Unique, UniqueConflict};
 
 /// A moment: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

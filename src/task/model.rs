@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FlowKeys, Lane, LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId};
+use super::{FlowKeys, Lane, LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId, Unique};
 
 /// A validated task, ready to be stored.
 #[derive(Debug, Clone)]
@@ -31,8 +31,8 @@ pub struct NewTask {
     pub result_ttl_ms: Option<Millis>,
     /// It waits for these.
     pub parents: Vec<Parent>,
-    pub unique_key: Option<String>,
-    pub unique_conflict: UniqueConflict,
+    /// It is the only one of its key.
+    pub unique: Option<Box<Unique>>,
     /// Where it has such keys.
     pub flow: Option<Box<FlowKeys>>,
     pub tags: Vec<String>,
@@ -66,8 +66,7 @@ impl NewTask {
             max_age_ms: None,
             result_ttl_ms: None,
             parents: Vec::new(),
-            unique_key: None,
-            unique_conflict: UniqueConflict::Return,
+            unique: None,
             flow: None,
             tags: Vec::new(),
             meta: None,
@@ -87,6 +86,10 @@ impl NewTask {
         self.flow.as_ref().map(|keys| keys.lane())
     }
 
+    pub fn unique_key(&self) -> Option<&str> {
+        self.unique.as_ref().map(|unique| unique.key.as_str())
+    }
+
     /// The keys as they are stored.
     pub fn flow_text(&self) -> Option<String> {
         self.flow.as_ref().map(|keys| serde_json::to_string(keys).unwrap_or_default())
@@ -96,16 +99,6 @@ impl NewTask {
     pub fn ready_at(&self) -> Millis {
         self.run_at.map_or(self.created_at, |at| at.max(self.created_at))
     }
-}
-
-/// What a submission does when its unique key is held by a live task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UniqueConflict {
-    /// Answer with the holder.
-    #[default]
-    Return,
-    /// Refuse.
-    Reject,
 }
 
 /// A task granted to this node: all that is needed to run it and to decide what its outcome means.

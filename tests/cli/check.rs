@@ -27,6 +27,7 @@ fn eventful(folder: &Path) -> Server {
     server.finished(&late);
     let waits = server.submit(r#"{"name": "demo.echo", "delay": "1h", "unique_key": "k", "expires_in": "2h"}"#);
     server.submit(&format!(r#"{{"name": "demo.echo", "depends_on": ["{waits}"]}}"#));
+    unique(&server);
     let skipped = server.submit(&format!(r#"{{"name": "demo.echo", "depends_on": ["{dead}"]}}"#));
     assert_eq!(server.task(&skipped)["status"], "skipped");
     let cancelled = server.submit(r#"{"name": "demo.echo", "delay": "1h"}"#);
@@ -58,6 +59,30 @@ fn eventful(folder: &Path) -> Server {
     assert_eq!(server.call("POST", &format!("/api/v1/tasks/{gone}/cancel"), "").0, 200);
     server.submit(&format!(r#"{{"name": "demo.echo", "queue": "shared", "delay": "1h", {keys}}}"#));
     server
+}
+
+/// Keys that are let go at the start, kept beyond the end, or passed on.
+fn unique(server: &Server) {
+    let task = |name: &str, key: &str, scope: &str| {
+        format!(
+            r#"{{"name": "{name}", "args": [3600], "max_retries": 0, "unique_key": "{key}", "unique": {{{scope}}}}}"#
+        )
+    };
+    server.finished(&server.submit(&task("demo.echo", "ended", "")));
+    server.finished(&server.submit(&task("demo.echo", "kept", r#""while": ["waiting", "running", "success"]"#)));
+    server.finished(&server.submit(&task("demo.fail", "period", r#""for": "1h""#)));
+    let started = server.submit(&task("demo.sleep", "started", r#""while": ["waiting"]"#));
+    server.until(&started, |task| task["status"] == "running");
+    let passed = task("demo.echo", "passed", r#""for": "1ms""#);
+    server.finished(&server.submit(&passed));
+    eventually("the key is free", || server.call("POST", "/api/v1/tasks", &passed).0 == 201);
+    let replaced = |n: usize| {
+        format!(
+            r#"{{"name": "demo.echo", "args": [{n}], "delay": "{n}h", "max_age": "{n}d", "unique_key": "replaced", "unique_conflict": "replace"}}"#
+        )
+    };
+    server.submit(&replaced(1));
+    assert_eq!(server.call("POST", "/api/v1/tasks", &replaced(2)).1["replaced"], true);
 }
 
 fn check(folder: &Path) -> Ran {
@@ -111,8 +136,16 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 5"),
     ("others_have_no_time", "UPDATE tasks SET ready_at = 1 WHERE status = 3"),
     ("cancel_only_running", "UPDATE tasks SET cancel_requested = TRUE WHERE status = 1"),
-    ("unique_key_live", "UPDATE tasks SET unique_key = 'k2', live_key = 'k2' WHERE status = 5"),
-    ("unique_key_live", "UPDATE tasks SET live_key = NULL WHERE live_key IS NOT NULL"),
+    ("unique_key_live", "UPDATE tasks SET unique_key = 'k2', live_key = 'k2' WHERE unique_key = 'ended'"),
+    ("unique_key_live", "UPDATE tasks SET live_key = NULL WHERE live_key = 'k'"),
+    // One that is over and has its key for good, and one that has let go of it at its start.
+    ("unique_key_live", "UPDATE tasks SET live_key = NULL WHERE live_key = 'kept'"),
+    ("unique_key_live", "UPDATE tasks SET live_key = unique_key WHERE unique_key = 'started'"),
+    ("unique_key_live", "UPDATE tasks SET status = 2, ready_at = 1, attempt = 0 WHERE unique_key = 'started'"),
+    ("unique_scope_sound", "UPDATE tasks SET unique_while = 63 WHERE unique_key IS NULL"),
+    ("unique_scope_sound", "UPDATE tasks SET unique_until = 1 WHERE unique_key IS NULL"),
+    ("unique_scope_sound", "UPDATE tasks SET unique_while = 24 WHERE unique_key = 'started'"),
+    ("unique_scope_sound", "UPDATE tasks SET unique_while = 55 WHERE unique_key = 'kept'"),
     (
         "unique_key_once",
         "DROP INDEX tasks_live_key; UPDATE tasks SET queue = 'default', unique_key = 'k', live_key = 'k' WHERE status IN (1, 4)",

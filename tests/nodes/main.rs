@@ -12,6 +12,7 @@ mod redis_server;
 mod sql;
 mod sql_graph;
 mod told;
+mod unique;
 
 use std::{
     path::Path,

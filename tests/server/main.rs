@@ -17,3 +17,4 @@ mod outcomes;
 mod persistent;
 #[path = "../support/mod.rs"]
 mod support;
+mod unique;

@@ -29,8 +29,12 @@ CREATE TABLE tasks (
     -- Kept when the task ends, so that its holder's second report is known for a duplicate; cleared when it is taken away.
     lease_id         UUID,
     unique_key       TEXT,
-    -- The unique key while the task is live.
+    -- The unique key while the task has it: no two of a queue have the same.
     live_key         TEXT,
+    -- In which statuses it has it, as bits of their numbers; NULL: while it is live.
+    unique_while     INTEGER,
+    -- From then on a task that is over does not have it, although it is still in `live_key`.
+    unique_until     BIGINT,
     retry            TEXT,
     -- How long the result is given out after the end; NULL: the server's default.
     result_ttl_ms    BIGINT,
@@ -53,7 +57,7 @@ CREATE TABLE tasks (
     kwargs           TEXT    NOT NULL,
     result           TEXT,
     CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
-    CHECK (live_key IS NULL OR status < 5),
+    CHECK (live_key IS NULL OR status < 5 OR (coalesce(unique_while, 0) & (1 << status)) <> 0),
     CHECK ((lane IS NULL) = (flow IS NULL) AND (lane IS NULL) = (sublane IS NULL) AND (lane IS NOT NULL OR NOT laned))
 ) WITH (
     -- Room for the two updates of a task on its own page: the second one then touches no index. The first one, the claim,
@@ -462,6 +466,7 @@ BEGIN
         ('unique_key', length(p_key) NOT BETWEEN 1 AND 256 OR p_key ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
         ('unique_conflict', p_conflict NOT IN ('return', 'reject'), 'must be ''return'' or ''reject'''),
+        ('unique_conflict', p_key IS NULL AND jobqueue_submit.unique_conflict IS NOT NULL, 'has a meaning beside `unique_key` only'),
         ('tags', coalesce(array_ndims(jobqueue_submit.tags), 1) > 1 OR cardinality(jobqueue_submit.tags) > 20
             OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.tags) tag WHERE tag IS NULL OR length(tag) NOT BETWEEN 1 AND 64
                 OR tag ~ '[\u0001-\u001f\u007f-\u009f]'),
@@ -611,6 +616,10 @@ BEGIN
         DECLARE
             holder UUID;
         BEGIN
+            -- One that is over, and whose time is over too, has it no longer.
+            UPDATE tasks t SET live_key = NULL
+            WHERE t.queue = p_queue AND t.live_key = p_key AND t.status >= 5 AND t.unique_until <= at;
+            CONTINUE WHEN FOUND;
             SELECT t.id INTO holder FROM tasks t WHERE t.queue = p_queue AND t.live_key = p_key;
             IF FOUND AND p_conflict = 'return' THEN
                 RETURN holder;

@@ -31,8 +31,12 @@ CREATE TABLE tasks (
     -- Kept when the task ends, so that its holder's second report is known for a duplicate; cleared when it is taken away.
     lease_id         BLOB,
     unique_key       TEXT,
-    -- The unique key while the task is live.
+    -- The unique key while the task has it: no two of a queue have the same.
     live_key         TEXT,
+    -- In which statuses it has it, as bits of their numbers; NULL: while it is live.
+    unique_while     INTEGER,
+    -- From then on a task that is over does not have it, although it is still in `live_key`.
+    unique_until     BIGINT,
     retry            TEXT,
     -- How long the result is given out after the end; NULL: the server's default.
     result_ttl_ms    BIGINT,
@@ -55,7 +59,7 @@ CREATE TABLE tasks (
     kwargs           TEXT    NOT NULL,
     result           TEXT,
     CHECK ((ready_at IS NOT NULL) = (status IN (1, 2, 4))),
-    CHECK (live_key IS NULL OR status < 5),
+    CHECK (live_key IS NULL OR status < 5 OR (coalesce(unique_while, 0) & (1 << status)) <> 0),
     CHECK ((lane IS NULL) = (flow IS NULL) AND (lane IS NULL) = (sublane IS NULL) AND (lane IS NOT NULL OR NOT laned))
 );
 CREATE INDEX tasks_ready ON tasks (queue, priority, ready_at, id) WHERE ready_at IS NOT NULL AND lane IS NULL;

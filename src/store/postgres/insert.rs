@@ -1,17 +1,18 @@
 //! New tasks: one statement for all of a batch.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use diesel::prelude::*;
 
 use super::{
     dependencies::{self, Bonds},
     key::{Uid, uid},
-    own::{InsertTasks, NoteExpiries},
+    own::{InsertTasks, KeyHolders, NoteExpiries},
     records::reading,
     schema::{queues, tasks},
     submit,
     tx::Writer,
+    unique::{self, Holder},
 };
 use crate::{
     store::{Counted, Inserted},
@@ -30,6 +31,8 @@ pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<I
             Err(unknown) => outcomes[place] = Some(Inserted::NoParent(unknown)),
         }
     }
+    // Of two transactions with the same keys one waits for the other, not each for the other.
+    rows.sort_by_key(|row| row.task.unique_key().map(|key| (&row.task.queue, key)));
     hold_queues(writer, &rows)?;
     for _ in 0..TRIES {
         let stored = store(writer, &rows)?;
@@ -38,11 +41,12 @@ pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<I
         for row in done {
             outcomes[row.place] = Some(tie(writer, &row)?);
         }
+        let mut holders = holders(writer, &refused)?;
         rows = Vec::new();
-        for row in refused {
-            let key = row.task.unique_key.as_deref().unwrap_or_default();
-            match submit::holder(writer, &row.task.queue, key)? {
-                Some(holder) => outcomes[row.place] = Some(Inserted::KeyHeld(holder)),
+        for (place, row) in refused.into_iter().enumerate() {
+            let met = holders.remove(&place).map(|holder| unique::meet(writer, row.task, &holder)).transpose()?;
+            match met.flatten() {
+                Some(met) => outcomes[row.place] = Some(met),
                 None => rows.push(row),
             }
         }
@@ -83,6 +87,19 @@ fn hold_queues(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<()> {
     Ok(())
 }
 
+/// Who has the keys of these, by their place.
+fn holders(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<HashMap<usize, Holder>> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let queue: Vec<&str> = rows.iter().map(|row| &*row.task.queue).collect();
+    let key: Vec<&str> = rows.iter().map(|row| row.task.unique_key().unwrap_or_default()).collect();
+    let found: Vec<(i64, Vec<u8>, i32, Option<i64>)> =
+        KeyHolders { queue: &queue, key: &key }.load(&mut writer.connection)?;
+    let place = |ordinal: i64| usize::try_from(ordinal - 1).unwrap_or(usize::MAX);
+    Ok(found.into_iter().map(|(n, id, status, until)| (place(n), Holder::of((id, status, until)))).collect())
+}
+
 /// Stores those whose unique key is free; which they are.
 fn store(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<HashSet<TaskId>> {
     if rows.is_empty() {
@@ -102,9 +119,7 @@ fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
     fn each<'a, T>(rows: &[&'a Row<'a>], column: impl Fn(&'a Row<'a>) -> T) -> Vec<T> {
         rows.iter().map(|row| column(row)).collect()
     }
-    let mut rows: Vec<&Row<'_>> = rows.iter().collect();
-    // Of two transactions with the same keys one waits for the other, not each for the other.
-    rows.sort_by_key(|row| row.task.unique_key.as_ref().map(|key| (&row.task.queue, key)));
+    let rows: Vec<&Row<'_>> = rows.iter().collect();
     let rows = &rows[..];
     let json = |tags: &Vec<String>| (!tags.is_empty()).then(|| serde_json::to_string(tags).unwrap_or_default());
     let waits = |row: &Row<'_>| row.status() == Status::Pending;
@@ -121,7 +136,9 @@ fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
         max_age_ms: &each(rows, |row| row.task.max_age_ms),
         max_retries: &each(rows, |row| reading::signed(row.task.max_retries)),
         timeout_ms: &each(rows, |row| row.task.timeout_ms),
-        unique_key: &each(rows, |row| row.task.unique_key.as_deref()),
+        unique_key: &each(rows, |row| row.task.unique_key()),
+        unique_while: &each(rows, |row| row.task.unique.as_ref().and_then(|unique| unique.scope.code())),
+        unique_until: &each(rows, |row| row.task.unique.as_ref().and_then(|unique| unique.until)),
         retry: &each(rows, |row| row.task.retry.as_ref().and_then(|policy| serde_json::to_string(policy).ok())),
         result_ttl_ms: &each(rows, |row| row.task.result_ttl_ms),
         parents: &each(rows, |row| i32::try_from(row.task.parents.len()).unwrap_or(i32::MAX)),

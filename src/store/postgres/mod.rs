@@ -88,6 +88,8 @@ mod relatives;
 mod submit;
 #[path = "../sql/tx.rs"]
 mod tx;
+#[path = "../sql/unique.rs"]
+mod unique;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::{Backend, Connection, Id, key::Uid};
 statement! {
     /// The error names the reason that was given with the request to cancel, if any was.
     MarkCancelled {
-        "UPDATE tasks SET status = 8, live_key = NULL, ready_at = NULL, error = json_build_object('kind', 'cancelled', 'message', \
+        "UPDATE tasks SET status = 8, live_key = CASE WHEN (unique_while & 256) <> 0 THEN live_key END, ready_at = NULL, error = json_build_object('kind', 'cancelled', 'message', \
          'cancelled by a caller' || coalesce(': ' || cancel_reason, ''))::text, finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Id;
         " AND lease_id = " lease: &'a [u8] => Id;
@@ -23,8 +23,8 @@ statement! {
 statement! {
     InsertTasks {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
-         timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
-         name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, timeout_ms, key, key, retry, \
+         timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
+         name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, timeout_ms, key, key, unique_while, unique_until, retry, \
          result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs FROM unnest("
         id: &'a [Uid] => Array<Id>;
         ", " queue: &'a [&'a str] => Array<Text>;
@@ -39,6 +39,8 @@ statement! {
         ", " max_retries: &'a [i32] => Array<Integer>;
         ", " timeout_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " unique_key: &'a [Option<&'a str>] => Array<Nullable<Text>>;
+        ", " unique_while: &'a [Option<i32>] => Array<Nullable<Integer>>;
+        ", " unique_until: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " retry: &'a [Option<String>] => Array<Nullable<Text>>;
         ", " result_ttl_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " parents: &'a [i32] => Array<Integer>;
@@ -52,8 +54,21 @@ statement! {
         ", " args: &'a [&'a str] => Array<Text>;
         ", " kwargs: &'a [&'a str] => Array<Text>;
     } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
-       timeout_ms, key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
+       timeout_ms, key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
+}
+
+statement! {
+    /// Who has these keys: their place in the list, and what there is to decide by.
+    KeyHolders {
+        "SELECT w.place, held.id, held.status, held.unique_until FROM unnest(" queue: &'a [&'a str] => Array<Text>;
+        ", " key: &'a [&'a str] => Array<Text>;
+    } ") WITH ORDINALITY AS w (queue, key, place) CROSS JOIN LATERAL (SELECT id, status, unique_until FROM tasks WHERE \
+       tasks.queue = w.queue AND live_key = w.key AND live_key IS NOT NULL LIMIT 1) AS held"
+}
+
+impl Query for KeyHolders<'_> {
+    type SqlType = (BigInt, Id, Integer, Nullable<BigInt>);
 }
 
 statement! {
@@ -76,7 +91,7 @@ statement! {
     /// Takes the rows in the order given: by id, as every batch is locked. Those that others wait for are said to be so.
     /// `status + 0`, so that no plan goes by an index on the status, should there ever be one.
     FinishSuccesses {
-        "UPDATE tasks SET status = 5, live_key = NULL, cancel_requested = FALSE, error = NULL, result = new.result, \
+        "UPDATE tasks SET status = 5, live_key = CASE WHEN (unique_while & 32) <> 0 THEN live_key END, cancel_requested = FALSE, error = NULL, result = new.result, \
          finished_at = " now: i64 => BigInt;
         " FROM unnest(" id: &'a [Uid] => Array<Id>;
         ", " lease: &'a [Uid] => Array<Id>;
@@ -121,7 +136,7 @@ statement! {
         " AND t.crashes < " suspect: i32 => Integer;
         " ORDER BY hint.place LIMIT " limit: i64 => BigInt;
         " FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET status = 3, ready_at = NULL, laned = FALSE, finished_at = NULL, \
-         attempt = tasks.attempt + 1, worker_id = " worker: &'a [u8] => Id;
+         live_key = CASE WHEN (tasks.unique_while & 8) = 0 THEN NULL ELSE tasks.live_key END, attempt = tasks.attempt + 1, worker_id = " worker: &'a [u8] => Id;
         ", lease_id = " lease: &'a [u8] => Id;
         ", started_at = " started: i64 => BigInt;
     } " FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.name, tasks.priority, free.status, free.ready_at, \

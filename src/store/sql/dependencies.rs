@@ -11,6 +11,7 @@ use super::{
     records::{StateRecord, bytes, reading, task_id},
     schema::{task_dependencies, tasks, unresolved_parents},
     tx::Writer,
+    unique,
 };
 use crate::{
     store::{Counted, Inserted, Redriven},
@@ -218,7 +219,7 @@ pub(super) fn over(
     let change = (
         tasks::status.eq(i32::from(status.code())),
         tasks::ready_at.eq(None::<i64>),
-        tasks::live_key.eq(None::<String>),
+        tasks::live_key.eq(unique::kept(status)),
         tasks::error.eq(reading::error_text(error)),
         tasks::finished_at.eq(now),
     );

@@ -46,9 +46,11 @@ pub(super) fn expire_due(writer: &mut Writer, limit: usize, now: Millis) -> Quer
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(&mut writer.connection)?;
     for (at, id) in &due {
-        // One that runs goes on; should it wait again, it is noted again.
+        // One that runs goes on; should it wait again, it is noted again. One that was started anew or replaced has another
+        // end, or none.
         let task = StateRecord::find(&mut writer.connection, task_id(id))?;
-        if let Some(task) = task.filter(|task| task.status().is_waiting()) {
+        let is_over = |task: &StateRecord| task.status().is_waiting() && task.expires_at.is_some_and(|at| at <= now);
+        if let Some(task) = task.filter(is_over) {
             expire(writer, &task, now)?;
         }
         diesel::delete(expiries::table.find((at, uid(id)))).execute(&mut writer.connection)?;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     planted::{self, Bug},
     store::{Cancelled, Counted, Finished, Recorded},
-    task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict},
+    task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict, unique::bit},
 };
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
@@ -78,9 +78,9 @@ fn apply(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now: Millis
         }
         Verdict::Dead { status, reason, error } => {
             let text = reading::error_text(error);
-            let status = i32::from(status.code());
+            let (bit, status) = (bit(*status), i32::from(status.code()));
             let changed =
-                MarkDead { status, error: &text, now, id, lease, dependants }.execute(&mut writer.connection)?;
+                MarkDead { status, bit, error: &text, now, id, lease, dependants }.execute(&mut writer.connection)?;
             if changed > 0 {
                 bury(writer, item, *reason, &text, now)?;
             }

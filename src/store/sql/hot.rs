@@ -8,10 +8,12 @@ use diesel::{
 
 use super::{Backend, Connection, Id};
 
+// A task that ends in a status outside the scope of its unique key lets go of it; without one there is nothing to let go of.
+
 statement! {
     /// `dependants: false` leaves a task that others wait for as it is: its end takes more than this.
     MarkSuccess {
-        "UPDATE tasks SET status = 5, live_key = NULL, cancel_requested = FALSE, error = NULL, result = " result: &'a str => Text;
+        "UPDATE tasks SET status = 5, live_key = CASE WHEN (unique_while & 32) <> 0 THEN live_key END, cancel_requested = FALSE, error = NULL, result = " result: &'a str => Text;
         ", finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Id;
         " AND lease_id = " lease: &'a [u8] => Id;
@@ -31,8 +33,9 @@ statement! {
 
 statement! {
     MarkDead {
-        "UPDATE tasks SET failures = failures + 1, live_key = NULL, status = " status: i32 => Integer;
-        ", error = " error: &'a str => Text;
+        "UPDATE tasks SET failures = failures + 1, status = " status: i32 => Integer;
+        ", live_key = CASE WHEN (unique_while & " bit: i32 => Integer;
+        ") <> 0 THEN live_key END, error = " error: &'a str => Text;
         ", finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Id;
         " AND lease_id = " lease: &'a [u8] => Id;
@@ -62,7 +65,7 @@ statement! {
 
 statement! {
     MarkExpired {
-        "UPDATE tasks SET status = 9, live_key = NULL, error = " error: &'a str => Text;
+        "UPDATE tasks SET status = 9, live_key = CASE WHEN (unique_while & 512) <> 0 THEN live_key END, error = " error: &'a str => Text;
         ", finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Id;
         " AND lease_id = " lease: &'a [u8] => Id;

@@ -35,7 +35,19 @@ const OF_A_TASK: &[(&str, &str)] = &[
     ("claimable_has_time", "status IN (1, 2, 4) AND ready_at IS NULL"),
     ("others_have_no_time", "status NOT IN (1, 2, 4) AND ready_at IS NOT NULL"),
     ("cancel_only_running", "status IN (0, 1, 2, 4) AND cancel_requested"),
-    ("unique_key_live", "CASE WHEN status < 5 THEN live_key IS DISTINCT FROM unique_key ELSE live_key IS NOT NULL END"),
+    (
+        // Who was over may have lost it to another when its time was over too; who has let go of it at a start has it again
+        // when it starts anew.
+        "unique_key_live",
+        "CASE WHEN live_key IS NOT NULL THEN live_key IS DISTINCT FROM unique_key OR (coalesce(unique_while, 31) & (1 << status)) \
+         = 0 ELSE unique_key IS NOT NULL AND (coalesce(unique_while, 31) & (1 << status)) <> 0 AND NOT (status >= 5 AND \
+         unique_until IS NOT NULL) AND ((coalesce(unique_while, 31) & 8) <> 0 OR (attempt = 0 AND snoozes IS NULL)) END",
+    ),
+    (
+        "unique_scope_sound",
+        "(unique_key IS NULL AND (unique_while IS NOT NULL OR unique_until IS NOT NULL)) OR (coalesce(unique_while, 31) & 23) <> 23 \
+         OR (unique_while > 31 AND (unique_while & 8) = 0)",
+    ),
     ("pending_has_parents", "status = 0 AND (unmet <= 0 OR parents <= 0)"),
     ("started_after_parents", "status IN (1, 2, 3, 4, 5, 6, 7) AND unmet <> 0"),
     (

@@ -16,6 +16,7 @@ use crate::{
     task::{
         DeadReason, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId, WorkerId,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
+        unique::bit,
     },
 };
 
@@ -177,9 +178,9 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
         format!("its worker died {crashes} times while it ran; it is not tried again by itself"),
     );
     let text = reading::error_text(&error);
-    let status = i32::from(Status::Failed.code());
+    let (status, bit) = (i32::from(Status::Failed.code()), bit(Status::Failed));
     let id = task.id.as_slice();
-    MarkDead { status, error: &text, now, id, lease, dependants: true }.execute(&mut writer.connection)?;
+    MarkDead { status, bit, error: &text, now, id, lease, dependants: true }.execute(&mut writer.connection)?;
     // A crash is no failure of the task's own: the guarded update above counts one.
     diesel::update(tasks::table.filter(tasks::id.eq(uid(id))))
         .set((tasks::failures.eq(tasks::failures - 1), tasks::crashes.eq(reading::signed(crashes))))
@@ -285,15 +286,15 @@ pub(super) fn prune(
     let latest = latest.chain([limits.success_before, limits.others_before]).max().unwrap_or(limits.others_before);
     let from = after.unwrap_or(TaskId::from_bytes([0; 16]));
     let to = TaskId::first_at(latest);
-    type Old = (Vec<u8>, String, i32, i32, Option<i64>);
+    type Old = (Vec<u8>, String, i32, i32, Option<i64>, Option<i64>);
     let oldest: Vec<Old> = tasks::table
         .filter(tasks::id.gt(uid(from.as_bytes())).and(tasks::id.lt(uid(to.as_bytes()))))
         .order(tasks::id)
-        .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at))
+        .select((tasks::id, tasks::queue, tasks::priority, tasks::status, tasks::finished_at, tasks::unique_until))
         .limit(limits.rows as i64)
         .load(connection)?;
     let next = (oldest.len() >= limits.rows).then(|| oldest.last().map(|row| task_id(&row.0))).flatten();
-    for (id, queue, priority, status, finished_at) in oldest {
+    for (id, queue, priority, status, finished_at, unique_until) in oldest {
         let status = reading::status(status);
         let (success, others) = own.get(&queue).copied().unwrap_or_default();
         let before = match status {
@@ -302,6 +303,10 @@ pub(super) fn prune(
         };
         // Dead letters stay until somebody decides.
         if !status.is_terminal() || status.is_dead() || finished_at.is_none_or(|at| at >= before) {
+            continue;
+        }
+        // It may still have its unique key, which would go with it.
+        if unique_until.is_some_and(|until| until > limits.now) {
             continue;
         }
         // Held from here on: it may have been started anew since it was read.

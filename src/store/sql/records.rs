@@ -6,7 +6,7 @@ use super::schema::tasks;
 use super::{Backend, Connection, key::uid};
 use crate::{
     store::TaskRow,
-    task::{LeaseId, Priority, Status, TaskId, WorkerId},
+    task::{KeyScope, LeaseId, Priority, Status, TaskId, WorkerId},
 };
 
 /// A key as diesel binds it.
@@ -70,6 +70,8 @@ pub(super) struct TaskRecord {
     worker_id: Option<Vec<u8>>,
     lease_id: Option<Vec<u8>>,
     unique_key: Option<String>,
+    unique_while: Option<i32>,
+    unique_until: Option<i64>,
     retry: Option<String>,
     result_ttl_ms: Option<i64>,
     parents: i32,
@@ -123,6 +125,8 @@ impl TaskRecord {
             worker_id: worker_id(self.worker_id),
             lease_id: self.lease_id.and_then(|lease| LeaseId::from_slice(&lease)),
             unique_key: self.unique_key,
+            unique_scope: KeyScope::from_code(self.unique_while),
+            unique_until: self.unique_until,
             retry: reading::json(self.retry),
             result_ttl_ms: self.result_ttl_ms,
             parents: reading::count(self.parents),

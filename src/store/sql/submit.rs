@@ -6,9 +6,10 @@ use super::{
     dependencies, expiry,
     hot::{EnsureQueue, KeepAttempt},
     key::{Uid, uid},
-    records::{StateRecord, reading, task_id},
+    records::{StateRecord, reading},
     schema::{dead_letter_queue, idempotency_keys, queues, tasks},
     tx::Writer,
+    unique,
 };
 use crate::{
     store::{IdempotencyKey, Redriven, StoredOutcome},
@@ -23,13 +24,6 @@ pub(super) fn queues_besides(writer: &mut Writer, names: &[&str]) -> QueryResult
 
 pub(super) fn ensure_queue(writer: &mut Writer, name: &str, now: Millis) -> QueryResult<()> {
     EnsureQueue { name, now }.execute(&mut writer.connection).map(|_| ())
-}
-
-/// Who holds a unique key.
-pub(super) fn holder(writer: &mut Writer, queue: &str, key: &str) -> QueryResult<Option<TaskId>> {
-    let held = tasks::table.filter(tasks::queue.eq(queue)).filter(tasks::live_key.eq(key)).select(tasks::id);
-    let held: Option<Vec<u8>> = held.first(&mut writer.connection).optional()?;
-    Ok(held.map(|id| task_id(&id)))
 }
 
 pub(super) fn recall(writer: &mut Writer, key: &str) -> QueryResult<Option<(IdempotencyKey, Vec<StoredOutcome>)>> {
@@ -66,9 +60,11 @@ pub(super) fn redrive(
     }
     // Before anything is changed: a statement that is refused may be the end of the transaction.
     if let Some(key) = &task.unique_key
-        && let Some(holder) = holder(writer, &task.queue, key)?
+        && let Some(holder) = unique::find(writer, &task.queue, key)?
+        && holder.id != id
+        && !unique::take_over(writer, &holder, now)?
     {
-        return Ok(Redriven::KeyTaken(holder));
+        return Ok(Redriven::KeyTaken(holder.id));
     }
     let unmet = match dependencies::anew(writer, &task)? {
         Ok(unmet) => unmet,

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     store::{Claim, Claimed},
     task::{
-        Granted, Mark, Millis, Priority, Ready, Status, TaskId,
+        Granted, KeyScope, Mark, Millis, Priority, Ready, Status, TaskId,
         admission::{self, Hold},
     },
 };
@@ -37,6 +37,7 @@ struct Candidate {
     timeout_ms: Option<i64>,
     expires_at: Option<i64>,
     generation: i32,
+    unique_while: Option<i32>,
     retry: Option<String>,
     parents: i32,
     meta: Option<String>,
@@ -99,6 +100,10 @@ fn grant(
         seq: found.seq,
     }
     .execute(&mut writer.connection)?;
+    if !KeyScope::from_code(found.unique_while).holds(Status::Running) {
+        let row = tasks::table.find(found.seq);
+        diesel::update(row).set(tasks::live_key.eq(None::<String>)).execute(&mut writer.connection)?;
+    }
     let (priority, from) = (reading::priority(found.priority), reading::status(found.status));
     writer.deltas.step(&claim.queue, priority, from, Status::Running);
     granted.push(Granted {

@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
+    dependencies::{self, Bonds},
     own::{InsertTask, NoteExpiry},
     records::{bytes, reading},
-    submit::holder,
     tx::Writer,
+    unique,
 };
 use crate::{
     store::{Counted, Inserted},
@@ -23,12 +23,30 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
         Ok(bonds) => bonds,
         Err(unknown) => return Ok(Inserted::NoParent(unknown)),
     };
+    let status = if bonds.unmet > 0 { Status::Pending } else { task.first_status() };
+    while insert_row(writer, task, &bonds, status)? == 0 {
+        // There is a holder: the insert has just met it in this transaction.
+        let holder =
+            unique::find(writer, &task.queue, task.unique_key().unwrap_or_default())?.ok_or(diesel::NotFound)?;
+        if let Some(met) = unique::meet(writer, task, &holder)? {
+            return Ok(met);
+        }
+    }
+    writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
+    writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
+    if let Some(at) = task.expires_at {
+        NoteExpiry { at, task: bytes(task.id.as_bytes()) }.execute(&mut writer.connection)?;
+    }
+    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
+}
+
+/// How many were stored: none where another has the key.
+fn insert_row(writer: &mut Writer, task: &NewTask, bonds: &Bonds, status: Status) -> QueryResult<usize> {
     let tags = (!task.tags.is_empty()).then(|| serde_json::to_string(&task.tags).unwrap_or_default());
     let retry = task.retry.as_ref().map(|policy| serde_json::to_string(policy).unwrap_or_default());
-    let status = if bonds.unmet > 0 { Status::Pending } else { task.first_status() };
-    let key = task.unique_key.as_deref();
+    let key = task.unique_key();
     let (flow, lane) = (task.flow_text(), task.lane());
-    let stored = InsertTask {
+    InsertTask {
         id: bytes(task.id.as_bytes()),
         queue: &task.queue,
         name: &task.name,
@@ -43,6 +61,8 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
         timeout_ms: task.timeout_ms,
         unique_key: key,
         live_key: key,
+        unique_while: task.unique.as_ref().and_then(|unique| unique.scope.code()),
+        unique_until: task.unique.as_ref().and_then(|unique| unique.until),
         retry: retry.as_deref(),
         result_ttl_ms: task.result_ttl_ms,
         parents: i32::try_from(task.parents.len()).unwrap_or(i32::MAX),
@@ -56,16 +76,5 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
         args: &task.args,
         kwargs: &task.kwargs,
     }
-    .execute(&mut writer.connection)?;
-    if stored == 0 {
-        // There is a holder: the insert has just met it in this transaction.
-        let holder = holder(writer, &task.queue, key.unwrap_or_default())?.ok_or(diesel::NotFound)?;
-        return Ok(Inserted::KeyHeld(holder));
-    }
-    writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
-    writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
-    if let Some(at) = task.expires_at {
-        NoteExpiry { at, task: bytes(task.id.as_bytes()) }.execute(&mut writer.connection)?;
-    }
-    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
+    .execute(&mut writer.connection)
 }

@@ -79,6 +79,8 @@ mod submit;
 mod survey;
 #[path = "../sql/tx.rs"]
 mod tx;
+#[path = "../sql/unique.rs"]
+mod unique;
 
 pub use inspect::Inspector;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};

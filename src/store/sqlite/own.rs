@@ -11,7 +11,7 @@ use super::{Backend, Connection, Id};
 statement! {
     InsertTask {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, \
-         max_retries, timeout_ms, unique_key, live_key, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
+         max_retries, timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
         id: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -26,6 +26,8 @@ statement! {
         ", " timeout_ms: Option<i64> => Nullable<BigInt>;
         ", " unique_key: Option<&'a str> => Nullable<Text>;
         ", " live_key: Option<&'a str> => Nullable<Text>;
+        ", " unique_while: Option<i32> => Nullable<Integer>;
+        ", " unique_until: Option<i64> => Nullable<BigInt>;
         ", " retry: Option<&'a str> => Nullable<Text>;
         ", " result_ttl_ms: Option<i64> => Nullable<BigInt>;
         ", " parents: i32 => Integer;
@@ -63,7 +65,7 @@ statement! {
 statement! {
     /// The error names the reason that was given with the request to cancel, if any was.
     MarkCancelled {
-        "UPDATE tasks SET status = 8, live_key = NULL, ready_at = NULL, error = json_object('kind', 'cancelled', 'message', \
+        "UPDATE tasks SET status = 8, live_key = CASE WHEN (unique_while & 256) <> 0 THEN live_key END, ready_at = NULL, error = json_object('kind', 'cancelled', 'message', \
          'cancelled by a caller' || coalesce(': ' || cancel_reason, '')), finished_at = " now: i64 => BigInt;
         " WHERE id = " id: &'a [u8] => Id;
         " AND lease_id = " lease: &'a [u8] => Id;

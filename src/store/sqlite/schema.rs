@@ -28,6 +28,8 @@ diesel::table! {
         lease_id -> Nullable<Binary>,
         unique_key -> Nullable<Text>,
         live_key -> Nullable<Text>,
+        unique_while -> Nullable<Integer>,
+        unique_until -> Nullable<BigInt>,
         retry -> Nullable<Text>,
         result_ttl_ms -> Nullable<BigInt>,
         parents -> Integer,
