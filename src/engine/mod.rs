@@ -52,7 +52,7 @@ use crate::{
     broker::{Broker, Bus},
     clock::Clock,
     store::{Reader, Session, StoreError, WorkerInfo},
-    task::{RateLimit, RetryPolicy, WorkerId},
+    task::{RateLimit, RetryPolicy, TaskDefaults, WorkerId},
 };
 
 /// What the engine decides by.
@@ -60,6 +60,8 @@ use crate::{
 pub struct Settings {
     /// Retry policy of tasks that bring none.
     pub retry: RetryPolicy,
+    /// What tasks get that are made here, by schedules.
+    pub defaults: TaskDefaults,
     /// Most queues there may be: each costs memory and an actor while it is busy.
     pub max_queues: usize,
     /// Limit of queues that have none of their own.
@@ -72,7 +74,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new(), spool: None }
+        Self {
+            retry: RetryPolicy::default(),
+            defaults: TaskDefaults::default(),
+            max_queues: 10_000,
+            rate_limit: None,
+            keys: Vec::new(),
+            spool: None,
+        }
     }
 }
 

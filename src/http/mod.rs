@@ -61,7 +61,9 @@ mod workers;
 pub use keys::offline_key;
 pub use openapi::openapi;
 pub use server::serve;
-pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
+pub use state::{ApiState, EdgeSettings, NodeInfo};
+
+pub use crate::task::TaskDefaults;
 
 use access::Need::{Open, Sifted};
 use actix_web::{

@@ -12,10 +12,10 @@ use crate::{
     broker::{BadRedisConfig, RedisConfig},
     config::{CommandConfig, Config, Database, RedisSettings, Secret, Timeout},
     engine::{Engine, Key, Settings},
-    http::{self, ApiState, NodeInfo, TaskDefaults},
+    http::{self, ApiState, NodeInfo},
     store::{Act, Store},
     task::{
-        Millis, RateLimit, RetryPolicy,
+        Millis, RateLimit, RetryPolicy, TaskDefaults,
         rate::{Algorithm, LimitBy},
     },
     work::{CommandHandler, CommandSpec, Guard, RegisterError, Registry},
@@ -235,7 +235,8 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
     let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
     let configured = config.api.keys.iter().enumerate();
     let keys = configured.map(|(number, key)| Arc::new(Key::configured(&name(number), key.reveal()))).collect();
-    let engine_settings = Settings { retry, keys, rate_limit: default_limit(config), ..Settings::default() };
+    let engine_settings =
+        Settings { retry, keys, rate_limit: default_limit(config), defaults: defaults(config), ..Settings::default() };
     let redis = redis(&config.redis)?;
     let node = Embedded::start(&Place::of(config), registry, settings, engine_settings, redis).await?;
     set_weights(&node.engine, config).await?;
@@ -277,7 +278,8 @@ async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError>
     Ok(())
 }
 
-fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_faults: bool) -> ApiState {
+/// What a submission gets that does not say otherwise.
+fn defaults(config: &Config) -> TaskDefaults {
     let per_name = config.tasks.iter().map(|(name, task)| {
         let timeout = match task.timeout {
             Timeout::Inherit => config.defaults.timeout_ms,
@@ -286,16 +288,20 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         };
         (name.clone(), (task.max_retries.unwrap_or(config.defaults.max_retries), timeout))
     });
+    TaskDefaults {
+        max_retries: config.defaults.max_retries,
+        timeout_ms: config.defaults.timeout_ms,
+        result_ttl_ms: config.defaults.result_ttl_ms,
+        per_name: per_name.collect(),
+    }
+}
+
+fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_faults: bool) -> ApiState {
     ApiState {
         engine: node.engine.clone(),
         tree: node.node.tree.clone(),
         events: node.node.events.clone(),
-        defaults: TaskDefaults {
-            max_retries: config.defaults.max_retries,
-            timeout_ms: config.defaults.timeout_ms,
-            result_ttl_ms: config.defaults.result_ttl_ms,
-            per_name: per_name.collect(),
-        },
+        defaults: defaults(config),
         node: NodeInfo {
             host: node.worker.host.clone(),
             pid: node.worker.pid,

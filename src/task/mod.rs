@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod defaults;
 pub mod duration;
 pub mod figures;
 pub mod flow;
@@ -19,9 +20,11 @@ pub mod pulse;
 pub mod queue;
 pub mod rate;
 pub mod retry;
+pub mod schedule;
 pub mod status;
 
 pub use access::{Reach, Scope, Scopes};
+pub use defaults::TaskDefaults;
 pub use figures::{Figures, Span};
 pub use flow::{FlowKeys, Lane};
 pub use graph::{OnFailure, Parent};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{FlowKeys, Lane, LeaseId, LeaseToken, Millis, Parent, Priority, RetryPolicy, Status, TaskId};
 
 /// A validated task, ready to be stored.
@@ -99,7 +101,8 @@ impl NewTask {
 }
 
 /// What a submission does when its unique key is held by a live task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UniqueConflict {
     /// Answer with the holder.
     #[default]
