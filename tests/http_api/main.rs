@@ -25,6 +25,7 @@ mod operate;
 mod outcomes;
 mod property;
 mod results;
+mod schedules;
 mod scoped;
 mod session;
 mod settings;
