@@ -10,8 +10,9 @@ use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     broker::{BadRedisConfig, RedisConfig},
+    clock::{Clock as _, SystemClock},
     config::{CommandConfig, Config, Database, RedisSettings, Secret, Timeout},
-    engine::{Engine, Key, Settings},
+    engine::{Engine, Key, NewSchedule, Settings},
     http::{self, ApiState, NodeInfo},
     store::{Act, Store},
     task::{
@@ -57,6 +58,8 @@ pub enum RunError {
     Start(#[from] StartError),
     #[error("[tasks.{name}] cannot be used: {message}")]
     Command { name: String, message: String },
+    #[error("[schedules.{name}] cannot be used: {message}")]
+    Schedule { name: String, message: String },
     #[error("the supervision tree has ended: {0}")]
     Tree(Exit),
     #[error("the HTTP server failed: {0}")]
@@ -119,7 +122,8 @@ impl App {
         // First what fails for reasons of the machine: a port that is in use must not have touched the store.
         let listener = listen(&self.config.api.host, self.config.api.port)?;
         self.add_commands()?;
-        actix::System::new().block_on(self.serve(listener))
+        let schedules = schedules(&self.config)?;
+        actix::System::new().block_on(self.serve(listener, schedules))
     }
 
     fn add_commands(&mut self) -> Result<(), RunError> {
@@ -132,11 +136,14 @@ impl App {
         Ok(())
     }
 
-    async fn serve(self, listener: TcpListener) -> Result<(), RunError> {
+    async fn serve(self, listener: TcpListener, schedules: Option<Vec<NewSchedule>>) -> Result<(), RunError> {
         let Self { config, registry, announce, faults, .. } = self;
         // Before anybody can know of us: who is told that we are up may stop us at once.
         let mut signals = StopSignals::listen();
         let node = start(&config, registry).await?;
+        if let Some(schedules) = schedules {
+            declare(&node.engine, schedules).await?;
+        }
         let draining = Arc::new(AtomicBool::new(false));
         let state = api_state(&config, &node, draining.clone(), faults);
         let address = listener.local_addr().map_err(RunError::Http)?;
@@ -217,6 +224,23 @@ fn spec(command: &CommandConfig) -> CommandSpec {
         spec.output_limit = usize::try_from(limit).unwrap_or(usize::MAX);
     }
     spec
+}
+
+/// What the file says of schedules, checked as the API would; nothing is stored yet.
+fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
+    let (defaults, now) = (defaults(config), SystemClock.now());
+    let checked = |(name, json): (&String, &String)| {
+        let fail = |message| RunError::Schedule { name: name.clone(), message };
+        http::declared_schedule(name, json, &defaults, now).map_err(fail)
+    };
+    config.schedules.as_ref().map(|all| all.iter().map(checked).collect()).transpose()
+}
+
+async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
+    let declared = schedules.len();
+    let changed = engine.declare_schedules(schedules).await?;
+    log::info!(declared, changed; "The schedules of the configuration file are set");
+    Ok(())
 }
 
 fn millis(value: Millis) -> Duration {

@@ -18,7 +18,7 @@ use crate::{
     },
     task::{
         Millis, QueueSettings, TaskDefaults, duration,
-        schedule::{self, CatchUp, Overlap, Rule, Template},
+        schedule::{self, CatchUp, Meta, Overlap, Rule, Template},
     },
 };
 
@@ -151,7 +151,7 @@ fn template(
     let written: Draft<'_> = shape::parse_text(text)?;
     let meta = match written.meta {
         Some(meta) => serde_json::from_str(meta.get()).map_err(|_| Problem::internal())?,
-        None => serde_json::Map::new(),
+        None => Meta::new(),
     };
     if let Some(key) = Template::reserved(&meta) {
         let fault = Fault::at(format!("/meta/{key}"), "is set by the schedule: use another key");

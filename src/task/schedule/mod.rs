@@ -10,7 +10,7 @@ mod tests;
 mod ticks;
 
 pub use plan::{GRACE, MOST_CAUGHT_UP, Plan};
-pub use template::{Template, TemplateFault};
+pub use template::{Meta, Template, TemplateFault};
 pub use ticks::Ticks;
 
 use serde::{Deserialize, Serialize};

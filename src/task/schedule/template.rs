@@ -1,8 +1,10 @@
 //! The task that a schedule makes at each tick. Written as the API writes a submission, so that what was given reads back the
 //! same; what it leaves out is as the queue and the server have it at the tick.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::task::{
     FlowKeys, Millis, NewTask, Priority, QueueSettings, RetryPolicy, TaskDefaults, UniqueConflict, duration, rate::Key,
@@ -11,6 +13,9 @@ use crate::task::{
 /// Keys of `meta` that tell which schedule and tick have made a task.
 const SCHEDULE: &str = "schedule";
 const TICK: &str = "tick";
+
+/// Values as they were written: a number of any size is exact.
+pub type Meta = BTreeMap<String, Box<RawValue>>;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,8 +57,8 @@ pub struct Template {
     pub concurrency_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub meta: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Meta::is_empty")]
+    pub meta: Meta,
 }
 
 /// Why a template makes no task at present.
@@ -63,7 +68,7 @@ pub struct TemplateFault(String);
 
 impl Template {
     /// The key of `meta` that is not free for those who write one.
-    pub fn reserved(meta: &Map<String, Value>) -> Option<&'static str> {
+    pub fn reserved(meta: &Meta) -> Option<&'static str> {
         [SCHEDULE, TICK].into_iter().find(|key| meta.contains_key(*key))
     }
 
@@ -90,9 +95,11 @@ impl Template {
         let text =
             |part: &Option<Box<RawValue>>, empty: &str| part.as_ref().map_or(empty, |part| part.get()).to_owned();
         let mut meta = self.meta.clone();
-        meta.insert(SCHEDULE.into(), schedule.into());
-        if let Some(at) = tick.and_then(|tick| jiff::Timestamp::from_millisecond(tick).ok()) {
-            meta.insert(TICK.into(), at.to_string().into());
+        let at = tick.and_then(|tick| jiff::Timestamp::from_millisecond(tick).ok()).map(|at| at.to_string());
+        for (key, value) in [(SCHEDULE, Some(schedule)), (TICK, at.as_deref())] {
+            if let Some(value) = value.and_then(|value| serde_json::value::to_raw_value(value).ok()) {
+                meta.insert(key.into(), value);
+            }
         }
         Ok(NewTask {
             name: self.name.clone(),
@@ -111,7 +118,7 @@ impl Template {
             unique_conflict: self.unique_conflict,
             flow: (!flow.is_empty()).then(|| Box::new(flow)),
             tags: self.tags.clone(),
-            meta: Some(Value::Object(meta).to_string()),
+            meta: serde_json::to_string(&meta).ok(),
             ..NewTask::new(now)
         })
     }
