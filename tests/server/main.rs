@@ -14,5 +14,8 @@ mod limits;
 mod many;
 mod original;
 mod outcomes;
+mod schedules;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/ticks.rs"]
+mod ticks;
