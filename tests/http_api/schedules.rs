@@ -1,6 +1,12 @@
 //! Schedules: set and shown, what ticks make, and what is refused. The server here has no actors: each look at what is due is
 //! asked for.
 
+use std::time::Duration;
+
+use jobqueue::{
+    client::{Client, ScheduleRequest, TaskRequest},
+    task::schedule::CatchUp,
+};
 use jobqueue::{engine::Ticked, task::Outcome};
 use serde_json::{Value, json};
 
@@ -357,4 +363,23 @@ async fn a_key_for_some_queues_sees_and_sets_those_of_its_queues() {
     ask(&server, &key, "PUT", "/api/v1/schedules/mine", &body("theirs")).await.assert_problem(403, "queue_not_allowed");
     ask(&server, &key, "GET", "/api/v1/schedules?queue=theirs", "").await.assert_problem(403, "queue_not_allowed");
     assert_eq!(ask(&server, &root, "GET", theirs, "").await.json()["version"], 1);
+}
+
+#[actix::test]
+async fn another_program_sets_and_reads_them_by_the_client() {
+    let server = Server::start().await;
+    let client = Client::new(format!("http://{}", server.address)).unwrap();
+    let request = ScheduleRequest::cron("30 2 * * *", TaskRequest::new("a").args(&[u64::MAX]).unwrap().queue("q"));
+    let request = request.timezone("Europe/Berlin").catch_up(CatchUp::All).jitter(Duration::from_secs(60));
+    let made = client.put_schedule("nightly", &request).await.unwrap();
+    assert_eq!((made.version, made.catch_up, made.timezone.as_deref()), (1, CatchUp::All, Some("Europe/Berlin")));
+    let often = ScheduleRequest::every(Duration::from_secs(90), TaskRequest::new("a")).paused();
+    assert_eq!(client.put_schedule("often", &often).await.unwrap().next_at, None);
+    assert!(client.put_schedule("often", &often.version(7)).await.is_err());
+    let names: Vec<_> = client.schedules(None).await.unwrap().data.into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["nightly", "often"]);
+    let task = client.trigger_schedule("nightly").await.unwrap();
+    assert_eq!((task.args.unwrap().get(), &*task.queue), ("[18446744073709551615]", "q"));
+    client.delete_schedule("nightly").await.unwrap();
+    assert!(client.schedule("nightly").await.unwrap_err().is_not_found());
 }
