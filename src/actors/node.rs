@@ -9,6 +9,7 @@ use super::{
     events::EventHub,
     queue::{QueueActor, Wake},
     reconcilers::{DependencyResolver, Poke},
+    scheduler::{Scheduler, Tick},
     supervision::{AddChild, Directory, Phase, Supervisor, Tree},
     tree,
 };
@@ -97,6 +98,12 @@ impl Listener for Link {
     fn operation_begun(&self) {
         if let Some(keeper) = self.0.directory.get::<DeadLetter>(tree::DEAD_LETTER) {
             keeper.do_send(Begun);
+        }
+    }
+
+    fn schedules_changed(&self) {
+        if let Some(scheduler) = self.0.directory.get::<Scheduler>(tree::SCHEDULER) {
+            scheduler.do_send(Tick);
         }
     }
 

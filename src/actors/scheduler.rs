@@ -1,5 +1,5 @@
-//! The scheduler: wakes queues when a task's time has come, looks for ready tasks that nobody was told of, and ends those
-//! that were not started in time.
+//! The scheduler: wakes queues when a task's time has come, looks for ready tasks that nobody was told of, ends those that
+//! were not started in time, and lets the schedules tick.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,13 +10,17 @@ use super::{
     supervision::{Shutdown, tree_actor},
     timers::Timers,
 };
-use crate::task::Millis;
+use crate::{engine::Ticked, task::Millis};
 
 /// Between two looks for lost hints.
 const SWEEP: Duration = Duration::from_secs(2);
 /// Between two looks for tasks whose time is over; a claim in between sees it by itself.
 const EXPIRE: Duration = Duration::from_secs(1);
 const EXPIRED_AT_ONCE: usize = 500;
+/// Between two looks at the schedules: another node may have changed them.
+const TICK: Duration = Duration::from_secs(1);
+/// Until what another node deals with is done, or left.
+const HELD: Duration = Duration::from_millis(100);
 /// Queues looked at in one sweep; the next goes on behind them.
 const QUEUES_PER_SWEEP: usize = 64;
 /// Rows at the front of each lane that are told again.
@@ -30,17 +34,31 @@ pub struct Due {
     pub at: Millis,
 }
 
+/// Schedules were changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Tick;
+
 /// Timers of queues whose next task is not ready yet; all of it comes back with the next claim or sweep.
 pub struct Scheduler {
     node: Arc<Node>,
     timers: Timers,
     alarm: Option<SpawnHandle>,
     swept_to: Option<String>,
+    ticking: Ticking,
+}
+
+/// Where the look at the schedules is.
+enum Ticking {
+    /// It is to come.
+    Waits(SpawnHandle),
+    /// It is under way; true: another one is wanted after it.
+    Runs(bool),
 }
 
 impl Scheduler {
     pub fn new(node: Arc<Node>) -> Self {
-        Self { node, timers: Timers::default(), alarm: None, swept_to: None }
+        Self { node, timers: Timers::default(), alarm: None, swept_to: None, ticking: Ticking::Runs(false) }
     }
 
     fn set_alarm(&mut self, ctx: &mut Context<Self>) {
@@ -77,6 +95,28 @@ impl Scheduler {
         }));
     }
 
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.ticking = Ticking::Runs(false);
+        let node = self.node.clone();
+        let work = async move { node.engine.tick().await };
+        ctx.spawn(work.into_actor(self).map(|ticked, actor, ctx| {
+            let wait = match ticked {
+                _ if matches!(actor.ticking, Ticking::Runs(true)) => Duration::ZERO,
+                Ok(Ticked::Some) => Duration::ZERO,
+                Ok(Ticked::Held) => HELD,
+                Ok(Ticked::Until(next)) => {
+                    let wait = next.map_or(Millis::MAX, |next| next - actor.node.engine.clock().now());
+                    TICK.min(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+                }
+                Err(error) => {
+                    log::debug!("The schedules could not be looked at: {error}");
+                    TICK
+                }
+            };
+            actor.ticking = Ticking::Waits(ctx.run_later(wait, Self::tick));
+        }));
+    }
+
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         let (node, after) = (self.node.clone(), self.swept_to.clone());
         let work = async move {
@@ -107,6 +147,7 @@ impl Actor for Scheduler {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.sweep(ctx);
         self.expire(ctx);
+        self.tick(ctx);
     }
 }
 
@@ -118,6 +159,20 @@ impl Handler<Due> for Scheduler {
         self.timers.add(queue, at);
         if self.timers.next() != before || self.alarm.is_none() {
             self.set_alarm(ctx);
+        }
+    }
+}
+
+impl Handler<Tick> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, _: Tick, ctx: &mut Self::Context) {
+        match &mut self.ticking {
+            Ticking::Runs(again) => *again = true,
+            Ticking::Waits(alarm) => {
+                ctx.cancel_future(*alarm);
+                self.tick(ctx);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, io::ErrorKind, io::Write as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Failure,
@@ -76,8 +76,9 @@ fn show(sources: &Sources, globals: &Globals, terminal: &mut Terminal<'_>) -> Re
         let tasks: Vec<_> =
             config.tasks.iter().map(|(name, task)| json!({"name": name, "command": task.argv})).collect();
         let queues: Vec<_> = config.queues.iter().map(|(name, q)| json!({"name": name, "weight": q.weight})).collect();
+        let schedules: Vec<_> = rules(&config).map(|(name, rule)| json!({"name": name, "rule": rule})).collect();
         let all = json!({
-            "file": config.file, "settings": settings, "tasks": tasks, "queues": queues, "warnings": config.warnings,
+            "file": config.file, "settings": settings, "tasks": tasks, "queues": queues, "schedules": schedules, "warnings": config.warnings,
             "faults": lines(&faults),
         });
         terminal.line(&all.to_string())?;
@@ -102,7 +103,18 @@ fn table(config: &Config, shown: &[&Entry], width: Option<u16>) -> String {
         .queues
         .iter()
         .map(|(name, queue)| row(format!("queues.{name}.weight"), queue.weight.to_string(), "", file.clone()));
-    output::grid(&["SETTING", "VALUE", "UNIT", "FROM"], settings.chain(tasks).chain(queues), width)
+    let schedules = rules(config).map(|(name, rule)| row(format!("schedules.{name}"), rule, "", file.clone()));
+    let sections = tasks.chain(queues).chain(schedules);
+    output::grid(&["SETTING", "VALUE", "UNIT", "FROM"], settings.chain(sections), width)
+}
+
+/// When each schedule ticks. What its task is given may be secret and is not shown.
+fn rules(config: &Config) -> impl Iterator<Item = (&String, String)> {
+    config.schedules.iter().flatten().map(|(name, text)| {
+        let schedule: Value = serde_json::from_str(text).unwrap_or_default();
+        let rule = schedule["cron"].as_str().map(str::to_owned);
+        (name, rule.unwrap_or_else(|| format!("every {}", schedule["every"].to_string().trim_matches('"'))))
+    })
 }
 
 fn lines(faults: &[Fault]) -> Vec<String> {

@@ -23,6 +23,7 @@ mod queue;
 mod read;
 mod reference;
 mod remote;
+mod schedule;
 mod serve;
 mod submit;
 mod terminal;

@@ -7,7 +7,7 @@ use super::{
     act::IdsArgs,
     amend,
     args::{Globals, Output, examples},
-    dlq, key, operation, queue, read,
+    dlq, key, operation, queue, read, schedule,
     submit::{self, SubmitArgs},
     terminal::Terminal,
     worker,
@@ -77,6 +77,16 @@ pub(super) enum RemoteCommand {
         #[command(subcommand)]
         command: operation::OperationCommand,
     },
+    /// Schedules: what makes tasks by the clock
+    #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
+        "  jobqueue schedule list
+  jobqueue schedule set nightly --cron '30 2 * * *' --timezone Europe/Berlin --task report
+  jobqueue schedule preview nightly"
+    ))]
+    Schedule {
+        #[command(subcommand)]
+        command: schedule::ScheduleCommand,
+    },
     /// Workers: the nodes and what they run
     #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
         "  jobqueue worker list
@@ -130,6 +140,7 @@ impl<'s, 't> Remote<'s, 't> {
             RemoteCommand::Queue { command } => queue::run(self, command).await,
             RemoteCommand::Dlq { command } => dlq::run(self, command).await,
             RemoteCommand::Operation { command } => operation::run(self, command).await,
+            RemoteCommand::Schedule { command } => schedule::run(self, command).await,
             RemoteCommand::Worker { command } => worker::run(self, command).await,
             RemoteCommand::Audit(args) => key::audit(self, args).await,
         }

@@ -30,6 +30,7 @@ pub(crate) mod fake;
 mod http;
 mod model;
 mod request;
+mod schedules;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -43,6 +44,7 @@ pub use error::{Error, FieldProblem, Problem};
 pub(crate) use http::Reply;
 pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPriority, Submitted, Task, TaskResult};
 pub use request::TaskRequest;
+pub use schedules::{Schedule, ScheduleRequest};
 pub(crate) use url::encode;
 
 use crate::task::TaskId;

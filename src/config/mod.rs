@@ -51,6 +51,8 @@ pub struct Config {
     pub tasks: BTreeMap<String, CommandConfig>,
     /// `[queues.NAME]`: queues with settings of their own.
     pub queues: BTreeMap<String, QueueConfig>,
+    /// `[schedules.NAME]`: what makes tasks by the clock, as JSON; `None`: the file says nothing of schedules.
+    pub schedules: Option<BTreeMap<String, String>>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// What the operator should know although it is no fault: one sentence each, to be logged at start.

@@ -1,4 +1,4 @@
-//! `[tasks.NAME]` and `[queues.NAME]`.
+//! `[tasks.NAME]`, `[queues.NAME]` and `[schedules.NAME]`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use super::{
     file::{File, Node, Value},
     parse, suggest,
 };
-use crate::task::{Millis, name};
+use crate::task::{Millis, duration, name, schedule};
 
 /// Tables whose keys are names chosen by the operator.
-pub(super) const NAMES: [&str; 2] = ["tasks", "queues"];
+pub(super) const NAMES: [&str; 3] = ["tasks", "queues", "schedules"];
 
 /// A task that is run by a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,13 +76,16 @@ impl Default for QueueConfig {
     }
 }
 
-/// Reads both sections into `config`.
+/// Reads the sections into `config`.
 pub(super) fn read(file: &File, config: &mut Config, faults: &mut Vec<Fault>) {
     for node in &file.nodes {
         let mut section = Section { file, faults, path: node.key.clone() };
         match node.key.as_str() {
             "tasks" => config.tasks = section.entries(node, name::task, Section::command),
             "queues" => config.queues = section.entries(node, name::queue, Section::queue),
+            "schedules" => {
+                config.schedules = Some(section.entries(node, schedule::check_name, Section::schedule));
+            }
             _ => {}
         }
     }
@@ -129,6 +132,19 @@ pub(super) const COMMAND_FIELDS: [Field; 11] = [
 ];
 pub(super) const QUEUE_FIELDS: [Field; 1] =
     [("weight", "1", "Share of the slots against that of other queues, 1 to 1000")];
+pub(super) const SCHEDULE_FIELDS: [Field; 7] = [
+    (
+        "cron",
+        r#""30 2 * * MON-FRI""#,
+        "When it ticks: five fields, or six with seconds in front; or instead: every = \"30s\"",
+    ),
+    ("timezone", r#""UTC""#, "Zone of the pattern, such as \"Europe/Berlin\""),
+    ("catch_up", r#""one""#, "Ticks that nobody was there to make: skip, one or all"),
+    ("overlap", r#""allow""#, "A tick while its last task is not over: allow or skip"),
+    ("jitter", r#""0s""#, "Each tick comes later by up to this"),
+    ("enabled", "true", "false: it is paused"),
+    ("task", r#"{ name = "report", args = [1] }"#, "The task of each tick, as it would be submitted"),
+];
 const WEBHOOK: &str = "webhooks are not built yet; use command = [\"program\", \"argument\"]";
 
 impl Section<'_> {
@@ -204,6 +220,41 @@ impl Section<'_> {
             self.check(field, set);
         }
         queue
+    }
+
+    /// When it ticks is checked here, its task where tasks are.
+    fn schedule(&mut self, entry: &Node, fields: &[Node]) -> String {
+        let mut rule = schedule::Rule::default();
+        for field in fields {
+            let text = || field.value.scalar().map(str::to_owned);
+            match field.key.as_str() {
+                "cron" => rule.cron = text(),
+                "timezone" => rule.timezone = text(),
+                "every" => rule.every = self.time(field),
+                "jitter" => rule.jitter = self.time(field),
+                other if SCHEDULE_FIELDS.iter().any(|(name, ..)| *name == other) => {}
+                other => self.check(field, Err(unknown_field(other, &SCHEDULE_FIELDS))),
+            }
+        }
+        for (name, problem) in rule.compile(0).err().unwrap_or_default() {
+            match fields.iter().find(|field| field.key == name) {
+                Some(field) => self.check(field, Err(problem)),
+                None => self.fault_at(entry.line, &self.path.clone(), problem),
+            }
+        }
+        if !fields.iter().any(|field| field.key == "task") {
+            self.fault_at(entry.line, &self.path.clone(), "has no task = { name = \"NAME\" }".into());
+        }
+        json(fields).to_string()
+    }
+
+    /// What is no time is a fault, and stands for one that is possible.
+    fn time(&mut self, field: &Node) -> Option<Millis> {
+        let time = field.value.scalar().and_then(duration::parse);
+        if time.is_none() {
+            self.check(field, Err(format!("expected {}", duration::EXPECTED)));
+        }
+        time.or(Some(1_000))
     }
 
     fn check(&mut self, field: &Node, set: Result<(), String>) {
@@ -300,5 +351,20 @@ fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) if !text.contains('\0') => Some(text.clone()),
         _ => None,
+    }
+}
+
+/// As the API would be sent it.
+fn json(fields: &[Node]) -> serde_json::Value {
+    fields.iter().map(|field| (field.key.clone(), json_value(&field.value))).collect()
+}
+
+fn json_value(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Text(text) => text.as_str().into(),
+        // What is no JSON is a time, or a number that has none.
+        Value::Scalar(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+        Value::List(items) => items.iter().map(json_value).collect(),
+        Value::Table(nodes) => json(nodes),
     }
 }

@@ -25,6 +25,7 @@ pub fn template() -> String {
     }
     section(&mut text, "tasks.NAME", "A task that is run by a command", &sections::COMMAND_FIELDS);
     section(&mut text, "queues.NAME", "A queue with settings of its own", &sections::QUEUE_FIELDS);
+    section(&mut text, "schedules.NAME", "What makes tasks by the clock", &sections::SCHEDULE_FIELDS);
     text
 }
 

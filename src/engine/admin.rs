@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Engine, notice::After};
+use super::{Engine, notice::After, stage::Queues};
 use crate::{
     planted::{self, Bug},
     store::{
@@ -16,7 +16,7 @@ use crate::{
 
 /// An operation of the store's that is no submit, claim or finish.
 pub(super) trait AdminOp: Send {
-    fn run(&mut self, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError>;
+    fn run(&mut self, queues: &Queues, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError>;
     fn ended(self: Box<Self>, result: Result<(), StoreError>, after: &mut After);
 }
 
@@ -33,7 +33,7 @@ where
     R: FnMut(&mut dyn Tx, Millis) -> Result<T, StoreError> + Send,
     A: FnOnce(&T, &mut After) + Send,
 {
-    fn run(&mut self, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
+    fn run(&mut self, _: &Queues, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
         self.done = Some((self.run)(tx, now)?);
         Ok(())
     }
@@ -52,7 +52,7 @@ where
     }
 }
 
-fn closed() -> StoreError {
+pub(super) fn closed() -> StoreError {
     let store: Arc<str> = "this server".into();
     StoreError::new(StoreErrorKind::Unavailable, &store, "it is shutting down")
 }

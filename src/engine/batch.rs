@@ -57,7 +57,7 @@ impl Batch {
         }
         submit::run(engine, queues, &mut self.submits, tx)?;
         for op in &mut self.admins {
-            op.run(tx, now)?;
+            op.run(queues, tx, now)?;
         }
         self.effects = tx.effects();
         Ok(())

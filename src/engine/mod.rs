@@ -14,12 +14,14 @@ mod held;
 mod inbox;
 mod keys;
 mod lanes;
+mod maker;
 mod meter;
 mod notice;
 mod operations;
 mod owed;
 mod peers;
 mod queues;
+mod schedules;
 mod spool;
 mod stage;
 mod submit;
@@ -44,6 +46,7 @@ pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
 pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
+pub use schedules::{NewSchedule, Put, ScheduleChanged, Ticked, Triggered};
 pub use submit::{Submission, SubmitError, SubmitReply};
 pub use trouble::{Trouble, meanwhile};
 pub use watch::Watch;
@@ -53,7 +56,7 @@ use crate::{
     broker::{Broker, Bus},
     clock::Clock,
     store::{Reader, Session, StoreError, WorkerInfo},
-    task::{RateLimit, RetryPolicy, WorkerId},
+    task::{RateLimit, RetryPolicy, TaskDefaults, WorkerId},
 };
 
 /// What the engine decides by.
@@ -61,6 +64,8 @@ use crate::{
 pub struct Settings {
     /// Retry policy of tasks that bring none.
     pub retry: RetryPolicy,
+    /// What tasks get that are made here, by schedules.
+    pub defaults: TaskDefaults,
     /// Most queues there may be: each costs memory and an actor while it is busy.
     pub max_queues: usize,
     /// Limit of queues that have none of their own.
@@ -73,7 +78,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), max_queues: 10_000, rate_limit: None, keys: Vec::new(), spool: None }
+        Self {
+            retry: RetryPolicy::default(),
+            defaults: TaskDefaults::default(),
+            max_queues: 10_000,
+            rate_limit: None,
+            keys: Vec::new(),
+            spool: None,
+        }
     }
 }
 

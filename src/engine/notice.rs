@@ -18,6 +18,8 @@ pub trait Listener: Send + Sync {
     fn unresolved(&self);
     /// There is work on many tasks to be done.
     fn operation_begun(&self);
+    /// Schedules were changed: the next tick may be another one.
+    fn schedules_changed(&self) {}
     /// This node is held to be dead by the store: it must stop what it runs.
     fn fenced(&self);
 }

@@ -82,9 +82,10 @@ pub(super) struct SubmitOp {
     /// Parents as they were asked for, of tasks whose parents are others that hold their unique keys: should this
     /// transaction be rolled back and run again, others may hold them.
     asked: Vec<(usize, Vec<Parent>)>,
-    reply: oneshot::Sender<Result<SubmitReply, SubmitError>>,
+    /// `None`: it is part of another operation, which asks for what became of it.
+    reply: Option<oneshot::Sender<Result<SubmitReply, SubmitError>>>,
     /// Free again when this is gone, not when its caller is.
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Engine {
@@ -101,8 +102,7 @@ impl Engine {
             },
         };
         let (reply, answer) = oneshot::channel();
-        let (outcomes, asked) = Default::default();
-        let op = SubmitOp { submission, order, outcomes, replayed: false, refused: None, asked, reply, _room: room };
+        let op = SubmitOp { order, reply: Some(reply), _room: Some(room), ..SubmitOp::within(submission) };
         self.0.inbox.submit(op).map_err(|_| SubmitError::Closed)?;
         match tokio::time::timeout(ANSWER, answer).await {
             Ok(answer) => answer.unwrap_or(Err(SubmitError::Closed)),
@@ -137,6 +137,22 @@ pub(super) fn run(engine: &Engine, queues: &Queues, ops: &mut [SubmitOp], tx: &m
 }
 
 impl SubmitOp {
+    /// Tasks without parents that another operation makes.
+    pub(super) fn within(submission: Submission) -> Self {
+        let (outcomes, asked) = Default::default();
+        let (order, refused, reply, _room) = (None, None, None, None);
+        Self { submission, order, outcomes, replayed: false, refused, asked, reply, _room }
+    }
+
+    /// What became of each of its tasks, unless all of them were refused.
+    pub(super) fn outcomes(&self) -> Result<&[StoredOutcome], &SubmitError> {
+        self.refused.as_ref().map_or(Ok(&self.outcomes), Err)
+    }
+
+    pub(super) fn tasks(&self) -> &[NewTask] {
+        &self.submission.tasks
+    }
+
     /// It can be stored along with others: to queues there are, without bounds, and each task for itself.
     fn is_plain(&self, engine: &Engine, queues: &Queues) -> bool {
         let to_plain = |task: &NewTask| queues.contains(&task.queue) && !bound::is_bounded(engine, &task.queue);
@@ -156,14 +172,14 @@ impl SubmitOp {
 
     /// Nobody waits for it any more.
     pub(super) fn is_given_up(&self) -> bool {
-        self.reply.is_closed()
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
     pub(super) fn rows(&self) -> usize {
         self.submission.tasks.len()
     }
 
-    fn run(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
+    pub(super) fn run(&mut self, engine: &Engine, queues: &Queues, tx: &mut dyn Tx) -> Result<(), StoreError> {
         self.outcomes.clear();
         self.refused = None;
         self.replayed = false;
@@ -322,7 +338,7 @@ impl SubmitOp {
     pub(super) fn committed(self, common: &Common, after: &mut After) {
         let Self { submission, outcomes, replayed, refused, reply, .. } = self;
         if let Some(refused) = refused {
-            let _ = reply.send(Err(refused));
+            reply.map(|reply| reply.send(Err(refused)));
             return;
         }
         if !replayed {
@@ -338,11 +354,11 @@ impl SubmitOp {
                 }
             }
         }
-        let _ = reply.send(Ok(SubmitReply { tasks: submission.tasks, outcomes, replayed }));
+        reply.map(|reply| reply.send(Ok(SubmitReply { tasks: submission.tasks, outcomes, replayed })));
     }
 
     pub(super) fn failed(self, error: &StoreError) {
-        let _ = self.reply.send(Err(SubmitError::Store(error.clone())));
+        self.reply.map(|reply| reply.send(Err(SubmitError::Store(error.clone()))));
     }
 }
 

@@ -15,8 +15,10 @@ use super::{
     unique,
     view::{Raw, TaskView},
 };
-use crate::task::{Millis, NewTask, TaskId, json, name, unique::Parts as Made};
+use crate::task::{Millis, NewTask, QueueSettings, TaskDefaults, TaskId, json, name, unique::Parts as Made};
 
+/// The queue of those that name none.
+pub(super) const DEFAULT_QUEUE: &str = "default";
 pub(super) const MAX_RETRIES: i64 = 1_000;
 pub(super) const MAX_TIMEOUT: Millis = 30 * 24 * 3_600_000;
 pub(super) const MAX_RESULT_TTL: Millis = 366 * 24 * 3_600_000;
@@ -100,11 +102,22 @@ pub(super) struct Checked<'a> {
 
 /// Checks a draft. `now` is the moment of its submission.
 pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Result<Checked<'a>, Problem> {
+    let settings = state.engine.queue_settings(draft.queue.as_deref().unwrap_or(DEFAULT_QUEUE));
+    check_by(draft, settings.as_deref(), &state.defaults, now)
+}
+
+/// The same, by what is set for its queue and by what the server has.
+pub(super) fn check_by<'a>(
+    draft: Draft<'a>,
+    settings: Option<&QueueSettings>,
+    defaults: &TaskDefaults,
+    now: Millis,
+) -> Result<Checked<'a>, Problem> {
     let mut faults = Faults::default();
     for field in draft.not_built() {
         faults.add(Code::NotBuiltYet, format!("/{field}"), format!("`{field}` is not supported by this version"));
     }
-    let queue = draft.queue.unwrap_or(Cow::Borrowed("default"));
+    let queue = draft.queue.unwrap_or(Cow::Borrowed(DEFAULT_QUEUE));
     faults.named("/name", name::task(&draft.name));
     faults.named("/queue", name::queue(&queue));
     part(&mut faults, "/args", draft.args, '[', "a JSON array");
@@ -116,12 +129,11 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     }
     let tags = draft.tags.unwrap_or_default();
     check_tags(&mut faults, &tags);
-    let settings = state.engine.queue_settings(&queue);
-    let (default_retries, default_timeout) = state.defaults.of(&draft.name, settings.as_deref());
+    let (default_retries, default_timeout) = defaults.of(&draft.name, settings);
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
     let timeout_ms = draft.timeout.unwrap_or(default_timeout);
     check_spans(&mut faults, draft.timeout.flatten(), draft.result_ttl);
-    let age = Age { given: draft.max_age, of_queue: settings.as_deref().and_then(|settings| settings.max_age) };
+    let age = Age { given: draft.max_age, of_queue: settings.and_then(|settings| settings.max_age) };
     let expiry = (draft.expires_at, draft.expires_in);
     let times = Times::check(&mut faults, (draft.run_at, draft.delay), expiry, age, now);
     let given = flow::Given {
@@ -130,7 +142,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
         cost: draft.cost,
         concurrency_key: draft.concurrency_key,
     };
-    let flow = flow::check(&mut faults, given, settings.as_deref());
+    let flow = flow::check(&mut faults, given, settings);
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);
     let text = |part: Option<&RawValue>, empty: &str| part.map_or(empty, RawValue::get).to_owned();
     let (args, kwargs) = (text(draft.args, "[]"), text(draft.kwargs, "{}"));

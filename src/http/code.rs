@@ -104,6 +104,9 @@ codes! {
     "operation_not_found": NOT_FOUND, OperationNotFound,
         "No operation has this id.",
         "List the operations: the newest hundred are shown.";
+    "schedule_not_found": NOT_FOUND, ScheduleNotFound,
+        "No schedule has this name.",
+        "List the schedules. Names are as they were given, capitals and all.";
     "key_not_found": NOT_FOUND, KeyNotFound,
         "No API key has this id.",
         "List the keys. Those in the configuration have no id and are changed there.";
@@ -155,6 +158,15 @@ codes! {
     "queue_not_empty": CONFLICT, QueueNotEmpty,
         "The queue has tasks, finished ones among them.",
         "Purge it (what waits is cancelled), wait for what runs, then delete what is over by `POST /tasks/bulk`.";
+    "schedule_exists": CONFLICT, ScheduleExists,
+        "There is a schedule of this name already.",
+        "Choose another name, or replace it with PUT.";
+    "schedule_changed": CONFLICT, ScheduleChanged,
+        "Somebody else has changed the schedule since its `version` was read.",
+        "Read it again, and change what is there now.";
+    "trigger_refused": CONFLICT, TriggerRefused,
+        "The task of the schedule was refused, as by a queue that is full or a unique key that is held.",
+        "The detail says why. Mend that, or change the schedule's task.";
     "operation_finished": CONFLICT, OperationFinished,
         "The operation is over, so it cannot be stopped.",
         "Nothing is left to do. What it has done stays done.";
@@ -218,6 +230,9 @@ codes! {
     "too_many_queues": UNPROCESSABLE_ENTITY, TooManyQueues,
         "The submission would make a queue, and there are as many as there may be.",
         "Use a queue that exists. What differs from task to task belongs into a tag.";
+    "too_many_schedules": UNPROCESSABLE_ENTITY, TooManySchedules,
+        "There are as many schedules as the server keeps.",
+        "Delete those that nobody needs, or let one task do the work of several.";
     "queue_full": TOO_MANY_REQUESTS, QueueFull,
         "As many tasks wait in the queue as its `max_depth` allows. Nothing was stored.",
         "Send it again after `Retry-After`. If it lasts, more workers or a larger `max_depth` are needed.";

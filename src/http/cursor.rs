@@ -61,6 +61,19 @@ impl Binding {
         number.map(Some).ok_or_else(|| query::invalid("cursor", foreign))
     }
 
+    /// Text of the place after a name, in lists that go on in one direction only.
+    pub(super) fn write_text(&self, name: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode([&self.0, name.as_bytes()].concat())
+    }
+
+    pub(super) fn text(&self, cursor: Option<&str>) -> Result<Option<String>, Problem> {
+        let Some(text) = cursor else { return Ok(None) };
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+        let name = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(&self.0)?.to_vec()).ok());
+        let foreign = "is none of this list: take it from an answer with the same filters";
+        name.filter(|name| !name.contains('\0')).map(Some).ok_or_else(|| query::invalid("cursor", foreign))
+    }
+
     /// Cursors of the pages after and before this one.
     pub(super) fn neighbours<T>(&self, page: &ListedPage<T>) -> (Option<String>, Option<String>) {
         (page.next.map(|id| self.write(id, false)), page.previous.map(|id| self.write(id, true)))

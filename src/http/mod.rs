@@ -40,6 +40,7 @@ mod relatives;
 mod reply;
 mod result;
 mod route;
+mod schedules;
 mod server;
 mod session;
 mod settings;
@@ -61,8 +62,11 @@ mod workers;
 
 pub use keys::offline_key;
 pub use openapi::openapi;
+pub use schedules::declared_schedule;
 pub use server::serve;
-pub use state::{ApiState, EdgeSettings, NodeInfo, TaskDefaults};
+pub use state::{ApiState, EdgeSettings, NodeInfo};
+
+pub use crate::task::TaskDefaults;
 
 use access::Need::{Open, Sifted};
 use actix_web::{
@@ -108,6 +112,16 @@ fn api() -> Vec<Path> {
         act(Sifted(Operate), "/dlq/redrive", dead_letters::redrive),
         at("/dlq/{id}").get(Read, dlq::dead_letter).delete(Operate, dlq::delete),
         act(Operate, "/dlq/{id}/retry", dlq::retry),
+        at("/schedules").get(Sifted(Read), schedules::list).post(Sifted(Operate), schedules::create),
+        act(Sifted(Read), "/schedules/preview", schedules::preview_new),
+        at("/schedules/{name}")
+            .get(Sifted(Read), schedules::get)
+            .put(Sifted(Operate), schedules::put)
+            .delete(Sifted(Operate), schedules::delete),
+        act(Sifted(Operate), "/schedules/{name}/pause", schedules::pause),
+        act(Sifted(Operate), "/schedules/{name}/resume", schedules::resume),
+        act(Sifted(Operate), "/schedules/{name}/trigger", schedules::trigger),
+        read(Sifted(Read), "/schedules/{name}/preview", schedules::preview),
         read(Sifted(Read), "/operations", operations::list),
         read(Sifted(Read), "/operations/{id}", operations::get),
         act(Sifted(Operate), "/operations/{id}/cancel", operations::cancel),

@@ -18,7 +18,7 @@ use super::{
     keys, limits, list, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, session, settings, stats, submit, tasks, workers,
+    queues, relatives, result, schedules, session, settings, stats, submit, tasks, workers,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,8 @@ use super::{
         limits::get, limits::put, limits::delete,
         dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
+        schedules::list, schedules::create, schedules::put, schedules::get, schedules::delete, schedules::pause,
+        schedules::resume, schedules::trigger, schedules::preview, schedules::preview_new,
         workers::list, workers::get,
         stats::stats, history::history, events::events, actors::list,
         keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
@@ -48,6 +50,7 @@ use super::{
         (name = "tasks", description = "Submit, read, cancel and retry."),
         (name = "queues", description = "How deep they are; pause and resume."),
         (name = "dead letters", description = "Tasks that gave up."),
+        (name = "schedules", description = "What makes tasks by the clock."),
         (name = "workers", description = "What runs tasks, and what each slot runs now."),
         (name = "keys", description = "API keys, sessions of the dashboard and the audit log."),
         (name = "system", description = "Figures, live events and the actors inside."),

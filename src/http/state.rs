@@ -15,7 +15,7 @@ use crate::{
     actors::{events::EventHub, supervision::Tree},
     engine::Engine,
     store::{Reader, StoreError},
-    task::{Millis, QueueSettings},
+    task::{Millis, TaskDefaults},
 };
 
 /// What every handler may use. Made once, shared by all of the server's threads.
@@ -38,30 +38,6 @@ pub struct ApiState {
     pub dead_letter_alert: Option<u32>,
     /// Limits towards clients.
     pub edge: EdgeSettings,
-}
-
-/// What a submission gets that does not say otherwise.
-#[derive(Debug, Clone)]
-pub struct TaskDefaults {
-    /// Retries after the first attempt.
-    pub max_retries: u32,
-    /// Longest run time of an attempt; `None`: no limit.
-    pub timeout_ms: Option<Millis>,
-    /// How long a result is given out after the end of its task.
-    pub result_ttl_ms: Millis,
-    /// Retries and time limit, for tasks whose handler has its own: by name.
-    pub per_name: std::collections::HashMap<String, (u32, Option<Millis>)>,
-}
-
-impl TaskDefaults {
-    /// Retries and time limit of a task of this name: its handler's own, else the queue's, else the server's.
-    pub(super) fn of(&self, name: &str, queue: Option<&QueueSettings>) -> (u32, Option<Millis>) {
-        self.per_name.get(name).copied().unwrap_or_else(|| {
-            let retries = queue.and_then(|queue| queue.max_retries).unwrap_or(self.max_retries);
-            let timeout = queue.and_then(|queue| queue.timeout).map_or(self.timeout_ms, |limit| limit.0);
-            (retries, timeout)
-        })
-    }
 }
 
 /// This process, as shown.

@@ -141,7 +141,7 @@ async fn waited(state: &ApiState, caller: &Caller, id: TaskId, patience: Duratio
     created(&state.view(&row, Shown::ALL), status)
 }
 
-fn created(view: &TaskView<'_>, status: StatusCode) -> Result<HttpResponse, Problem> {
+pub(super) fn created(view: &TaskView<'_>, status: StatusCode) -> Result<HttpResponse, Problem> {
     let mut response = reply::json(status, view)?;
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/tasks/{}", view.id)) {
         response.headers_mut().insert(LOCATION, location);

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::{check::Faults, draft::DurationWritten};
 use crate::task::{
     KeyScope, Millis, Unique, UniqueConflict, duration, name,
+    schedule::{UniqueRule, UniqueSettings},
     unique::{MAX_PARTS, Parts, WHOLE_CALL, derive},
 };
 
@@ -107,6 +108,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for UniqueDraft<'a> {
             }
         }
         deserializer.deserialize_any(Written)
+    }
+}
+
+impl UniqueDraft<'_> {
+    /// For those who keep it.
+    pub(super) fn into_rule(self) -> UniqueRule {
+        let owned = |words: Vec<Cow<'_, str>>| words.into_iter().map(Cow::into_owned).collect();
+        match self {
+            Self::Whole(whole) => UniqueRule::Whole(whole),
+            Self::Full(Settings { by, r#while, r#for }) => {
+                UniqueRule::Full(UniqueSettings { by: by.map(owned), r#while: r#while.map(owned), r#for })
+            }
+        }
     }
 }
 

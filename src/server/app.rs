@@ -10,12 +10,13 @@ use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     broker::{BadRedisConfig, RedisConfig},
+    clock::{Clock as _, SystemClock},
     config::{CommandConfig, Config, Database, ProcessLimits, RedisSettings, Secret, Timeout},
-    engine::{Engine, Key, Settings},
-    http::{self, ApiState, NodeInfo, TaskDefaults},
+    engine::{Engine, Key, NewSchedule, Settings},
+    http::{self, ApiState, NodeInfo},
     store::{Act, Store},
     task::{
-        Millis, RateLimit, RetryPolicy,
+        Millis, RateLimit, RetryPolicy, TaskDefaults,
         rate::{Algorithm, LimitBy},
     },
     work::{CommandHandler, CommandSpec, Guard, Limits, PersistentHandler, Recycling, RegisterError, Registry},
@@ -57,6 +58,8 @@ pub enum RunError {
     Start(#[from] StartError),
     #[error("[tasks.{name}] cannot be used: {message}")]
     Command { name: String, message: String },
+    #[error("[schedules.{name}] cannot be used: {message}")]
+    Schedule { name: String, message: String },
     #[error("the supervision tree has ended: {0}")]
     Tree(Exit),
     #[error("the HTTP server failed: {0}")]
@@ -119,7 +122,8 @@ impl App {
         // First what fails for reasons of the machine: a port that is in use must not have touched the store.
         let listener = listen(&self.config.api.host, self.config.api.port)?;
         self.add_commands()?;
-        actix::System::new().block_on(self.serve(listener))
+        let schedules = schedules(&self.config)?;
+        actix::System::new().block_on(self.serve(listener, schedules))
     }
 
     fn add_commands(&mut self) -> Result<(), RunError> {
@@ -141,11 +145,14 @@ impl App {
         Ok(())
     }
 
-    async fn serve(self, listener: TcpListener) -> Result<(), RunError> {
+    async fn serve(self, listener: TcpListener, schedules: Option<Vec<NewSchedule>>) -> Result<(), RunError> {
         let Self { config, registry, announce, faults, .. } = self;
         // Before anybody can know of us: who is told that we are up may stop us at once.
         let mut signals = StopSignals::listen();
         let node = start(&config, registry).await?;
+        if let Some(schedules) = schedules {
+            declare(&node.engine, schedules).await?;
+        }
         let draining = Arc::new(AtomicBool::new(false));
         let state = api_state(&config, &node, draining.clone(), faults);
         let address = listener.local_addr().map_err(RunError::Http)?;
@@ -230,6 +237,23 @@ fn spec(command: &CommandConfig) -> CommandSpec {
     spec
 }
 
+/// What the file says of schedules, checked as the API would; nothing is stored yet.
+fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
+    let (defaults, now) = (defaults(config), SystemClock.now());
+    let checked = |(name, json): (&String, &String)| {
+        let fail = |message| RunError::Schedule { name: name.clone(), message };
+        http::declared_schedule(name, json, &defaults, now).map_err(fail)
+    };
+    config.schedules.as_ref().map(|all| all.iter().map(checked).collect()).transpose()
+}
+
+async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
+    let declared = schedules.len();
+    let changed = engine.declare_schedules(schedules).await?;
+    log::info!(declared, changed; "The schedules of the configuration file are set");
+    Ok(())
+}
+
 fn millis(value: Millis) -> Duration {
     Duration::from_millis(value.unsigned_abs())
 }
@@ -246,7 +270,8 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
     let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
     let configured = config.api.keys.iter().enumerate();
     let keys = configured.map(|(number, key)| Arc::new(Key::configured(&name(number), key.reveal()))).collect();
-    let engine_settings = Settings { retry, keys, rate_limit: default_limit(config), ..Settings::default() };
+    let engine_settings =
+        Settings { retry, keys, rate_limit: default_limit(config), defaults: defaults(config), ..Settings::default() };
     let redis = redis(&config.redis)?;
     let node = Embedded::start(&Place::of(config), registry, settings, engine_settings, redis).await?;
     set_weights(&node.engine, config).await?;
@@ -288,7 +313,8 @@ async fn set_weights(engine: &Engine, config: &Config) -> Result<(), StartError>
     Ok(())
 }
 
-fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_faults: bool) -> ApiState {
+/// What a submission gets that does not say otherwise.
+fn defaults(config: &Config) -> TaskDefaults {
     let per_name = config.tasks.iter().map(|(name, task)| {
         let timeout = match task.timeout {
             Timeout::Inherit => config.defaults.timeout_ms,
@@ -297,16 +323,20 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         };
         (name.clone(), (task.max_retries.unwrap_or(config.defaults.max_retries), timeout))
     });
+    TaskDefaults {
+        max_retries: config.defaults.max_retries,
+        timeout_ms: config.defaults.timeout_ms,
+        result_ttl_ms: config.defaults.result_ttl_ms,
+        per_name: per_name.collect(),
+    }
+}
+
+fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_faults: bool) -> ApiState {
     ApiState {
         engine: node.engine.clone(),
         tree: node.node.tree.clone(),
         events: node.node.events.clone(),
-        defaults: TaskDefaults {
-            max_retries: config.defaults.max_retries,
-            timeout_ms: config.defaults.timeout_ms,
-            result_ttl_ms: config.defaults.result_ttl_ms,
-            per_name: per_name.collect(),
-        },
+        defaults: defaults(config),
         node: NodeInfo {
             host: node.worker.host.clone(),
             pid: node.worker.pid,

@@ -69,6 +69,7 @@ invariants! {
     "expiry_noted": "a task that waits and can expire is noted for it";
     "age_has_end": "a task with a longest age has the time at which that is over, or an earlier one";
     "queue_exists": "every task is of a queue that exists";
+    "schedule_next": "a schedule that ticks has its next tick and the time at which that is due, not before it; a paused one has neither";
     "counters_add_up": "the counters of each queue, priority and status are the numbers of its tasks";
     "concurrency_kept": "no queue runs more tasks than its concurrency allows, unless that was lowered while they ran";
     "permits_within_limit": "no rate limit has given more permits than it allows, unless it was lowered after them";

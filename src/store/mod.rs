@@ -11,6 +11,7 @@ pub mod invariants;
 mod operations;
 pub mod postgres;
 mod rows;
+mod schedules;
 mod session;
 pub mod sqlite;
 
@@ -23,6 +24,7 @@ pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
     TaskFilter, TaskRow, WorkerRow,
 };
+pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted, QueueDeleted,
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
@@ -83,6 +85,16 @@ pub trait Reader: Send + Sync {
     fn operations(&self, page: &Page, within: Option<&Reach>) -> Result<ListedPage<Operation>, StoreError>;
     fn operation(&self, id: TaskId) -> Result<Option<Operation>, StoreError>;
     fn running_operations(&self) -> Result<Vec<Operation>, StoreError>;
+    fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>, StoreError>;
+    /// By name, after this one. A page may have fewer than its limit although the list goes on.
+    fn schedules(
+        &self,
+        filter: &ScheduleFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// When the first schedule is due.
+    fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
     /// Those of these tasks that run and were asked to stop.
     fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;

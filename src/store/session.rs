@@ -20,7 +20,7 @@ pub trait Session: Send {
 }
 
 /// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
-pub trait Tx {
+pub trait Tx: super::ScheduleTx {
     /// Marks a place to which [`Tx::undo`] goes back: a request that wants all or nothing.
     fn savepoint(&mut self) -> Result<(), StoreError>;
     /// Takes back everything since the savepoint.

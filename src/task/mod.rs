@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admission;
 pub mod canonical;
+pub mod defaults;
 pub mod duration;
 pub mod figures;
 pub mod flow;
@@ -20,10 +21,12 @@ pub mod pulse;
 pub mod queue;
 pub mod rate;
 pub mod retry;
+pub mod schedule;
 pub mod status;
 pub mod unique;
 
 pub use access::{Reach, Scope, Scopes};
+pub use defaults::TaskDefaults;
 pub use figures::{Figures, Span};
 pub use flow::{FlowKeys, Lane};
 pub use graph::{OnFailure, Parent};

@@ -10,6 +10,11 @@ pub fn queue(text: &str) -> Result<(), InvalidName> {
     plain(text, 64, "a queue name", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
+/// Schedule: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+pub fn schedule(text: &str) -> Result<(), InvalidName> {
+    plain(text, 64, "a schedule's name", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
 /// Task name: 1 to 128 of `A-Z a-z 0-9 . _ - : /`.
 pub fn task(text: &str) -> Result<(), InvalidName> {
     plain(text, 128, "a task name", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))

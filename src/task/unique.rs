@@ -1,5 +1,6 @@
 //! What makes a task the only one of its kind: a key, and how long the task keeps it.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -26,7 +27,8 @@ impl Unique {
 }
 
 /// What a submission does when another task has its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UniqueConflict {
     /// Answer with the holder.
     #[default]

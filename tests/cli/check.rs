@@ -42,6 +42,11 @@ fn eventful(folder: &Path) -> Server {
     server.until(&aged, |task| task["status"] == "expired");
     let old = server.submit(r#"{"name": "demo.fail", "kwargs": {"retry_after": 3600}, "max_age": "10m"}"#);
     server.finished(&old);
+    for (name, schedule) in [("s", r#"{"cron": "@yearly""#), ("often", r#"{"every": "1s""#)] {
+        let schedule = format!(r#"{schedule}, "task": {{"name": "demo.echo", "queue": "ticks"}}}}"#);
+        assert_eq!(server.call("PUT", &format!("/api/v1/schedules/{name}"), &schedule).0, 201);
+    }
+    assert_eq!(server.call("POST", "/api/v1/schedules/often/pause", "").0, 200);
     let limit = r#"{"rate_limit": {"limit": 2, "per": "1h"}, "concurrency": 1}"#;
     assert_eq!(server.call("PUT", "/api/v1/queues/limited", limit).0, 200);
     server.finished(&server.submit(r#"{"name": "demo.echo", "queue": "limited"}"#));
@@ -184,6 +189,9 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("age_has_end", "UPDATE tasks SET expires_at = NULL WHERE max_age_ms IS NOT NULL"),
     ("age_has_end", "UPDATE tasks SET expires_at = expires_at + 1 WHERE max_age_ms IS NOT NULL AND status = 9"),
     ("queue_exists", "DELETE FROM queues WHERE name = 'limited'"),
+    ("schedule_next", "UPDATE schedules SET next_at = NULL"),
+    ("schedule_next", "UPDATE schedules SET next_at = next_tick - 1"),
+    ("schedule_next", "UPDATE schedules SET paused_by = 'api'"),
     ("counters_add_up", "UPDATE counters SET n = n + 1 WHERE kind = 5"),
     ("counters_add_up", "DELETE FROM counters WHERE kind = 6"),
     ("concurrency_kept", "UPDATE tasks SET status = 3 WHERE queue = 'limited'"),

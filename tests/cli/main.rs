@@ -8,6 +8,7 @@ mod docker;
 mod doctor;
 mod queues;
 mod run;
+mod schedules;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;

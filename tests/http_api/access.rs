@@ -52,13 +52,14 @@ fn expected(route: &RouteInfo, kind: &str) -> u16 {
 
 /// A key for other queues: lists are sifted, tasks are not there, the rest is refused.
 fn elsewhere(route: &RouteInfo) -> u16 {
-    const SIFTED: [&str; 10] = [
+    const SIFTED: [&str; 11] = [
         "/tasks",
         "/queues",
         "/dlq",
         "/dlq/stats",
         "/dlq/groups",
         "/operations",
+        "/schedules",
         "/workers",
         "/stats",
         "/stats/history",
@@ -68,9 +69,12 @@ fn elsewhere(route: &RouteInfo) -> u16 {
     match path {
         _ if route.method == "GET" && SIFTED.contains(&path) => 200,
         // The handler decides by the body: an empty one is refused as such.
-        "/tasks" | "/tasks/batch" | "/tasks/bulk" | "/dlq" | "/dlq/redrive" => 200,
+        "/tasks" | "/tasks/batch" | "/tasks/bulk" | "/dlq" | "/dlq/redrive" | "/schedules" | "/schedules/preview" => {
+            200
+        }
         // There is none of that id, which is what the handler says.
         "/workers/{id}" | "/operations/{id}" | "/operations/{id}/cancel" => 200,
+        _ if path.starts_with("/schedules/{name}") => 200,
         _ if path.starts_with("/tasks/{id}") || path.starts_with("/dlq/{id}") => 404,
         _ => 403,
     }
@@ -170,7 +174,7 @@ fn heads(response: Response) -> Response {
 fn url(route: &RouteInfo, task: &str) -> String {
     let of_other_things = route.path.contains("/keys/") || route.path.contains("/workers/");
     let id = if of_other_things { "0198f2d4-7a3c-7c11-9a34-5b8e4d1f0c2a" } else { task };
-    route.path.replace("{id}", id).replace("{queue}", "home").replace("{path:.*}", "app.css")
+    route.path.replace("{id}", id).replace("{queue}", "home").replace("{name}", "none").replace("{path:.*}", "app.css")
 }
 
 /// Bodies that change nothing: the next key is to find the same.

@@ -13,6 +13,7 @@ const ROUTES: &[&str] = &[
     "delete /api/v1/keys/{id}",
     "delete /api/v1/queues/{queue}",
     "delete /api/v1/queues/{queue}/rate-limit",
+    "delete /api/v1/schedules/{name}",
     "delete /api/v1/session",
     "delete /api/v1/tasks/{id}",
     "delete /api/v1/tasks/{id}/result",
@@ -30,6 +31,9 @@ const ROUTES: &[&str] = &[
     "get /api/v1/queues/{queue}",
     "get /api/v1/queues/{queue}/rate-limit",
     "get /api/v1/queues/{queue}/stats",
+    "get /api/v1/schedules",
+    "get /api/v1/schedules/{name}",
+    "get /api/v1/schedules/{name}/preview",
     "get /api/v1/session",
     "get /api/v1/stats",
     "get /api/v1/stats/history",
@@ -55,6 +59,11 @@ const ROUTES: &[&str] = &[
     "post /api/v1/queues/{queue}/pause",
     "post /api/v1/queues/{queue}/purge",
     "post /api/v1/queues/{queue}/resume",
+    "post /api/v1/schedules",
+    "post /api/v1/schedules/preview",
+    "post /api/v1/schedules/{name}/pause",
+    "post /api/v1/schedules/{name}/resume",
+    "post /api/v1/schedules/{name}/trigger",
     "post /api/v1/session",
     "post /api/v1/tasks",
     "post /api/v1/tasks/batch",
@@ -63,6 +72,7 @@ const ROUTES: &[&str] = &[
     "post /api/v1/tasks/{id}/run-now",
     "put /api/v1/queues/{queue}",
     "put /api/v1/queues/{queue}/rate-limit",
+    "put /api/v1/schedules/{name}",
     "put /api/v1/tasks/{id}/result/ttl",
 ];
 
@@ -101,7 +111,7 @@ async fn the_document_and_the_routes_are_the_same() {
         if path == "/api/v1/events" {
             continue;
         }
-        let url = path.replace("{id}", ID).replace("{queue}", "none");
+        let url = path.replace("{id}", ID).replace("{queue}", "none").replace("{name}", "none");
         let response = server.call(&method.to_uppercase(), &url, &[], b"").await;
         let routed = response.status != 405 && (response.status != 404 || response.json()["code"] != "route_not_found");
         assert!(routed, "{method} {path}: {}", response.text());
@@ -134,7 +144,7 @@ async fn every_error_is_explained() {
 async fn every_documented_parameter_is_known_and_no_other() {
     let server = Server::start().await;
     for (method, path, operation) in operations(&server.get("/openapi.json").await.json()) {
-        let url = path.replace("{id}", ID).replace("{queue}", "none");
+        let url = path.replace("{id}", ID).replace("{queue}", "none").replace("{name}", "none");
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
             let name = parameter["name"].as_str().unwrap();

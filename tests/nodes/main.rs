@@ -9,8 +9,11 @@ mod flow;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;
+mod schedules;
 mod sql;
 mod sql_graph;
+#[path = "../support/ticks.rs"]
+mod ticks;
 mod told;
 mod unique;
 

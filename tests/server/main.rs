@@ -15,6 +15,9 @@ mod many;
 mod original;
 mod outcomes;
 mod persistent;
+mod schedules;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/ticks.rs"]
+mod ticks;
 mod unique;

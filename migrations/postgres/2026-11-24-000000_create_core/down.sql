@@ -6,6 +6,7 @@ DROP FUNCTION jobqueue_duration;
 DROP FUNCTION jobqueue_json_fault;
 DROP TABLE audit_log;
 DROP TABLE api_keys;
+DROP TABLE schedules;
 DROP TABLE operations;
 DROP TABLE task_metrics;
 DROP TABLE counters;

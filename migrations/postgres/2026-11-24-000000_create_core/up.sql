@@ -227,6 +227,30 @@ CREATE TABLE operations (
     finished_at BIGINT
 );
 
+-- What makes tasks by the clock.
+CREATE TABLE schedules (
+    name       TEXT    COLLATE "C" NOT NULL PRIMARY KEY,
+    -- The queue of its task, by which it is decided who may see it.
+    queue      TEXT    NOT NULL,
+    -- `Rule`, `Template` and `Tally` as JSON.
+    rule       TEXT    NOT NULL,
+    task       TEXT    NOT NULL,
+    origin     TEXT    NOT NULL CHECK (origin IN ('api', 'file')),
+    paused_by  TEXT    CHECK (paused_by IN ('api', 'file')),
+    -- Raised by each change of what is set, so that of two editors one is told.
+    version    INTEGER NOT NULL DEFAULT 1,
+    -- From when `every` counts.
+    anchor     BIGINT  NOT NULL,
+    -- The first tick that has not been dealt with, and when it is due: moved on in the transaction that makes its task.
+    next_tick  BIGINT,
+    next_at    BIGINT,
+    last_task  UUID,
+    tally      TEXT    NOT NULL DEFAULT '{}',
+    created_at BIGINT  NOT NULL,
+    updated_at BIGINT  NOT NULL
+);
+CREATE INDEX schedules_next ON schedules (next_at) WHERE next_at IS NOT NULL;
+
 -- What has happened, by minute and by hour: for each queue, and under the empty name for all of them. Rows add up: each node
 -- adds what it has done since its last addition.
 CREATE TABLE task_metrics (

@@ -1,5 +1,6 @@
 DROP TABLE audit_log;
 DROP TABLE api_keys;
+DROP TABLE schedules;
 DROP TABLE operations;
 DROP TABLE task_metrics;
 DROP TABLE counters;

@@ -84,6 +84,8 @@ mod reap;
 mod records;
 #[path = "../sql/relatives.rs"]
 mod relatives;
+#[path = "../sql/schedules.rs"]
+mod schedules;
 #[path = "../sql/submit.rs"]
 mod submit;
 #[path = "../sql/tx.rs"]
@@ -108,7 +110,7 @@ use finish_batch::finish_all;
 use id::Id;
 pub use inspect::Inspector;
 pub use line::Line;
-use own::MarkCancelled;
+use own::{MarkCancelled, advance_schedules};
 pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
 /// What the shared modules in `store/sql` know this store as.

@@ -7,7 +7,12 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Integer, Nullable, Text},
 };
 
-use super::{Backend, Connection, Id, key::Uid};
+use super::{
+    Backend, Connection, Id,
+    key::{Uid, uid},
+    schedules::text,
+};
+use crate::store::Advanced;
 
 statement! {
     /// The error names the reason that was given with the request to cancel, if any was.
@@ -212,4 +217,27 @@ statement! {
         ", " until: &'a [i64] => Array<BigInt>;
         ", " state: &'a [String] => Array<Text>;
     } ") ON CONFLICT (queue, key) DO UPDATE SET matters_until = excluded.matters_until, state = excluded.state"
+}
+
+statement! {
+    AdvanceSchedules {
+        "UPDATE schedules SET next_tick = new.next_tick, next_at = new.next_at, last_task = new.last_task, tally = new.tally FROM \
+         unnest(" name: &'a [&'a str] => Array<Text>;
+        ", " next_tick: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " next_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " last_task: &'a [Option<Uid>] => Array<Nullable<Id>>;
+        ", " tally: &'a [String] => Array<Text>;
+    } ") AS new (name, next_tick, next_at, last_task, tally) WHERE schedules.name = new.name"
+}
+
+pub(super) fn advance_schedules(connection: &mut Connection, advanced: &[Advanced]) -> QueryResult<()> {
+    AdvanceSchedules {
+        name: &advanced.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        next_tick: &advanced.iter().map(|one| one.next.map(|(tick, _)| tick)).collect::<Vec<_>>(),
+        next_at: &advanced.iter().map(|one| one.next.map(|(_, at)| at)).collect::<Vec<_>>(),
+        last_task: &advanced.iter().map(|one| one.last_task.map(|id| uid(id.as_bytes()))).collect::<Vec<_>>(),
+        tally: &advanced.iter().map(|one| text(&one.tally)).collect::<Vec<_>>(),
+    }
+    .execute(connection)
+    .map(|_| ())
 }

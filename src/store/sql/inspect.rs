@@ -131,6 +131,11 @@ const OF_SEVERAL: &[(&str, &str)] = &[
         "SELECT DISTINCT uuid(task_id) AS subject FROM attempts WHERE task_id NOT IN (SELECT id FROM tasks)",
     ),
     (
+        "schedule_next",
+        "SELECT name AS subject FROM schedules WHERE (next_tick IS NULL) <> (next_at IS NULL) OR next_at < next_tick OR \
+         (paused_by IS NOT NULL AND next_at IS NOT NULL)",
+    ),
+    (
         "counters_add_up",
         "SELECT queue || ', priority ' || priority || ', status ' || kind || ': counted ' || sum(counted) || ', found ' || \
          sum(found) AS subject FROM (SELECT queue, priority, kind, n AS counted, 0 AS found FROM counters WHERE kind < 100 \

@@ -12,15 +12,15 @@ use super::{
     key::uid,
     lanes, limits, list, operations,
     records::{Payload, TaskRecord, reading, task_id, worker_id},
-    relatives,
+    relatives, schedules,
     schema::{attempts, counters, dead_letter_queue, expiries, leases, queues, tasks, unresolved_parents, workers},
     translate,
 };
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        LaneAhead, ListedPage, Operation, Page, ParentRow, QueueRow, Reader, StoreError, StoreErrorKind, TaskFilter,
-        TaskRow, WorkerRow,
+        LaneAhead, ListedPage, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow, StoreError,
+        StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
     },
     task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
@@ -238,6 +238,23 @@ impl Reader for PooledReader {
 
     fn running_operations(&self) -> Result<Vec<Operation>, StoreError> {
         self.read(operations::running)
+    }
+
+    fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>, StoreError> {
+        self.read(|connection| schedules::find(connection, name))
+    }
+
+    fn schedules(
+        &self,
+        filter: &ScheduleFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.read(|connection| schedules::list(connection, filter, after, limit))
+    }
+
+    fn next_schedule(&self) -> Result<Option<Millis>, StoreError> {
+        self.read(schedules::next)
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {

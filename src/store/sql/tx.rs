@@ -56,7 +56,8 @@ impl Writer {
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         super::flush(&mut self.connection, self.deltas.take()).map_err(|error| translate(&self.name, &error))
     }
-    fn told<T>(&self, result: QueryResult<T>) -> Result<T, StoreError> {
+
+    pub(super) fn told<T>(&self, result: QueryResult<T>) -> Result<T, StoreError> {
         result.map_err(|error| translate(&self.name, &error))
     }
 }

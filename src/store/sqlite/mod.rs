@@ -72,6 +72,8 @@ mod reap;
 mod records;
 #[path = "../sql/relatives.rs"]
 mod relatives;
+#[path = "../sql/schedules.rs"]
+mod schedules;
 mod schema;
 mod session;
 #[path = "../sql/submit.rs"]
@@ -105,7 +107,7 @@ use super::{Reader, Session, StoreError, StoreErrorKind};
 use counters::Delta;
 use entrance::entrance;
 use finish_batch::finish_all;
-use own::MarkCancelled;
+use own::{MarkCancelled, advance_schedules};
 
 /// What the shared modules in `store/sql` know this store as.
 type Backend = diesel::sqlite::Sqlite;

@@ -6,7 +6,8 @@ use diesel::{
     sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
 
-use super::{Backend, Connection, Id};
+use super::{Backend, Connection, Id, schedules::text};
+use crate::store::Advanced;
 
 statement! {
     InsertTask {
@@ -125,4 +126,23 @@ statement! {
         "DELETE FROM key_holds WHERE queue = " queue: &'a str => Text;
         " AND key = " key: &'a str => Text;
     } " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id AND tasks.status = 3 AND tasks.lease_id = key_holds.lease_id)"
+}
+
+statement! {
+    AdvanceSchedule {
+        "UPDATE schedules SET next_tick = " next_tick: Option<i64> => Nullable<BigInt>;
+        ", next_at = " next_at: Option<i64> => Nullable<BigInt>;
+        ", last_task = " last_task: Option<&'a [u8]> => Nullable<Id>;
+        ", tally = " tally: &'a str => Text;
+        " WHERE name = " name: &'a str => Text;
+    } ""
+}
+
+pub(super) fn advance_schedules(connection: &mut Connection, advanced: &[Advanced]) -> QueryResult<()> {
+    for Advanced { name, next, last_task, tally } in advanced {
+        let (next_tick, next_at) = next.unzip();
+        let last_task = last_task.as_ref().map(|id| &id.as_bytes()[..]);
+        AdvanceSchedule { next_tick, next_at, last_task, tally: &text(tally), name }.execute(connection)?;
+    }
+    Ok(())
 }

@@ -238,6 +238,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    schedules (name) {
+        name -> Text,
+        queue -> Text,
+        rule -> Text,
+        task -> Text,
+        origin -> Text,
+        paused_by -> Nullable<Text>,
+        version -> Integer,
+        anchor -> BigInt,
+        next_tick -> Nullable<BigInt>,
+        next_at -> Nullable<BigInt>,
+        last_task -> Nullable<Binary>,
+        tally -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
