@@ -158,8 +158,8 @@ pub struct Parts<'a> {
 /// What everything that tells one call from another is.
 pub const WHOLE_CALL: [&str; 3] = ["name", "args", "kwargs"];
 
-/// `sha256:` and the hash of a JSON object in canonical form: the paths, each with what is there. What is wrong is told with
-/// the place of its path.
+/// `sha256:` and 128 bits of the hash of a JSON object in canonical form: the paths, each with what is there. What is wrong is
+/// told with the place of its path.
 pub fn derive(by: &[impl AsRef<str>], parts: Parts<'_>) -> Result<String, (usize, String)> {
     let mut roots: [(&str, Option<&str>, Option<Canonical>); 3] =
         [("args", Some(parts.args), None), ("kwargs", Some(parts.kwargs), None), ("meta", parts.meta, None)];
@@ -187,8 +187,21 @@ pub fn derive(by: &[impl AsRef<str>], parts: Parts<'_>) -> Result<String, (usize
     }
     let mut text = String::new();
     write_object(found.iter().map(|(path, value)| (*path, value)), &mut text);
+    Ok(short(&text))
+}
+
+/// The first 128 bits in base64url. No longer than it must be: keys that are hashes are spread over the whole index, so its size
+/// is what a submission costs.
+fn short(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let hash = Sha256::digest(text);
-    Ok(hash.iter().fold("sha256:".to_owned(), |key, byte| key + &format!("{byte:02x}")))
+    let bits = hash.iter().take(16).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let digit = |place: u32| {
+        let left = 128 - 6 * (place + 1).min(21);
+        let six = if place < 21 { bits >> left } else { bits << 4 };
+        char::from(DIGITS[usize::try_from(six & 63).unwrap_or(0)])
+    };
+    "sha256:".chars().chain((0..22).map(digit)).collect()
 }
 
 #[cfg(test)]
@@ -205,11 +218,9 @@ mod tests {
 
     #[test]
     fn a_key_is_the_hash_of_its_parts() {
-        // printf '{"args.0":1,"kwargs.user.id":7,"name":"n"}' | sha256sum
+        // printf '{"args.0":1,"kwargs.user.id":7,"name":"n"}' | openssl dgst -sha256 -binary | head -c 16 | basenc --base64url
         let key = derive(&["name", "kwargs.user.id", "args.0"], PARTS).unwrap();
-        let text = r#"{"args.0":1,"kwargs.user.id":7,"name":"n"}"#;
-        let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(key, format!("sha256:{hash}"));
+        assert_eq!(key, "sha256:oHPphO1l-xCwXP4hkjwNMw");
         let same = Parts { args: r#"[1.0]"#, kwargs: r#"{"user":{"id":70e-1}}"#, queue: "other", ..PARTS };
         assert_eq!(derive(&["args.0", "name", "name", "kwargs.user.id"], same), Ok(key.clone()));
         assert_ne!(derive(&["args.0", "name"], PARTS), Ok(key.clone()));

@@ -30,7 +30,7 @@ CREATE TABLE tasks (
     lease_id         UUID,
     unique_key       TEXT,
     -- The unique key while the task has it: no two of a queue have the same.
-    live_key         TEXT,
+    live_key         TEXT COLLATE "C",
     -- In which statuses it has it, as bits of their numbers; NULL: while it is live.
     unique_while     INTEGER,
     -- From then on a task that is over does not have it, although it is still in `live_key`.

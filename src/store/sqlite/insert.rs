@@ -15,7 +15,17 @@ use crate::{
 };
 
 pub(super) fn insert(writer: &mut Writer, tasks: &[&NewTask]) -> QueryResult<Vec<Inserted>> {
-    tasks.iter().map(|task| insert_one(writer, task)).collect()
+    if tasks.len() < 2 || tasks.iter().all(|task| task.unique.is_none()) {
+        return tasks.iter().map(|task| insert_one(writer, task)).collect();
+    }
+    // In the order of their keys, so that each page of the index is visited once; of one key in the order given.
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by_key(|place| tasks[*place].unique_key());
+    let mut inserted = vec![None; tasks.len()];
+    for place in order {
+        inserted[place] = Some(insert_one(writer, tasks[place])?);
+    }
+    Ok(inserted.into_iter().flatten().collect())
 }
 
 fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
