@@ -256,6 +256,24 @@ async fn a_tick_whose_task_is_refused_says_why_and_is_not_tried_again() {
 }
 
 #[actix::test]
+async fn tasks_of_a_schedule_may_be_unique_by_what_they_are() {
+    let server = Server::start().await;
+    let unique = json!({"by": ["name", "args.0"], "while": ["waiting"]});
+    let task = json!({"name": "a", "args": [7, 8], "unique": unique, "unique_conflict": "replace"});
+    let set = put(&server, "s", &json!({"cron": "0 * * * *", "task": task}).to_string()).await;
+    assert_eq!(set.json()["task"]["unique"], unique);
+    let of = |response: Response| response.json()["id"].as_str().unwrap().to_owned();
+    let first = of(server.post("/api/v1/schedules/s/trigger", "").await);
+    assert_eq!(of(server.post("/api/v1/schedules/s/trigger", "").await), first);
+    // The same by a submission of its own; once it has started, the next one is another.
+    let own = json!({"name": "a", "args": [7], "unique": unique}).to_string();
+    assert_eq!(of(server.post("/api/v1/tasks", &own).await), first);
+    let running = server.claim("default").await;
+    assert_eq!(running.len(), 1);
+    assert_ne!(of(server.post("/api/v1/schedules/s/trigger", "").await), first);
+}
+
+#[actix::test]
 async fn pause_resume_and_trigger_leave_the_ticks_as_they_are() {
     let server = Server::start().await;
     let before = put(&server, "s", HOURLY).await.json();
