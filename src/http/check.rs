@@ -107,7 +107,7 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
         faults.invalid(format!("/retry/{field}"), detail);
     }
     let tags = draft.tags.unwrap_or_default();
-    check_tags(&mut faults, &tags);
+    self::tags(&mut faults, &tags);
     if let Some(key) = &draft.unique_key {
         faults.named("/unique_key", name::free(key, MAX_UNIQUE_KEY, "a unique key"));
     }
@@ -169,7 +169,7 @@ pub(super) fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, 
     }
 }
 
-fn check_tags(faults: &mut Faults, tags: &[String]) {
+pub(super) fn tags(faults: &mut Faults, tags: &[String]) {
     if tags.len() > MAX_TAGS {
         faults.invalid("/tags", format!("a task has at most {MAX_TAGS} tags, not {}", tags.len()));
         return;

@@ -18,7 +18,7 @@ use super::{
     keys, limits, list, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, session, settings, stats, submit, tasks, workers,
+    queues, relatives, result, session, settings, stats, submit, tasks, workers, workflows,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,8 @@ use super::{
         limits::get, limits::put, limits::delete,
         dlq::dead_letters, dlq::dead_letter, dlq::retry, dlq::delete, dead_letters::purge,
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
+        workflows::submit::submit, workflows::read::list, workflows::read::get, workflows::graph::get,
+        workflows::acts::cancel, workflows::acts::retry,
         workers::list, workers::get,
         stats::stats, history::history, events::events, actors::list,
         keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
@@ -46,6 +48,7 @@ use super::{
     components(schemas(ProblemBody)),
     tags(
         (name = "tasks", description = "Submit, read, cancel and retry."),
+        (name = "workflows", description = "Graphs of tasks, submitted, followed, cancelled and retried as one."),
         (name = "queues", description = "How deep they are; pause and resume."),
         (name = "dead letters", description = "Tasks that gave up."),
         (name = "workers", description = "What runs tasks, and what each slot runs now."),

@@ -20,11 +20,12 @@ pub mod queue;
 pub mod rate;
 pub mod retry;
 pub mod status;
+pub mod workflow;
 
 pub use access::{Reach, Scope, Scopes};
 pub use figures::{Figures, Span};
 pub use flow::{FlowKeys, Lane};
-pub use graph::{OnFailure, Parent};
+pub use graph::{Ending, OnFailure, Parent, Told};
 pub use histogram::Histogram;
 pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
@@ -37,6 +38,7 @@ pub use queue::{Gate, QueueSettings, Quota};
 pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;
+pub use workflow::{End, Role, Tally, WorkflowState};
 
 /// A moment: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

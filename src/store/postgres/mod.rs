@@ -86,8 +86,17 @@ mod records;
 mod relatives;
 #[path = "../sql/submit.rs"]
 mod submit;
+#[path = "../sql/telling.rs"]
+mod telling;
+mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
+#[path = "../sql/workflows.rs"]
+mod workflows;
+#[path = "../sql/workflow_acts.rs"]
+mod workflow_acts;
+#[path = "../sql/workflow_reads.rs"]
+mod workflow_reads;
 
 use std::sync::Arc;
 

@@ -77,8 +77,17 @@ mod session;
 #[path = "../sql/submit.rs"]
 mod submit;
 mod survey;
+#[path = "../sql/telling.rs"]
+mod telling;
+mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
+#[path = "../sql/workflows.rs"]
+mod workflows;
+#[path = "../sql/workflow_acts.rs"]
+mod workflow_acts;
+#[path = "../sql/workflow_reads.rs"]
+mod workflow_reads;
 
 pub use inspect::Inspector;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};
