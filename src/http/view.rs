@@ -103,7 +103,6 @@ pub(super) struct TaskView<'a> {
     #[schema(value_type = Option<String>, format = Uuid)]
     pub(super) workflow_id: Option<TaskId>,
     /// What it is called there, where the task is read by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<String>,
     /// When it may be claimed; null unless it waits for a worker.
     ready_at: Option<Time>,

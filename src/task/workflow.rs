@@ -226,7 +226,10 @@ mod tests {
             assert!(end.status().is_terminal());
         }
         for state in WorkflowState::ALL {
-            assert_eq!((WorkflowState::from_code(state.code()), WorkflowState::parse(state.as_str())), (Some(state), Some(state)));
+            assert_eq!(
+                (WorkflowState::from_code(state.code()), WorkflowState::parse(state.as_str())),
+                (Some(state), Some(state))
+            );
             assert_eq!(state.is_over(), state.status().is_terminal());
         }
     }

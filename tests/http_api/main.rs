@@ -30,3 +30,4 @@ mod session;
 mod settings;
 mod submit;
 mod support;
+mod workflows;

@@ -80,7 +80,12 @@ fn view<'a>(id: TaskId, state: WorkflowState, plan: &WorkflowPlan, nodes: &'a [N
         let (from, to) = (&*nodes.get(*from)?.node, &*nodes.get(*to)?.node);
         Some(EdgeView { from, to, on_failure: OnFailure::from_code(*on_failure) })
     };
-    GraphView { id, state, nodes: nodes.iter().map(node).collect(), edges: plan.edges.iter().filter_map(edge).collect() }
+    GraphView {
+        id,
+        state,
+        nodes: nodes.iter().map(node).collect(),
+        edges: plan.edges.iter().filter_map(edge).collect(),
+    }
 }
 
 fn node(row: &NodeRow) -> NodeView<'_> {

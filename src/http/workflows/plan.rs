@@ -104,7 +104,8 @@ pub(super) fn plan(body: &[u8], state: &ApiState, caller: &Caller, now: Millis) 
     let mut outside = HashSet::new();
     let mut nodes = read(&written, state, caller, now, &mut outside)?;
     let order = order(&nodes, &written)?;
-    let callbacks = [("on_success", Role::OnSuccess, body.on_success), ("on_failure", Role::OnFailure, body.on_failure)];
+    let callbacks =
+        [("on_success", Role::OnSuccess, body.on_success), ("on_failure", Role::OnFailure, body.on_failure)];
     let id = TaskId::new();
     let mut workflow = NewWorkflow {
         id,
@@ -325,9 +326,10 @@ fn order(nodes: &[Node], written: &[Written<'_>]) -> Result<Vec<usize>, Problem>
         .collect();
     let tied = nodes.iter().zip(&within).map(|(node, parents)| (node.task.id, parents.as_slice()));
     graph::order(tied).map_err(|circle| {
-        let names: Vec<&str> = circle.iter().take(MOST_FAULTS).map(|n| &*written[*n].name).collect();
-        let more = if circle.len() > names.len() { " → …" } else { "" };
-        let detail = format!("is part of a circle: {}{more}", names.join(" → "));
+        let mut names: Vec<&str> = circle.iter().take(MOST_FAULTS).map(|n| &*written[*n].name).collect();
+        names.extend((circle.len() > names.len()).then_some("…"));
+        names.extend(circle.first().map(|n| &*written[*n].name));
+        let detail = format!("is part of a circle: {}", names.join(" → "));
         let fault = |n: &usize| Fault::at(format!("{}/depends_on", written[*n].place), detail.clone());
         Problem::invalid(Code::DependencyCycle, circle.iter().take(MOST_FAULTS).map(fault).collect())
     })
@@ -340,7 +342,8 @@ fn unique(tasks: &[NewTask], places: &[String]) -> Result<(), Problem> {
     for (n, task) in tasks.iter().enumerate() {
         let Some(key) = task.unique_key.as_deref() else { continue };
         if let Some(first) = seen.insert((&task.queue, key), n) {
-            let detail = format!("{} has the same unique key, and at most one live task of a queue has it", places[first]);
+            let detail =
+                format!("{} has the same unique key, and at most one live task of a queue has it", places[first]);
             found.add(Code::InvalidField, format!("{}/unique_key", places[n]), detail);
         }
     }

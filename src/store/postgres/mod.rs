@@ -91,12 +91,12 @@ mod telling;
 mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
-#[path = "../sql/workflows.rs"]
-mod workflows;
 #[path = "../sql/workflow_acts.rs"]
 mod workflow_acts;
 #[path = "../sql/workflow_reads.rs"]
 mod workflow_reads;
+#[path = "../sql/workflows.rs"]
+mod workflows;
 
 use std::sync::Arc;
 

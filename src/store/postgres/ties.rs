@@ -38,7 +38,8 @@ pub(super) fn states(connection: &mut Connection, ids: &BTreeSet<TaskId>) -> Que
     let others = uids(ids.iter().filter(|id| !states.contains_key(*id)));
     let found = workflows::table.filter(workflows::id.eq_any(others)).order(workflows::id);
     let found: Vec<(Vec<u8>, i32)> = found.select((workflows::id, workflows::state)).for_update().load(connection)?;
-    let whole = |(id, code): (Vec<u8>, i32)| (task_id(&id), dependencies::ending(state(code).status().code().into(), None));
+    let whole =
+        |(id, code): (Vec<u8>, i32)| (task_id(&id), dependencies::ending(state(code).status().code().into(), None));
     states.extend(found.into_iter().map(whole));
     Ok(states)
 }
@@ -91,7 +92,8 @@ pub(super) fn mark_parents(connection: &mut Connection, parents: &BTreeSet<TaskI
     }
     let unmarked = tasks::table.filter(tasks::id.eq_any(uids(parents))).filter(tasks::has_dependants.eq(false));
     diesel::update(unmarked).set(tasks::has_dependants.eq(true)).execute(connection)?;
-    let unmarked = workflows::table.filter(workflows::id.eq_any(uids(parents))).filter(workflows::has_dependants.eq(false));
+    let unmarked =
+        workflows::table.filter(workflows::id.eq_any(uids(parents))).filter(workflows::has_dependants.eq(false));
     diesel::update(unmarked).set(workflows::has_dependants.eq(true)).execute(connection).map(|_| ())
 }
 

@@ -53,7 +53,8 @@ impl Bonds {
 pub(super) fn ending(status: i32, error: Option<String>) -> State {
     let status = reading::status(status);
     // Only of one that was skipped it says more than the status.
-    let error: Option<TaskError> = error.filter(|_| status == Status::Skipped).and_then(|text| reading::json(Some(text)));
+    let error: Option<TaskError> =
+        error.filter(|_| status == Status::Skipped).and_then(|text| reading::json(Some(text)));
     Ending::of(status, error.as_ref())
 }
 
@@ -81,7 +82,9 @@ pub(super) fn anew(writer: &mut Writer, child: &StateRecord) -> QueryResult<Resu
     for (parent, on_failure, resolved) in &ties {
         let (parent, on_failure) = (task_id(parent), OnFailure::from_code(*on_failure));
         match states.get(&parent) {
-            Some(Some(ending)) if on_failure.told(*ending) != Told::Met => return Ok(Err(Redriven::ParentFailed(parent))),
+            Some(Some(ending)) if on_failure.told(*ending) != Told::Met => {
+                return Ok(Err(Redriven::ParentFailed(parent)));
+            }
             // One whose end forbade the child to run has left the tie behind when it was deleted.
             None if on_failure != OnFailure::Run => return Ok(Err(Redriven::ParentGone(parent))),
             None => {}

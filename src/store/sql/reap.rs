@@ -15,7 +15,8 @@ use super::{
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
-        DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId, WorkerId,
+        DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
+        WorkerId,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
     },
 };

@@ -159,7 +159,8 @@ fn pass_on(writer: &mut Writer, told: &[(Tie, Told)], now: Millis) -> QueryResul
         }
     }
     ties::lower(&mut writer.connection, &lower)?;
-    let (later, at_once): (Vec<_>, Vec<_>) = free.into_iter().partition(|child| child.run_at.is_some_and(|at| at > now));
+    let (later, at_once): (Vec<_>, Vec<_>) =
+        free.into_iter().partition(|child| child.run_at.is_some_and(|at| at > now));
     ties::free(&mut writer.connection, &at_once.iter().map(|child| child.id()).collect::<Vec<_>>(), now)?;
     for child in at_once {
         freed(writer, child, Status::Queued, now);
@@ -168,7 +169,9 @@ fn pass_on(writer: &mut Writer, told: &[(Tie, Told)], now: Millis) -> QueryResul
         let ready_at = child.run_at.unwrap_or(now);
         let change =
             (tasks::status.eq(i32::from(Status::Scheduled.code())), tasks::ready_at.eq(ready_at), tasks::unmet.eq(0));
-        diesel::update(tasks::table.filter(tasks::id.eq(uid(&child.id)))).set(change).execute(&mut writer.connection)?;
+        diesel::update(tasks::table.filter(tasks::id.eq(uid(&child.id))))
+            .set(change)
+            .execute(&mut writer.connection)?;
         freed(writer, child, Status::Scheduled, ready_at);
     }
     Ok(())

@@ -51,10 +51,8 @@ pub(super) fn cancel(
     let ids: Vec<Uid> = nodes(&mut writer.connection, id, &live)?.iter().map(|id| uid(id.as_bytes())).collect();
     let held = tasks::table.filter(tasks::id.eq_any(ids)).order(tasks::id).select(StateRecord::as_select());
     let held: Vec<StateRecord> = locked!(held).load(&mut writer.connection)?;
-    let (running, waiting): (Vec<_>, Vec<_>) = held
-        .into_iter()
-        .filter(|task| !task.status().is_terminal())
-        .partition(|task| task.status() == Status::Running);
+    let (running, waiting): (Vec<_>, Vec<_>) =
+        held.into_iter().filter(|task| !task.status().is_terminal()).partition(|task| task.status() == Status::Running);
     over(writer, &waiting, reason, now)?;
     let new: Vec<Uid> = running.iter().filter(|task| !task.cancel_requested).map(|task| uid(&task.id)).collect();
     let changed = !waiting.is_empty() || !new.is_empty();

@@ -131,8 +131,12 @@ pub(super) fn nodes(connection: &mut Connection, id: TaskId, only_callbacks: boo
 }
 
 fn node((task, node, role, ended, live): Node) -> NodeRow {
-    let live = live.map(|(name, queue, status, started_at, finished_at)| {
-        NodeTask { name, queue, status: reading::status(status), started_at, finished_at }
+    let live = live.map(|(name, queue, status, started_at, finished_at)| NodeTask {
+        name,
+        queue,
+        status: reading::status(status),
+        started_at,
+        finished_at,
     });
     let role = i16::try_from(role).map_or(Role::Node, Role::from_code);
     let ended = ended.and_then(|code| End::from_code(i16::try_from(code).ok()?));

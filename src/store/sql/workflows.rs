@@ -11,8 +11,7 @@ use super::{
     key::{Uid, uid},
     records::{StateRecord, reading, task_id},
     schema::{task_dependencies, tasks, workflow_plans, workflow_tasks, workflows},
-    submit, telling,
-    ties,
+    submit, telling, ties,
     tx::Writer,
 };
 use crate::{

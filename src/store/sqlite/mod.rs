@@ -82,12 +82,12 @@ mod telling;
 mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
-#[path = "../sql/workflows.rs"]
-mod workflows;
 #[path = "../sql/workflow_acts.rs"]
 mod workflow_acts;
 #[path = "../sql/workflow_reads.rs"]
 mod workflow_reads;
+#[path = "../sql/workflows.rs"]
+mod workflows;
 
 pub use inspect::Inspector;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};

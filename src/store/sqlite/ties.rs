@@ -88,8 +88,7 @@ pub(super) fn lower(connection: &mut Connection, children: &[(TaskId, i32)]) -> 
 /// They may run from now on.
 pub(super) fn free(connection: &mut Connection, children: &[TaskId], now: Millis) -> QueryResult<()> {
     for child in children {
-        let change =
-            (tasks::status.eq(i32::from(Status::Queued.code())), tasks::ready_at.eq(now), tasks::unmet.eq(0));
+        let change = (tasks::status.eq(i32::from(Status::Queued.code())), tasks::ready_at.eq(now), tasks::unmet.eq(0));
         diesel::update(tasks::table.filter(tasks::id.eq(uid(child.as_bytes())))).set(change).execute(connection)?;
     }
     Ok(())
