@@ -59,6 +59,7 @@ impl Batch {
         for op in &mut self.admins {
             op.run(queues, tx, now)?;
         }
+        tx.settle(now)?;
         self.effects = tx.effects();
         Ok(())
     }

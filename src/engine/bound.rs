@@ -1,5 +1,7 @@
 //! Queues where submissions are counted: more than so many waiting, or more than may run at a time, are refused.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use crate::{
     store::{StoreError, Tx},
@@ -19,25 +21,40 @@ pub(super) fn is_bounded(engine: &Engine, queue: &str) -> bool {
     engine.queue_settings(queue).is_some_and(|settings| settings.is_bounded())
 }
 
-pub(super) fn no_room(engine: &Engine, tx: &mut dyn Tx, task: &NewTask) -> Result<Option<NoRoom>, StoreError> {
-    let Some(settings) = engine.queue_settings(&task.queue).filter(|settings| settings.is_bounded()) else {
+/// Whether one queue has room for all of these.
+pub(super) fn no_room(
+    engine: &Engine,
+    tx: &mut dyn Tx,
+    queue: &str,
+    tasks: &[&NewTask],
+) -> Result<Option<NoRoom>, StoreError> {
+    let Some(settings) = engine.queue_settings(queue).filter(|settings| settings.is_bounded()) else {
         return Ok(None);
     };
+    let more = tasks.len() as u64;
     // Taken before anything is counted: the store lets one submission at a time count a queue.
-    let waiting = tx.depth(&task.queue)?;
-    if settings.max_depth.is_some_and(|most| waiting >= u64::from(most)) {
+    let waiting = tx.depth(queue)?;
+    if settings.max_depth.is_some_and(|most| waiting + more > u64::from(most)) {
         return Ok(Some(NoRoom::Full));
     }
     if settings.at_cap == AtCap::Wait {
         return Ok(None);
     }
     if let Some(most) = settings.concurrency
-        && waiting + u64::from(tx.running(&task.queue)?) >= u64::from(most)
+        && waiting + u64::from(tx.running(queue)?) + more > u64::from(most)
     {
         return Ok(Some(NoRoom::AtCap));
     }
-    let Some((key, most)) = capped_key(&settings, task) else { return Ok(None) };
-    Ok((tx.key_places(&task.queue, key)? >= u64::from(most)).then_some(NoRoom::AtCap))
+    let mut keys: BTreeMap<&str, (u64, u32)> = BTreeMap::new();
+    for (key, most) in tasks.iter().filter_map(|task| capped_key(&settings, task)) {
+        keys.entry(key).or_insert((0, most)).0 += 1;
+    }
+    for (key, (more, most)) in keys {
+        if tx.key_places(queue, key)? + more > u64::from(most) {
+            return Ok(Some(NoRoom::AtCap));
+        }
+    }
+    Ok(None)
 }
 
 /// What was stored takes its place.

@@ -32,6 +32,8 @@ pub(super) struct Owed {
     generation: u32,
     #[serde(default)]
     keyed: bool,
+    #[serde(default)]
+    workflow: Option<TaskId>,
     ready_at: Millis,
     started_at: Millis,
     verdict: Verdict,
@@ -52,6 +54,7 @@ impl Owed {
             expires_at: task.expires_at,
             generation: task.generation,
             keyed: task.keyed,
+            workflow: task.workflow,
             ready_at: task.ready_at,
             started_at: task.started_at,
             verdict: verdict.clone(),
@@ -80,6 +83,7 @@ impl Owed {
             generation: self.generation,
             keyed: self.keyed,
             parents: 0,
+            workflow: self.workflow,
             ready_at: self.ready_at,
             started_at: self.started_at,
         };

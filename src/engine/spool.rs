@@ -190,6 +190,7 @@ mod tests {
             generation: 1,
             keyed: false,
             parents: 0,
+            workflow: None,
             ready_at: 1,
             started_at: 2,
         };

@@ -1,7 +1,7 @@
 //! Submit: one transaction for all that wait; conflicts come back per task.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     iter::Peekable,
     time::Duration,
 };
@@ -16,8 +16,8 @@ use super::{
     stage::{Common, Queues},
 };
 use crate::{
-    store::{IdempotencyKey, Inserted, StoreError, StoreErrorKind, StoredOutcome, Tx},
-    task::{NewTask, Parent, Ready, Status, UniqueConflict, graph},
+    store::{IdempotencyKey, Inserted, NewWorkflow, StoreError, StoreErrorKind, StoredOutcome, Tx},
+    task::{NewTask, Parent, Ready, Status, TaskId, UniqueConflict, graph},
 };
 
 /// How long a submission waits for room before it is told to come back later.
@@ -32,6 +32,9 @@ pub struct Submission {
     /// All of them or none.
     pub atomic: bool,
     pub idempotency: Option<IdempotencyKey>,
+    /// What the tasks are the nodes and callbacks of, parents before their children. Then it is all of them or none, and a
+    /// unique key that is held refuses it, whatever its task says.
+    pub workflow: Option<NewWorkflow>,
 }
 
 /// What became of it. `outcomes` has one entry for each of `tasks`, in order.
@@ -41,6 +44,8 @@ pub struct SubmitReply {
     pub outcomes: Vec<StoredOutcome>,
     /// The request was answered before; these are the outcomes of then.
     pub replayed: bool,
+    /// The workflow that the tasks are of.
+    pub workflow: Option<TaskId>,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,13 +54,13 @@ pub enum SubmitError {
     KeyReused,
     /// An atomic request: the task at this place was refused, so nothing is stored.
     #[error("task {index} was refused: its unique key is held by another task")]
-    Conflict { index: usize, holder: crate::task::TaskId },
+    Conflict { index: usize, holder: TaskId },
     /// Tasks of the request wait for each other in a circle, at these places.
     #[error("tasks {0:?} wait for each other in a circle")]
     Cycle(Vec<usize>),
     /// An atomic request: the task at this place waits for one there is not.
     #[error("task {index} waits for {parent}, which does not exist")]
-    NoParent { index: usize, parent: crate::task::TaskId },
+    NoParent { index: usize, parent: TaskId },
     /// An atomic request: the task at this place would overfill its queue.
     #[error("the queue of task {index} is full")]
     Full { index: usize },
@@ -157,6 +162,7 @@ impl SubmitOp {
     fn is_plain(&self, engine: &Engine, queues: &Queues) -> bool {
         let to_plain = |task: &NewTask| queues.contains(&task.queue) && !bound::is_bounded(engine, &task.queue);
         !self.submission.atomic
+            && self.submission.workflow.is_none()
             && self.submission.idempotency.is_none()
             && self.order.is_none()
             && self.submission.tasks.iter().all(to_plain)
@@ -187,7 +193,7 @@ impl SubmitOp {
             && let Some((stored, outcomes)) = tx.recall(&key.key)?
         {
             if stored.body_hash == key.body_hash {
-                self.outcomes = outcomes;
+                self.recall(outcomes);
                 self.replayed = true;
             } else {
                 self.refused = Some(SubmitError::KeyReused);
@@ -197,12 +203,17 @@ impl SubmitOp {
         if self.brings_too_many_queues(engine, queues, tx)? {
             return Ok(());
         }
-        if self.submission.atomic {
+        let is_whole = self.submission.atomic || self.submission.workflow.is_some();
+        if is_whole {
             tx.savepoint()?;
         }
-        self.insert_all(engine, tx)?;
+        if self.submission.workflow.is_some() {
+            self.insert_workflow(engine, tx)?;
+        } else {
+            self.insert_all(engine, tx)?;
+        }
         self.ensure_queues(queues, tx)?;
-        if !self.submission.atomic {
+        if !is_whole {
             // Each is answered for itself.
             self.refused = None;
         } else if self.refused.is_some() {
@@ -216,7 +227,49 @@ impl SubmitOp {
         let room = |outcome: &StoredOutcome| matches!(outcome, StoredOutcome::Full | StoredOutcome::AtCap);
         let passing = !stored && self.outcomes.iter().any(room);
         if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
-            tx.remember(key, &self.outcomes)?;
+            tx.remember(key, &self.told())?;
+        }
+        Ok(())
+    }
+
+    /// What is remembered of the answer: the workflow comes after its tasks.
+    fn told(&self) -> Vec<StoredOutcome> {
+        let whole = self.submission.workflow.as_ref();
+        let whole = whole.map(|new| StoredOutcome::Created { id: new.id, at: new.created_at, by_parents: None });
+        self.outcomes.iter().copied().chain(whole).collect()
+    }
+
+    fn recall(&mut self, mut told: Vec<StoredOutcome>) {
+        if let Some(workflow) = &mut self.submission.workflow
+            && let Some(StoredOutcome::Created { id, .. }) = told.pop()
+        {
+            workflow.id = id;
+        }
+        self.outcomes = told;
+    }
+
+    /// In one call, however deep its graph is.
+    fn insert_workflow(&mut self, engine: &Engine, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        self.outcomes = vec![StoredOutcome::Full; self.rows()];
+        let Submission { tasks, workflow: Some(workflow), .. } = &self.submission else { return Ok(()) };
+        let mut bounded: BTreeMap<&str, (usize, Vec<&NewTask>)> = BTreeMap::new();
+        for (index, task) in tasks.iter().enumerate().filter(|(_, task)| bound::is_bounded(engine, &task.queue)) {
+            bounded.entry(&task.queue).or_insert((index, Vec::new())).1.push(task);
+        }
+        for (queue, (index, within)) in &bounded {
+            if let Some(why) = bound::no_room(engine, tx, queue, within)? {
+                let index = *index;
+                self.no_room(index, why);
+                return Ok(());
+            }
+        }
+        tx.begin_workflow(workflow, tasks)?;
+        let inserted = tx.insert(&tasks.iter().collect::<Vec<_>>())?;
+        for task in bounded.into_values().flat_map(|(_, within)| within) {
+            bound::stored(engine, tx, task)?;
+        }
+        for (index, inserted) in inserted.into_iter().enumerate() {
+            self.inserted(index, inserted);
         }
         Ok(())
     }
@@ -260,7 +313,8 @@ impl SubmitOp {
                 }
             }
             if let [only] = together[..]
-                && let Some(why) = bound::no_room(engine, tx, &self.submission.tasks[only])?
+                && let task = &self.submission.tasks[only]
+                && let Some(why) = bound::no_room(engine, tx, &task.queue, &[task])?
             {
                 self.no_room(only, why);
                 continue;
@@ -312,6 +366,7 @@ impl SubmitOp {
     }
 
     fn inserted(&mut self, index: usize, inserted: Inserted) -> StoredOutcome {
+        let is_workflow = self.submission.workflow.is_some();
         let task = &mut self.submission.tasks[index];
         let outcome = match inserted {
             Inserted::As(status) => {
@@ -322,7 +377,9 @@ impl SubmitOp {
                 self.refused.get_or_insert(SubmitError::NoParent { index, parent: id });
                 StoredOutcome::NoParent { id }
             }
-            Inserted::KeyHeld(id) if task.unique.as_ref().is_some_and(|one| one.conflict == UniqueConflict::Return) => {
+            Inserted::KeyHeld(id)
+                if !is_workflow && task.unique.as_ref().is_some_and(|one| one.conflict == UniqueConflict::Return) =>
+            {
                 StoredOutcome::Deduplicated { id }
             }
             Inserted::Replaced(id) => StoredOutcome::Replaced { id },
@@ -354,7 +411,8 @@ impl SubmitOp {
                 }
             }
         }
-        reply.map(|reply| reply.send(Ok(SubmitReply { tasks: submission.tasks, outcomes, replayed })));
+        let workflow = submission.workflow.map(|workflow| workflow.id);
+        reply.map(|reply| reply.send(Ok(SubmitReply { tasks: submission.tasks, outcomes, replayed, workflow })));
     }
 
     pub(super) fn failed(self, error: &StoreError) {

@@ -11,7 +11,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{ApiState, caller::Caller, code::Code, dlq, problem::Problem, tasks};
+use super::{ApiState, caller::Caller, code::Code, dlq, problem::Problem, tasks, workflows};
 use crate::task::{Scope, TaskId};
 
 /// What a route needs.
@@ -19,8 +19,8 @@ use crate::task::{Scope, TaskId};
 pub(super) enum Need {
     /// Nothing: it tells nobody anything.
     Open,
-    /// A key with this scope. One that is good for some queues only is let in if the path names one of them, or a task in
-    /// one of them; if it names neither, it is not.
+    /// A key with this scope. One that is good for some queues only is let in if the path names one of them, a task in one of
+    /// them, or a workflow whose tasks are all in some of them; if it names none of these, it is not.
     Key(Scope),
     /// The same, but the handler itself shows or takes only what is in the key's queues.
     Sifted(Scope),
@@ -47,6 +47,7 @@ pub(super) enum Subject {
     Queue,
     Task,
     DeadLetter,
+    Workflow,
     Other,
 }
 
@@ -58,6 +59,8 @@ impl Subject {
             Self::Task
         } else if path.starts_with("/dlq/{id}") {
             Self::DeadLetter
+        } else if path.starts_with("/workflows/{id}") {
+            Self::Workflow
         } else {
             Self::Other
         }
@@ -107,13 +110,15 @@ async fn check_queue(request: &ServiceRequest, caller: &Caller, need: Need, subj
         }
         Subject::Task => tasks::no_task,
         Subject::DeadLetter => dlq::no_dead_letter,
+        Subject::Workflow => workflows::read::no_workflow,
     };
     // A text that is no id is answered by the handler, as everybody's is.
     let Ok(id) = part("id").parse::<TaskId>() else { return Ok(()) };
     let state = request.app_data::<Data<ApiState>>().ok_or_else(Problem::internal)?;
     // A task never changes its queue: what holds now holds when the handler comes to it.
-    match state.read(move |reader| reader.queue_of(id)).await? {
-        Some(queue) if !caller.sees(&queue) => Err(absent(id)),
-        _ => Ok(()),
-    }
+    let queues = state.read(move |reader| match subject {
+        Subject::Workflow => Ok(reader.workflow_queues(id)?.unwrap_or_default()),
+        _ => Ok(reader.queue_of(id)?.into_iter().collect()),
+    });
+    if queues.await?.iter().all(|queue| caller.sees(queue)) { Ok(()) } else { Err(absent(id)) }
 }

@@ -110,7 +110,7 @@ pub(super) async fn submit_batch(
     let (mut outcomes, mut replayed) = (Vec::new(), false);
     let stored = tasks.len();
     if stored > 0 {
-        let done = state.engine.submit(Submission { tasks, atomic: batch.atomic, idempotency }).await?;
+        let done = state.engine.submit(Submission { tasks, atomic: batch.atomic, idempotency, workflow: None }).await?;
         (outcomes, replayed) = (done.outcomes, done.replayed);
     }
     if outcomes.len() != stored {

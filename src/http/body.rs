@@ -16,6 +16,8 @@ use super::{ApiState, caller::Caller, code::Code, problem::Problem};
 pub(super) const SMALL: usize = 1 << 20;
 /// Largest body of a batch.
 pub(super) const LARGE: usize = 8 << 20;
+/// Largest body of a workflow.
+pub(super) const HUGE: usize = 16 << 20;
 
 /// The body's bytes: at most `LIMIT`, all of them received within the deadline.
 pub(super) struct Body<const LIMIT: usize = SMALL>(pub(super) Bytes);

@@ -123,7 +123,11 @@ impl Caller {
         let look = move |reader: &dyn crate::store::Reader| {
             let mut hidden = HashSet::new();
             for id in tasks {
-                if reader.queue_of(id)?.is_some_and(|queue| !caller.sees(&queue)) {
+                let queues = match reader.queue_of(id)? {
+                    Some(queue) => vec![queue],
+                    None => reader.workflow_queues(id)?.unwrap_or_default(),
+                };
+                if queues.iter().any(|queue| !caller.sees(queue)) {
                     hidden.insert(id);
                 }
             }

@@ -127,7 +127,7 @@ pub(super) fn check_by<'a>(
     part(&mut faults, "/meta", draft.meta, '{', "a JSON object");
     let is_readable = faults.is_empty();
     let tags = draft.tags.unwrap_or_default();
-    check_tags(&mut faults, &tags);
+    self::tags(&mut faults, &tags);
     let (default_retries, default_timeout) = defaults.of(&draft.name, settings);
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
     let timeout_ms = draft.timeout.unwrap_or(default_timeout);
@@ -200,7 +200,7 @@ pub(super) fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, 
     }
 }
 
-fn check_tags(faults: &mut Faults, tags: &[String]) {
+pub(super) fn tags(faults: &mut Faults, tags: &[String]) {
     if tags.len() > MAX_TAGS {
         faults.invalid("/tags", format!("a task has at most {MAX_TAGS} tags, not {}", tags.len()));
         return;

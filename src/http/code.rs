@@ -107,6 +107,9 @@ codes! {
     "schedule_not_found": NOT_FOUND, ScheduleNotFound,
         "No schedule has this name.",
         "List the schedules. Names are as they were given, capitals and all.";
+    "workflow_not_found": NOT_FOUND, WorkflowNotFound,
+        "No workflow has this id.",
+        "Check the id. A workflow is deleted after the last of its tasks.";
     "key_not_found": NOT_FOUND, KeyNotFound,
         "No API key has this id.",
         "List the keys. Those in the configuration have no id and are changed there.";
@@ -119,6 +122,15 @@ codes! {
     "body_timeout": REQUEST_TIMEOUT, BodyTimeout,
         "The body did not arrive in time.",
         "Send it in one go, and split a large batch.";
+    "workflow_finished": CONFLICT, WorkflowFinished,
+        "The workflow is over, so it cannot be cancelled.",
+        "Nothing is left to do. Its state says how it ended.";
+    "nothing_failed": CONFLICT, NothingFailed,
+        "No task of the workflow has failed, or none that has can run again.",
+        "The detail says which. What waits for tasks of other workflows runs again after those.";
+    "workflow_callback_runs": CONFLICT, WorkflowCallbackRuns,
+        "The workflow has called a callback, which runs: that could not be called once more.",
+        "Wait until it is over, or cancel it, and retry the workflow then.";
     "task_finished": CONFLICT, TaskFinished,
         "The task is over, so it cannot be cancelled.",
         "Nothing is left to do. Its status says how it ended.";

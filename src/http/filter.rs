@@ -81,6 +81,7 @@ impl FilterDraft {
             name: self.name,
             tag: self.tag,
             worker: None,
+            workflow: None,
             text: self.q,
             created_after: moment(faults, "created_after", self.created_after.as_deref()),
             created_before: moment(faults, "created_before", self.created_before.as_deref()),

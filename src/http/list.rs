@@ -32,6 +32,8 @@ pub(super) struct ListQuery {
     tag: Option<String>,
     /// Id of a worker.
     worker: Option<String>,
+    /// Id of a workflow: its tasks, callbacks too.
+    workflow: Option<String>,
     /// Part of the name, or the whole id.
     q: Option<String>,
     /// Not before this moment.
@@ -127,6 +129,8 @@ fn filter(query: &ListQuery) -> Result<TaskFilter, Problem> {
             name::free(text, 256, "it").map_err(|error| query::invalid(parameter, error.to_string()))?;
         }
     }
+    let workflow = query.workflow.as_deref().map(str::parse).transpose();
+    let workflow = workflow.map_err(|_| query::invalid("workflow", "is the id of a workflow"))?;
     checked("queue", query.queue.as_deref(), name::queue)?;
     checked("name", query.name.as_deref(), name::task)?;
     Ok(TaskFilter {
@@ -135,6 +139,7 @@ fn filter(query: &ListQuery) -> Result<TaskFilter, Problem> {
         name: query.name.clone(),
         tag: query.tag.clone(),
         worker: worker.map_err(|error: crate::task::id::InvalidId| query::invalid("worker", error.to_string()))?,
+        workflow,
         text: query.q.clone(),
         created_after: query::moment("created_after", query.created_after.as_deref())?,
         created_before: query::moment("created_before", query.created_before.as_deref())?,

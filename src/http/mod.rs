@@ -59,6 +59,7 @@ mod view;
 mod wait;
 mod window;
 mod workers;
+mod workflows;
 
 pub use keys::offline_key;
 pub use openapi::openapi;
@@ -125,6 +126,11 @@ fn api() -> Vec<Path> {
         read(Sifted(Read), "/operations", operations::list),
         read(Sifted(Read), "/operations/{id}", operations::get),
         act(Sifted(Operate), "/operations/{id}/cancel", operations::cancel),
+        at("/workflows").get(Sifted(Read), workflows::read::list).post(Sifted(Submit), workflows::submit::submit),
+        read(Read, "/workflows/{id}", workflows::read::get),
+        read(Read, "/workflows/{id}/graph", workflows::graph::get),
+        act(Operate, "/workflows/{id}/cancel", workflows::acts::cancel),
+        act(Operate, "/workflows/{id}/retry", workflows::acts::retry),
         read(Sifted(Read), "/workers", workers::list),
         read(Sifted(Read), "/workers/{id}", workers::get),
         read(Sifted(Read), "/stats", stats::stats),

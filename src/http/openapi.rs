@@ -18,7 +18,7 @@ use super::{
     keys, limits, list, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, schedules, session, settings, stats, submit, tasks, workers,
+    queues, relatives, result, schedules, session, settings, stats, submit, tasks, workers, workflows,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +40,8 @@ use super::{
         dead_letters::stats, dead_letters::groups, dead_letters::redrive,
         schedules::list, schedules::create, schedules::put, schedules::get, schedules::delete, schedules::pause,
         schedules::resume, schedules::trigger, schedules::preview, schedules::preview_new,
+        workflows::submit::submit, workflows::read::list, workflows::read::get, workflows::graph::get,
+        workflows::acts::cancel, workflows::acts::retry,
         workers::list, workers::get,
         stats::stats, history::history, events::events, actors::list,
         keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
@@ -48,6 +50,7 @@ use super::{
     components(schemas(ProblemBody)),
     tags(
         (name = "tasks", description = "Submit, read, cancel and retry."),
+        (name = "workflows", description = "Graphs of tasks, submitted, followed, cancelled and retried as one."),
         (name = "queues", description = "How deep they are; pause and resume."),
         (name = "dead letters", description = "Tasks that gave up."),
         (name = "schedules", description = "What makes tasks by the clock."),

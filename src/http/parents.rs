@@ -24,6 +24,8 @@ pub(super) struct Edge<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(default)]
     index: Option<usize>,
+    #[serde(borrow, default)]
+    task: Option<Cow<'a, str>>,
     #[serde(default)]
     on_failure: OnFailure,
 }
@@ -46,7 +48,10 @@ pub(super) struct EdgeWritten {
     id: Option<String>,
     /// Instead of `id`, in a batch: the place of a task of the same batch, from 0.
     index: Option<usize>,
-    /// What becomes of this task where that one does not succeed: `skip` (default) or `run`.
+    /// Instead of `id`, in a workflow: the name of one of its tasks.
+    task: Option<String>,
+    /// What becomes of this task where that one does not succeed: it is skipped (`skip`, if not given), it runs all the same
+    /// (`run`), or it runs only then (`only`).
     on_failure: Option<OnFailure>,
 }
 
@@ -77,6 +82,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for ParentDraft<'a> {
     }
 }
 
+/// Whom an entry names, in a workflow.
+pub(super) enum Whom<'a> {
+    /// A node, or else a task that exists.
+    Either(Cow<'a, str>),
+    Node(Cow<'a, str>),
+    Task(Cow<'a, str>),
+}
+
+impl<'a> ParentDraft<'a> {
+    /// In a workflow: whom it names, in which field.
+    pub(super) fn whom(self) -> Result<(Whom<'a>, OnFailure, &'static str), &'static str> {
+        match self {
+            Self::Id(text) => Ok((Whom::Either(text), OnFailure::Skip, "")),
+            Self::Full(Edge { id: Some(id), index: None, task: None, on_failure }) => {
+                Ok((Whom::Task(id), on_failure, "/id"))
+            }
+            Self::Full(Edge { id: None, index: None, task: Some(name), on_failure }) => {
+                Ok((Whom::Node(name), on_failure, "/task"))
+            }
+            Self::Full(_) => Err("give either `task`, the name of a task of this workflow, or `id`"),
+        }
+    }
+}
+
 /// A parent that is another task of the same batch: its place there, and the place in `depends_on`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sibling {
@@ -103,6 +132,10 @@ pub(super) fn check(faults: &mut Faults, drafts: Option<Vec<ParentDraft<'_>>>) -
         let at = |field: &str| format!("/depends_on/{place}{field}");
         let (id, index, on_failure, field) = match draft {
             ParentDraft::Id(id) => (Some(id), None, OnFailure::Skip, ""),
+            ParentDraft::Full(edge) if edge.task.is_some() => {
+                faults.invalid(at("/task"), "has a meaning in a workflow only; name the task by its `id`");
+                continue;
+            }
             ParentDraft::Full(edge) => (edge.id, edge.index, edge.on_failure, "/id"),
         };
         match (id, index) {

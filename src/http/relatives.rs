@@ -38,8 +38,10 @@ pub(super) struct RelativesView<'a> {
 struct RelativeView<'a> {
     #[schema(value_type = String, format = Uuid)]
     id: TaskId,
+    /// Of a task; of a workflow its own, which may be empty.
     name: &'a str,
-    queue: &'a str,
+    /// Null: it is a workflow.
+    queue: Option<&'a str>,
     status: Status,
     /// What becomes of the child where the parent does not succeed.
     on_failure: OnFailure,
@@ -48,7 +50,7 @@ struct RelativeView<'a> {
 impl<'a> From<&'a ParentRow> for RelativeView<'a> {
     fn from(row: &'a ParentRow) -> Self {
         let ParentRow { id, name, queue, status, on_failure, .. } = row;
-        Self { id: *id, name, queue, status: *status, on_failure: *on_failure }
+        Self { id: *id, name, queue: queue.as_deref(), status: *status, on_failure: *on_failure }
     }
 }
 
@@ -75,8 +77,10 @@ pub(super) async fn get(
     });
     let (status, mut parents, mut children) = found.await?.ok_or_else(|| no_task(id))?;
     let more_children = children.len() > MOST;
-    parents.retain(|row| caller.sees(&row.queue));
-    children.retain(|row| caller.sees(&row.queue));
+    // Of whole workflows only those are told who see every queue.
+    let seen = |row: &ParentRow| row.queue.as_ref().map_or(!caller.is_restricted(), |queue| caller.sees(queue));
+    parents.retain(seen);
+    children.retain(seen);
     children.truncate(MOST);
     let (parents, children) = (views(&parents), views(&children));
     reply::ok(&RelativesView { task_id: id, status, parents, children, more_children })

@@ -34,3 +34,8 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<HttpResp
 pub(super) fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
     json(StatusCode::OK, body)
 }
+
+/// 200 with JSON that is a text already.
+pub(super) fn text(json: String) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(json)
+}

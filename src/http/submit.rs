@@ -79,7 +79,7 @@ pub(super) async fn submit(
     {
         return Err(no_parent(&parents, id));
     }
-    let submission = Submission { tasks: vec![task], atomic: false, idempotency };
+    let submission = Submission { tasks: vec![task], atomic: false, idempotency, workflow: None };
     let mut done = state.engine.submit(submission).await?;
     let (Some(mut task), Some(outcome)) = (done.tasks.pop(), done.outcomes.pop()) else {
         return Err(Problem::internal());

@@ -46,6 +46,16 @@ impl ApiState {
     responses((status = 200, body = TaskView))
 )]
 pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
-    let row = state.task(id.0).await?;
-    reply::ok(&state.view(&row, Shown::ALL))
+    let id = id.0;
+    let found = state.read(move |reader| {
+        let Some(row) = reader.task(id)? else { return Ok(None) };
+        let node = reader.node_of(&row)?;
+        Ok(Some((row, node)))
+    });
+    let (row, node) = found.await?.ok_or_else(|| no_task(id))?;
+    let mut view = state.view(&row, Shown::ALL);
+    if let Some((workflow, node)) = node {
+        (view.workflow_id, view.node) = (Some(workflow), Some(node));
+    }
+    reply::ok(&view)
 }

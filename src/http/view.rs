@@ -99,6 +99,11 @@ pub(super) struct TaskView<'a> {
     result_ttl_ms: Option<Millis>,
     /// How many tasks it waits, or has waited, for.
     parents: usize,
+    /// The workflow it is a task of. Callbacks name it only where the task is read by itself.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub(super) workflow_id: Option<TaskId>,
+    /// What it is called there, where the task is read by itself.
+    pub(super) node: Option<String>,
     /// When it may be claimed; null unless it waits for a worker.
     ready_at: Option<Time>,
     started_at: Option<Time>,
@@ -185,6 +190,8 @@ impl<'a> TaskView<'a> {
             max_age_ms: row.max_age_ms,
             result_ttl_ms: row.result_ttl_ms,
             parents: row.parents as usize,
+            workflow_id: row.workflow,
+            node: None,
             ready_at: row.ready_at.map(Time),
             started_at: row.started_at.map(Time),
             finished_at: row.finished_at.map(Time),
@@ -230,6 +237,8 @@ impl<'a> TaskView<'a> {
             max_age_ms: task.max_age_ms,
             result_ttl_ms: task.result_ttl_ms,
             parents: task.parents.len(),
+            workflow_id: task.workflow,
+            node: None,
             ready_at: task.by_parents.is_none().then(|| Time(task.ready_at())),
             started_at: None,
             finished_at: None,

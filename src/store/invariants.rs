@@ -71,6 +71,9 @@ invariants! {
     "queue_exists": "every task is of a queue that exists";
     "schedule_next": "a schedule that ticks has its next tick and the time at which that is due, not before it; a paused one has neither";
     "counters_add_up": "the counters of each queue, priority and status are the numbers of its tasks";
+    "workflow_counts": "the numbers of a workflow are those of its tasks, or of their ends where they are deleted";
+    "workflow_state": "the state of a workflow is what its numbers say";
+    "workflow_members": "each task of a workflow is known to it, and each that it knows is of it";
     "concurrency_kept": "no queue runs more tasks than its concurrency allows, unless that was lowered while they ran";
     "permits_within_limit": "no rate limit has given more permits than it allows, unless it was lowered after them";
 }

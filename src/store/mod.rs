@@ -14,6 +14,7 @@ mod rows;
 mod schedules;
 mod session;
 pub mod sqlite;
+mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
@@ -28,6 +29,10 @@ pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, Sched
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted, QueueDeleted,
     Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+};
+
+pub use workflows::{
+    NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };
 
 use std::sync::Arc;
@@ -112,6 +117,18 @@ pub trait Reader: Send + Sync {
     ) -> Result<Vec<Mark>, StoreError>;
     /// The queue of a task, by which it is decided who may see it.
     fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError>;
+    /// Newest first. A page may have fewer than its limit although the list goes on.
+    fn workflows(&self, filter: &WorkflowFilter, page: &Page) -> Result<ListedPage<WorkflowRow>, StoreError>;
+    fn workflow(&self, id: TaskId) -> Result<Option<WorkflowRow>, StoreError>;
+    fn workflow_plan(&self, id: TaskId) -> Result<Option<WorkflowPlan>, StoreError>;
+    /// Its nodes, then its callbacks, in the order of their ids.
+    fn workflow_nodes(&self, id: TaskId, only_callbacks: bool) -> Result<Vec<NodeRow>, StoreError>;
+    /// How many of its nodes are in a status now.
+    fn workflow_statuses(&self, id: TaskId) -> Result<Vec<(Status, i64)>, StoreError>;
+    /// The queues of its tasks, by which it is decided who may see it.
+    fn workflow_queues(&self, id: TaskId) -> Result<Option<Vec<String>>, StoreError>;
+    /// The workflow that a task is of, and what it is called there.
+    fn node_of(&self, task: &TaskRow) -> Result<Option<(TaskId, String)>, StoreError>;
     /// Every key, revoked and expired ones too, the oldest first.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError>;
     /// Acts of the audit log, newest first, those before `before` if it is given.

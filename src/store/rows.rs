@@ -42,6 +42,8 @@ pub struct TaskRow {
     /// How many parents it has, and how many of them it waits for.
     pub parents: u32,
     pub unmet: u32,
+    /// The workflow it is a node of.
+    pub workflow: Option<TaskId>,
     pub tags: Vec<String>,
     pub flow: Option<FlowKeys>,
     /// JSON texts.
@@ -76,12 +78,13 @@ pub struct QueueRow {
     pub created_at: Millis,
 }
 
-/// A task at the other end of a dependency.
+/// A task, or a workflow, at the other end of a dependency.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParentRow {
     pub id: TaskId,
     pub name: String,
-    pub queue: String,
+    /// `None`: it is a workflow.
+    pub queue: Option<String>,
     pub status: Status,
     pub on_failure: OnFailure,
     pub result: Option<String>,
@@ -139,6 +142,8 @@ pub struct TaskFilter {
     pub name: Option<String>,
     pub tag: Option<String>,
     pub worker: Option<WorkerId>,
+    /// Of this one, callbacks too.
+    pub workflow: Option<TaskId>,
     /// Part of the name, or the whole id.
     pub text: Option<String>,
     pub created_after: Option<Millis>,

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Act, Amended, Amendment, Counted, Deleted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep,
-    QueueRow, StoreError,
+    Act, Amended, Amendment, Counted, Deleted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation,
+    OperationStep, QueueRow, StoreError, WorkflowCancelled, WorkflowRetried,
 };
 use crate::task::{
     FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
@@ -32,8 +32,22 @@ pub trait Tx: super::ScheduleTx {
     /// How many queues there are, not counting these.
     fn queues_besides(&mut self, names: &[&str]) -> Result<u64, StoreError>;
     /// Stores tasks, each unless another has its unique key or a parent is not known; what became of each, in their
-    /// order. Parents come in a call before that of their children.
+    /// order. Parents come in a call before that of their children; or in the same, before them, where the caller takes all of
+    /// it back should one not be stored.
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError>;
+    /// Stores a workflow, before its tasks: they are [`NewWorkflow::members`].
+    fn begin_workflow(&mut self, workflow: &NewWorkflow, tasks: &[NewTask]) -> Result<(), StoreError>;
+    /// Those of its tasks that wait are cancelled.
+    fn cancel_workflow(
+        &mut self,
+        id: TaskId,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<WorkflowCancelled, StoreError>;
+    /// Those of its tasks that did not succeed start anew. Undo it where the answer is that one could not.
+    fn retry_workflow(&mut self, id: TaskId, now: Millis) -> Result<WorkflowRetried, StoreError>;
+    /// Writes down what has become of workflows by the ends of their tasks. Last in each transaction.
+    fn settle(&mut self, now: Millis) -> Result<(), StoreError>;
     /// Tasks that wait in a queue.
     fn depth(&mut self, queue: &str) -> Result<u64, StoreError>;
     /// How many tasks of a concurrency key that were given places are not over.

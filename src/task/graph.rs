@@ -4,17 +4,82 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use serde::{Deserialize, Serialize};
 
-use super::TaskId;
+use super::{End, Status, TaskError, TaskId};
 
 /// What becomes of a child whose parent did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+// The numbers are what the store keeps.
+#[repr(i16)]
 pub enum OnFailure {
     /// It is skipped.
     #[default]
-    Skip,
+    Skip = 0,
     /// It runs all the same.
-    Run,
+    Run = 1,
+    /// It runs only then: where the parent succeeds it is not needed.
+    Only = 2,
+}
+
+impl OnFailure {
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// Of a number of another version: the strictest.
+    pub fn from_code(code: i32) -> Self {
+        [Self::Run, Self::Only].into_iter().find(|policy| i32::from(policy.code()) == code).unwrap_or(Self::Skip)
+    }
+
+    /// What a parent that ends so means for the child.
+    pub const fn told(self, parent: Ending) -> Told {
+        match (self, parent) {
+            (Self::Run, _) | (Self::Skip, Ending::Success) | (Self::Only, Ending::Failure) => Told::Met,
+            (Self::Skip, Ending::Failure) => Told::Missed,
+            (_, Ending::Unneeded) | (Self::Only, Ending::Success) => Told::Unneeded,
+        }
+    }
+
+    /// Where one parent is named in two ways.
+    const fn stricter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Skip, _) | (_, Self::Skip) => Self::Skip,
+            (Self::Only, _) | (_, Self::Only) => Self::Only,
+            (Self::Run, Self::Run) => Self::Run,
+        }
+    }
+}
+
+/// How a parent ended, as its children see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Success,
+    /// It did not succeed.
+    Failure,
+    /// It was skipped because nothing had failed.
+    Unneeded,
+}
+
+impl Ending {
+    /// `None`: it is not over.
+    pub fn of(status: Status, error: Option<&TaskError>) -> Option<Self> {
+        Some(match End::of(status, error)? {
+            End::Success => Self::Success,
+            End::Unneeded => Self::Unneeded,
+            _ => Self::Failure,
+        })
+    }
+}
+
+/// What a child learns from the end of a parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It waits for this one no longer.
+    Met,
+    /// It cannot run any more.
+    Missed,
+    /// It need not run.
+    Unneeded,
 }
 
 /// One parent of a task.
@@ -41,10 +106,10 @@ pub fn moved(parents: &[Parent], to: &HashMap<TaskId, TaskId>) -> Option<Vec<Par
                 place.insert(others.len());
                 others.push(Parent { id, ..*parent });
             }
-            Entry::Occupied(place) if parent.on_failure == OnFailure::Skip => {
-                others[*place.get()].on_failure = OnFailure::Skip;
+            Entry::Occupied(place) => {
+                let other = &mut others[*place.get()].on_failure;
+                *other = other.stricter(parent.on_failure);
             }
-            Entry::Occupied(_) => {}
         }
     }
     Some(others)

@@ -24,12 +24,13 @@ pub mod retry;
 pub mod schedule;
 pub mod status;
 pub mod unique;
+pub mod workflow;
 
 pub use access::{Reach, Scope, Scopes};
 pub use defaults::TaskDefaults;
 pub use figures::{Figures, Span};
 pub use flow::{FlowKeys, Lane};
-pub use graph::{OnFailure, Parent};
+pub use graph::{Ending, OnFailure, Parent, Told};
 pub use histogram::Histogram;
 pub use id::{KeyId, LeaseId, LeaseToken, TaskId, WorkerId};
 pub use lane::{Mark, Ready};
@@ -43,6 +44,7 @@ pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;
 pub use unique::{KeyScope, Unique, UniqueConflict};
+pub use workflow::{End, Role, Tally, WorkflowState};
 
 /// A moment: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

@@ -31,6 +31,10 @@ pub struct NewTask {
     pub result_ttl_ms: Option<Millis>,
     /// It waits for these.
     pub parents: Vec<Parent>,
+    /// The workflow it is a node of.
+    pub workflow: Option<TaskId>,
+    /// Tasks that are stored with it wait for it.
+    pub has_dependants: bool,
     /// It is the only one of its key.
     pub unique: Option<Box<Unique>>,
     /// Where it has such keys.
@@ -66,6 +70,8 @@ impl NewTask {
             max_age_ms: None,
             result_ttl_ms: None,
             parents: Vec::new(),
+            workflow: None,
+            has_dependants: false,
             unique: None,
             flow: None,
             tags: Vec::new(),
@@ -130,6 +136,8 @@ pub struct Granted {
     pub keyed: bool,
     /// Tasks it has waited for.
     pub parents: u32,
+    /// The workflow it is a node of.
+    pub workflow: Option<TaskId>,
     pub ready_at: Millis,
     pub started_at: Millis,
 }

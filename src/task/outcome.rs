@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Poison,
     /// A parent did not succeed.
     Skipped,
+    /// It was to run only where a parent does not succeed.
+    Unneeded,
     /// It was not started in time.
     Expired,
 }

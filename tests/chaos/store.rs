@@ -189,11 +189,11 @@ pub(crate) fn read(connection: &mut PgConnection) -> Store {
             task: task_id,
             reason,
         }),
-        ties: rows(connection, "SELECT parent_id, child_id, run_anyway FROM task_dependencies", |tie: Tie| TieRow {
-            parent: tie.parent_id,
-            child: tie.child_id,
-            run_anyway: tie.run_anyway,
-        }),
+        ties: rows(
+            connection,
+            "SELECT parent_id, child_id, on_failure = 1 AS run_anyway FROM task_dependencies",
+            |tie: Tie| TieRow { parent: tie.parent_id, child: tie.child_id, run_anyway: tie.run_anyway },
+        ),
         counters: rows(connection, counters, |Counter { queue, kind, sum }| CounterRow { queue, kind, sum }),
         leases: sql_query("SELECT count(*) AS n FROM leases").get_result::<Count>(connection).unwrap().n as usize,
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     run::{Ran, alone},
     support::{Server, eventually, store},
+    workflows as graphs,
 };
 
 /// A store in which everything has happened that can: every status but running, retries, parents, limits, keys.
@@ -63,6 +64,7 @@ fn eventful(folder: &Path) -> Server {
     let gone = server.submit(&format!(r#"{{"name": "demo.echo", "queue": "shared", {keys}}}"#));
     assert_eq!(server.call("POST", &format!("/api/v1/tasks/{gone}/cancel"), "").0, 200);
     server.submit(&format!(r#"{{"name": "demo.echo", "queue": "shared", "delay": "1h", {keys}}}"#));
+    workflows(&server);
     server
 }
 
@@ -88,6 +90,26 @@ fn unique(server: &Server) {
     };
     server.submit(&replaced(1));
     assert_eq!(server.call("POST", "/api/v1/tasks", &replaced(2)).1["replaced"], true);
+}
+
+/// One that is over with a task deleted, one that failed, was retried and failed again, one that runs.
+fn workflows(server: &Server) {
+    let over = r#"{"tasks": {"a": {"name": "demo.echo", "queue": "wa"}, "b": {"name": "demo.echo", "depends_on": ["a"]},
+        "c": {"name": "demo.echo", "depends_on": [{"task": "a", "on_failure": "only"}]}}, "on_success": {"name": "demo.echo", "queue": "ws"}}"#;
+    let over = graphs::submit(server, over);
+    graphs::ended(server, &over, "success");
+    let graph = server.call("GET", &format!("/api/v1/workflows/{over}/graph"), "").1;
+    let b = graph["nodes"].as_array().unwrap().iter().find(|node| node["node"] == "b").unwrap()["id"].as_str().unwrap();
+    assert_eq!(server.call("DELETE", &format!("/api/v1/tasks/{b}"), "").0, 204);
+    let failed = r#"{"chain": [{"name": "demo.fail", "args": ["no"], "max_retries": 0}, {"name": "demo.echo"}],
+        "on_success": {"name": "demo.echo"}, "on_failure": {"name": "demo.echo", "queue": "wf"}}"#;
+    let failed = graphs::submit(server, failed);
+    let called = || graphs::get(server, &failed)["callbacks"]["on_failure"]["status"] == "success";
+    eventually("the callback has run", called);
+    assert_eq!(server.call("POST", &format!("/api/v1/workflows/{failed}/retry"), "").0, 200);
+    graphs::ended(server, &failed, "failed");
+    eventually("the callback has run again", called);
+    graphs::submit(server, r#"{"group": [{"name": "demo.echo", "delay": "1h"}], "on_failure": {"name": "demo.echo"}}"#);
 }
 
 fn check(folder: &Path) -> Ran {
@@ -194,6 +216,14 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("schedule_next", "UPDATE schedules SET paused_by = 'api'"),
     ("counters_add_up", "UPDATE counters SET n = n + 1 WHERE kind = 5"),
     ("counters_add_up", "DELETE FROM counters WHERE kind = 6"),
+    ("workflow_counts", "UPDATE workflows SET success = success - 1, failed = failed + 1 WHERE state = 1"),
+    ("workflow_counts", "UPDATE workflow_tasks SET ended = 6 WHERE ended IS NOT NULL"),
+    ("workflow_state", "UPDATE workflows SET state = 1 WHERE state = 2"),
+    ("workflow_state", "UPDATE workflows SET finished_at = NULL WHERE state = 1"),
+    ("workflow_members", "UPDATE tasks SET workflow_id = {nobody} WHERE workflow_id IS NOT NULL"),
+    ("workflow_members", "DELETE FROM workflow_tasks WHERE role = 0"),
+    ("parent_tells", "UPDATE workflows SET has_dependants = FALSE"),
+    ("dependencies_exist", "DELETE FROM workflows WHERE state = 0"),
     ("concurrency_kept", "UPDATE tasks SET status = 3 WHERE queue = 'limited'"),
     ("permits_within_limit", "UPDATE limits SET state = {nine}"),
 ];

@@ -13,3 +13,5 @@ mod shell;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+#[path = "../support/workflows.rs"]
+mod workflows;

@@ -52,7 +52,7 @@ fn expected(route: &RouteInfo, kind: &str) -> u16 {
 
 /// A key for other queues: lists are sifted, tasks are not there, the rest is refused.
 fn elsewhere(route: &RouteInfo) -> u16 {
-    const SIFTED: [&str; 11] = [
+    const SIFTED: [&str; 12] = [
         "/tasks",
         "/queues",
         "/dlq",
@@ -64,17 +64,17 @@ fn elsewhere(route: &RouteInfo) -> u16 {
         "/stats",
         "/stats/history",
         "/events",
+        "/workflows",
     ];
     let path = route.path.strip_prefix("/api/v1").unwrap_or(&route.path);
     match path {
         _ if route.method == "GET" && SIFTED.contains(&path) => 200,
         // The handler decides by the body: an empty one is refused as such.
-        "/tasks" | "/tasks/batch" | "/tasks/bulk" | "/dlq" | "/dlq/redrive" | "/schedules" | "/schedules/preview" => {
-            200
-        }
+        "/tasks" | "/tasks/batch" | "/tasks/bulk" | "/workflows" | "/dlq" | "/dlq/redrive" | "/schedules"
+        | "/schedules/preview" => 200,
         // There is none of that id, which is what the handler says.
         "/workers/{id}" | "/operations/{id}" | "/operations/{id}/cancel" => 200,
-        _ if path.starts_with("/schedules/{name}") => 200,
+        _ if path.starts_with("/workflows/{id}") || path.starts_with("/schedules/{name}") => 200,
         _ if path.starts_with("/tasks/{id}") || path.starts_with("/dlq/{id}") => 404,
         _ => 403,
     }

@@ -33,3 +33,4 @@ mod settings;
 mod submit;
 mod support;
 mod unique;
+mod workflows;

@@ -34,6 +34,7 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         expires_at: None,
         generation: 0,
         parents: 0,
+        workflow: None,
         ready_at: 0,
         keyed: false,
         started_at: 0,

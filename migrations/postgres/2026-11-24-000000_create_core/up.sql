@@ -41,6 +41,8 @@ CREATE TABLE tasks (
     -- Tasks this one waits for: how many there are, and how many have not ended as they should yet.
     parents          INTEGER NOT NULL DEFAULT 0,
     unmet            INTEGER NOT NULL DEFAULT 0,
+    -- The workflow it is a node of, which counts its end.
+    workflow_id      UUID,
     -- Others wait, or have waited, for this one: its end is then more than one update.
     has_dependants   BOOLEAN NOT NULL DEFAULT FALSE,
     tags             TEXT,
@@ -151,16 +153,65 @@ CREATE TABLE key_places (
     PRIMARY KEY (queue, key, task_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
+-- A parent is a task or a whole workflow.
 CREATE TABLE task_dependencies (
     parent_id  UUID    NOT NULL,
     child_id   UUID    NOT NULL,
-    -- The child runs although this parent has not succeeded.
-    run_anyway BOOLEAN NOT NULL,
+    -- What becomes of the child where this parent has not succeeded: 0 it is skipped, 1 it runs all the same, 2 it runs only
+    -- then.
+    on_failure INTEGER NOT NULL,
     -- The child knows how this parent ended.
     resolved   BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (parent_id, resolved, child_id)
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX task_dependencies_child ON task_dependencies (child_id, parent_id);
+
+-- Graphs of tasks that were submitted as one. The numbers change in the transactions in which its tasks end, by one update for
+-- each transaction; those that are not counted in any have not ended.
+CREATE TABLE workflows (
+    id             UUID NOT NULL PRIMARY KEY,
+    name           TEXT COLLATE "C",
+    -- The numbers of `WorkflowState`.
+    state          INTEGER NOT NULL,
+    created_at     BIGINT  NOT NULL,
+    finished_at    BIGINT,
+    total          INTEGER NOT NULL,
+    success        INTEGER NOT NULL DEFAULT 0,
+    failed         INTEGER NOT NULL DEFAULT 0,
+    timeout        INTEGER NOT NULL DEFAULT 0,
+    cancelled      INTEGER NOT NULL DEFAULT 0,
+    expired        INTEGER NOT NULL DEFAULT 0,
+    skipped        INTEGER NOT NULL DEFAULT 0,
+    unneeded       INTEGER NOT NULL DEFAULT 0,
+    -- Of its tasks, callbacks not among them, so many are deleted.
+    deleted        INTEGER NOT NULL DEFAULT 0,
+    -- Tasks wait, or have waited, for it as a whole: callbacks.
+    has_dependants BOOLEAN NOT NULL,
+    -- JSON: the names of the queues of its tasks.
+    queues         TEXT    NOT NULL,
+    tags           TEXT
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX workflows_state ON workflows (state, id);
+CREATE INDEX workflows_name ON workflows (name, id) WHERE name IS NOT NULL;
+
+-- What of a workflow is long and never changes.
+CREATE TABLE workflow_plans (
+    workflow_id UUID NOT NULL PRIMARY KEY,
+    -- JSON: of each edge the places of parent and child among the nodes, in the order of their ids, and `on_failure`.
+    edges       TEXT NOT NULL,
+    meta        TEXT
+);
+
+CREATE TABLE workflow_tasks (
+    workflow_id UUID NOT NULL,
+    task_id     UUID NOT NULL,
+    name        TEXT COLLATE "C" NOT NULL,
+    -- 0: a node, 1: what runs after a success, 2: what runs where it is none.
+    role        INTEGER NOT NULL,
+    -- How it ended, of a node that is deleted: the numbers of `End`.
+    ended       INTEGER,
+    PRIMARY KEY (workflow_id, task_id)
+);
 
 -- Parents that are over and have more children than were told in the transaction of their end; and children that came in by
 -- `jobqueue_submit`, whose parents have not been asked yet.
@@ -406,7 +457,7 @@ CREATE FUNCTION jobqueue_submit(
     retry           JSONB       DEFAULT NULL,
     -- Tasks it waits for.
     depends_on      UUID[]      DEFAULT NULL,
-    -- 'skip' or 'run', where one of them does not succeed: one for all, or one for each.
+    -- 'skip' or 'run', where one of them does not succeed, or run 'only' then: one for all, or one for each.
     on_failure      TEXT[]      DEFAULT NULL,
     -- 0: for ever.
     max_age         INTERVAL    DEFAULT NULL,
@@ -501,8 +552,8 @@ BEGIN
         ('depends_on', parents <> (SELECT count(DISTINCT parent) FROM unnest(p_parents) parent), 'names a task twice'),
         ('on_failure', parents = 0 AND jobqueue_submit.on_failure IS NOT NULL, 'is of no use without `depends_on`'),
         ('on_failure', coalesce(array_ndims(policies), 2) > 1 OR cardinality(policies) NOT IN (1, parents) OR EXISTS (
-            SELECT 1 FROM unnest(policies) policy WHERE policy IS NULL OR policy NOT IN ('skip', 'run')),
-            'must be ''skip'' or ''run'', one for all of `depends_on` or one for each'),
+            SELECT 1 FROM unnest(policies) policy WHERE policy IS NULL OR policy NOT IN ('skip', 'run', 'only')),
+            'must be ''skip'', ''run'' or ''only'', one for all of `depends_on` or one for each'),
         ('fair_key', length(p_fair) NOT BETWEEN 1 AND 256 OR p_fair ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
         ('rate_key', length(p_rate) NOT BETWEEN 1 AND 256 OR p_rate ~ '[\u0001-\u001f\u007f-\u009f]',
@@ -626,8 +677,8 @@ BEGIN
             END IF;
             -- Its parents are not held until the end of a transaction of whatever length: they are asked after it, by a node.
             IF parents > 0 THEN
-                INSERT INTO task_dependencies (parent_id, child_id, run_anyway)
-                SELECT parent, task, coalesce(policies[place], policies[1]) = 'run'
+                INSERT INTO task_dependencies (parent_id, child_id, on_failure)
+                SELECT parent, task, array_position(ARRAY['skip', 'run', 'only'], coalesce(policies[place], policies[1])) - 1
                 FROM unnest(p_parents) WITH ORDINALITY AS p (parent, place);
                 INSERT INTO unresolved_parents (task_id) VALUES (task);
             END IF;

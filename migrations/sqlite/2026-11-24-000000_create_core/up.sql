@@ -43,6 +43,8 @@ CREATE TABLE tasks (
     -- Tasks this one waits for: how many there are, and how many have not ended as they should yet.
     parents          INTEGER NOT NULL DEFAULT 0,
     unmet            INTEGER NOT NULL DEFAULT 0,
+    -- The workflow it is a node of, which counts its end.
+    workflow_id      BLOB,
     -- Others wait, or have waited, for this one: its end is then more than one update.
     has_dependants   BOOLEAN NOT NULL DEFAULT 0,
     tags             TEXT,
@@ -146,16 +148,65 @@ CREATE TABLE key_places (
     PRIMARY KEY (queue, key, task_id)
 ) WITHOUT ROWID;
 
+-- A parent is a task or a whole workflow.
 CREATE TABLE task_dependencies (
     parent_id  BLOB    NOT NULL,
     child_id   BLOB    NOT NULL,
-    -- The child runs although this parent has not succeeded.
-    run_anyway BOOLEAN NOT NULL,
+    -- What becomes of the child where this parent has not succeeded: 0 it is skipped, 1 it runs all the same, 2 it runs only
+    -- then.
+    on_failure INTEGER NOT NULL,
     -- The child knows how this parent ended.
     resolved   BOOLEAN NOT NULL DEFAULT 0,
     PRIMARY KEY (parent_id, resolved, child_id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX task_dependencies_child ON task_dependencies (child_id, parent_id);
+
+-- Graphs of tasks that were submitted as one. The numbers change in the transactions in which its tasks end, by one update for
+-- each transaction; those that are not counted in any have not ended.
+CREATE TABLE workflows (
+    id             BLOB NOT NULL PRIMARY KEY,
+    name           TEXT,
+    -- The numbers of `WorkflowState`.
+    state          INTEGER NOT NULL,
+    created_at     BIGINT  NOT NULL,
+    finished_at    BIGINT,
+    total          INTEGER NOT NULL,
+    success        INTEGER NOT NULL DEFAULT 0,
+    failed         INTEGER NOT NULL DEFAULT 0,
+    timeout        INTEGER NOT NULL DEFAULT 0,
+    cancelled      INTEGER NOT NULL DEFAULT 0,
+    expired        INTEGER NOT NULL DEFAULT 0,
+    skipped        INTEGER NOT NULL DEFAULT 0,
+    unneeded       INTEGER NOT NULL DEFAULT 0,
+    -- Of its tasks, callbacks not among them, so many are deleted.
+    deleted        INTEGER NOT NULL DEFAULT 0,
+    -- Tasks wait, or have waited, for it as a whole: callbacks.
+    has_dependants BOOLEAN NOT NULL,
+    -- JSON: the names of the queues of its tasks.
+    queues         TEXT    NOT NULL,
+    tags           TEXT
+) WITHOUT ROWID;
+CREATE INDEX workflows_state ON workflows (state, id);
+CREATE INDEX workflows_name ON workflows (name, id) WHERE name IS NOT NULL;
+
+-- What of a workflow is long and never changes.
+CREATE TABLE workflow_plans (
+    workflow_id BLOB NOT NULL PRIMARY KEY,
+    -- JSON: of each edge the places of parent and child among the nodes, in the order of their ids, and `on_failure`.
+    edges       TEXT NOT NULL,
+    meta        TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE workflow_tasks (
+    workflow_id BLOB NOT NULL,
+    task_id     BLOB NOT NULL,
+    name        TEXT NOT NULL,
+    -- 0: a node, 1: what runs after a success, 2: what runs where it is none.
+    role        INTEGER NOT NULL,
+    -- How it ended, of a node that is deleted: the numbers of `End`.
+    ended       INTEGER,
+    PRIMARY KEY (workflow_id, task_id)
+) WITHOUT ROWID;
 
 -- Parents that are over and have more children than were told in the transaction of their end.
 CREATE TABLE unresolved_parents (

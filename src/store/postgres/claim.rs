@@ -78,6 +78,7 @@ type Row = (
     i32,
     Option<String>,
     i32,
+    Option<Vec<u8>>,
     Option<String>,
     String,
     String,
@@ -100,6 +101,7 @@ fn grant(claim: &Claim, row: Row) -> Granted {
         generation,
         retry,
         parents,
+        workflow,
         meta,
         args,
         kwargs,
@@ -124,6 +126,7 @@ fn grant(claim: &Claim, row: Row) -> Granted {
         generation: reading::count(generation),
         keyed: claim.laned,
         parents: reading::count(parents),
+        workflow: workflow.as_deref().map(task_id),
         ready_at: ready_at.unwrap_or(claim.now),
         started_at: claim.now,
     }

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use diesel::prelude::*;
 
 use super::{
-    dependencies, finish,
+    finish,
     key::{Uid, uid},
     own::{EndLeases, FinishSuccesses, ShrinkLeases},
     records::{StateRecord, task_id},
     schema::task_dependencies,
+    telling,
     tx::Writer,
 };
 use crate::{
     planted::{self, Bug},
     store::{Finished, Recorded},
-    task::{LeaseId, Millis, Status, TaskId, Verdict},
+    task::{Ending, LeaseId, Millis, Status, TaskId, Verdict},
 };
 
 pub(super) fn finish_all(writer: &mut Writer, items: &[Finished<'_>], now: Millis) -> QueryResult<Vec<Recorded>> {
@@ -97,7 +98,7 @@ fn succeed(
     }
     parents.retain(|parent| told.as_ref().is_none_or(|told| told.contains(parent)));
     parents.sort_unstable();
-    parents.into_iter().try_for_each(|parent| dependencies::ended(writer, parent, Status::Success, now))
+    telling::all_ended(writer, &parents, Ending::Success, now)
 }
 
 /// For a planted bug: the lease the task is held under now, whoever holds it.

@@ -10,7 +10,7 @@ use super::{
     own::{InsertTasks, KeyHolders, NoteExpiries},
     records::reading,
     schema::{queues, tasks},
-    submit,
+    submit, ties,
     tx::Writer,
     unique::{self, Holder},
 };
@@ -25,8 +25,8 @@ const TRIES: usize = 3;
 pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<Inserted>> {
     let mut outcomes: Vec<Option<Inserted>> = vec![None; new.len()];
     let mut rows = Vec::with_capacity(new.len());
-    for (place, task) in new.iter().enumerate() {
-        match dependencies::look_up(writer, task)? {
+    for (place, (task, bonds)) in new.iter().zip(ties::look_up(&mut writer.connection, new)?).enumerate() {
+        match bonds {
             Ok(bonds) => rows.push(Row { place, task, bonds }),
             Err(unknown) => outcomes[place] = Some(Inserted::NoParent(unknown)),
         }
@@ -38,8 +38,9 @@ pub(super) fn insert(writer: &mut Writer, new: &[&NewTask]) -> QueryResult<Vec<I
         let stored = store(writer, &rows)?;
         let (done, refused): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| stored.contains(&row.task.id));
         note_expiries(writer, &done)?;
+        ties::tie(&mut writer.connection, &done.iter().map(|row| (row.task, &row.bonds)).collect::<Vec<_>>())?;
         for row in done {
-            outcomes[row.place] = Some(tie(writer, &row)?);
+            outcomes[row.place] = Some(counted(writer, &row)?);
         }
         let mut holders = holders(writer, &refused)?;
         rows = Vec::new();
@@ -143,6 +144,8 @@ fn insert_rows(writer: &mut Writer, rows: &[Row<'_>]) -> QueryResult<usize> {
         result_ttl_ms: &each(rows, |row| row.task.result_ttl_ms),
         parents: &each(rows, |row| i32::try_from(row.task.parents.len()).unwrap_or(i32::MAX)),
         unmet: &each(rows, |row| reading::signed(row.bonds.unmet)),
+        workflow: &each(rows, |row| row.task.workflow.map(|id| uid(id.as_bytes()))),
+        has_dependants: &each(rows, |row| row.task.has_dependants),
         tags: &each(rows, |row| json(&row.task.tags)),
         meta: &each(rows, |row| row.task.meta.as_deref()),
         flow: &each(rows, |row| row.task.flow_text()),
@@ -165,9 +168,9 @@ fn note_expiries(writer: &mut Writer, stored: &[Row<'_>]) -> QueryResult<()> {
 }
 
 /// What goes with rows that are there now.
-fn tie(writer: &mut Writer, row: &Row<'_>) -> QueryResult<Inserted> {
+fn counted(writer: &mut Writer, row: &Row<'_>) -> QueryResult<Inserted> {
     let (task, status) = (row.task, row.status());
     writer.deltas.add(&task.queue, task.priority, Counted::In(status), 1);
     writer.deltas.add(&task.queue, task.priority, Counted::Submitted, 1);
-    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &row.bonds, status) }
+    dependencies::stored(writer, task, &row.bonds, status)
 }

@@ -88,10 +88,19 @@ mod relatives;
 mod schedules;
 #[path = "../sql/submit.rs"]
 mod submit;
+#[path = "../sql/telling.rs"]
+mod telling;
+mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/workflow_acts.rs"]
+mod workflow_acts;
+#[path = "../sql/workflow_reads.rs"]
+mod workflow_reads;
+#[path = "../sql/workflows.rs"]
+mod workflows;
 
 use std::sync::Arc;
 

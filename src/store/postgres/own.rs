@@ -28,9 +28,9 @@ statement! {
 statement! {
     InsertTasks {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
-         timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
+         timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, workflow_id, has_dependants, tags, meta, flow, lane, sublane, laned, args, kwargs) SELECT id, queue, \
          name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, timeout_ms, key, key, unique_while, unique_until, retry, \
-         result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs FROM unnest("
+         result_ttl_ms, parents, unmet, workflow_id, has_dependants, tags, meta, flow, lane, sublane, laned, args, kwargs FROM unnest("
         id: &'a [Uid] => Array<Id>;
         ", " queue: &'a [&'a str] => Array<Text>;
         ", " name: &'a [&'a str] => Array<Text>;
@@ -50,6 +50,8 @@ statement! {
         ", " result_ttl_ms: &'a [Option<i64>] => Array<Nullable<BigInt>>;
         ", " parents: &'a [i32] => Array<Integer>;
         ", " unmet: &'a [i32] => Array<Integer>;
+        ", " workflow: &'a [Option<Uid>] => Array<Nullable<Id>>;
+        ", " has_dependants: &'a [bool] => Array<Bool>;
         ", " tags: &'a [Option<String>] => Array<Nullable<Text>>;
         ", " meta: &'a [Option<&'a str>] => Array<Nullable<Text>>;
         ", " flow: &'a [Option<String>] => Array<Nullable<Text>>;
@@ -59,7 +61,7 @@ statement! {
         ", " args: &'a [&'a str] => Array<Text>;
         ", " kwargs: &'a [&'a str] => Array<Text>;
     } ") AS new (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, max_retries, \
-       timeout_ms, key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) \
+       timeout_ms, key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, workflow_id, has_dependants, tags, meta, flow, lane, sublane, laned, args, kwargs) \
        ON CONFLICT (queue, live_key) WHERE live_key IS NOT NULL DO NOTHING"
 }
 
@@ -147,7 +149,7 @@ statement! {
     } " FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.name, tasks.priority, free.status, free.ready_at, \
        tasks.attempt, tasks.failures, tasks.crashes, tasks.snoozes, tasks.max_retries, tasks.timeout_ms, tasks.expires_at, \
        tasks.generation, tasks.retry, \
-       tasks.parents, tasks.meta, tasks.args, tasks.kwargs"
+       tasks.parents, tasks.workflow_id, tasks.meta, tasks.args, tasks.kwargs"
 }
 
 impl Query for ClaimTasks<'_> {
@@ -167,6 +169,7 @@ impl Query for ClaimTasks<'_> {
         Integer,
         Nullable<Text>,
         Integer,
+        Nullable<Id>,
         Nullable<Text>,
         Text,
         Text,
@@ -240,4 +243,56 @@ pub(super) fn advance_schedules(connection: &mut Connection, advanced: &[Advance
     }
     .execute(connection)
     .map(|_| ())
+}
+
+statement! {
+    InsertTies {
+        "INSERT INTO task_dependencies (parent_id, child_id, on_failure, resolved) SELECT * FROM unnest("
+        parent: &'a [Uid] => Array<Id>;
+        ", " child: &'a [Uid] => Array<Id>;
+        ", " on_failure: &'a [i32] => Array<Integer>;
+        ", " resolved: &'a [bool] => Array<Bool>;
+    } ")"
+}
+
+statement! {
+    ResolveTies {
+        "UPDATE task_dependencies d SET resolved = TRUE FROM unnest(" parent: &'a [Uid] => Array<Id>;
+        ", " child: &'a [Uid] => Array<Id>;
+    } ") AS told (parent, child) WHERE d.parent_id = told.parent AND d.child_id = told.child AND NOT d.resolved"
+}
+
+statement! {
+    LowerUnmet {
+        "UPDATE tasks SET unmet = unmet - told.met FROM unnest(" id: &'a [Uid] => Array<Id>;
+        ", " met: &'a [i32] => Array<Integer>;
+    } ") AS told (id, met) WHERE tasks.id = told.id"
+}
+
+statement! {
+    InsertMembers {
+        "INSERT INTO workflow_tasks (workflow_id, task_id, name, role) SELECT " workflow: &'a [u8] => Id;
+        ", * FROM unnest(" task: &'a [Uid] => Array<Id>;
+        ", " name: &'a [&'a str] => Array<Text>;
+        ", " role: &'a [i32] => Array<Integer>;
+    } ")"
+}
+
+statement! {
+    KeepWorkflows {
+        "UPDATE workflows w SET state = new.state, finished_at = new.finished_at, success = new.success, failed = new.failed, \
+         timeout = new.timeout, cancelled = new.cancelled, expired = new.expired, skipped = new.skipped, \
+         unneeded = new.unneeded, deleted = new.deleted FROM unnest(" id: &'a [Uid] => Array<Id>;
+        ", " state: &'a [i32] => Array<Integer>;
+        ", " finished_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " success: &'a [i32] => Array<Integer>;
+        ", " failed: &'a [i32] => Array<Integer>;
+        ", " timeout: &'a [i32] => Array<Integer>;
+        ", " cancelled: &'a [i32] => Array<Integer>;
+        ", " expired: &'a [i32] => Array<Integer>;
+        ", " skipped: &'a [i32] => Array<Integer>;
+        ", " unneeded: &'a [i32] => Array<Integer>;
+        ", " deleted: &'a [i32] => Array<Integer>;
+    } ") AS new (id, state, finished_at, success, failed, timeout, cancelled, expired, skipped, unneeded, deleted) \
+       WHERE w.id = new.id"
 }

@@ -36,6 +36,7 @@ diesel::table! {
         result_ttl_ms -> Nullable<BigInt>,
         parents -> Integer,
         unmet -> Integer,
+        workflow_id -> Nullable<Id>,
         has_dependants -> Bool,
         tags -> Nullable<Text>,
         meta -> Nullable<Text>,
@@ -152,8 +153,57 @@ diesel::table! {
     task_dependencies (parent_id, resolved, child_id) {
         parent_id -> Id,
         child_id -> Id,
-        run_anyway -> Bool,
+        on_failure -> Integer,
         resolved -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    workflows (id) {
+        id -> Id,
+        name -> Nullable<Text>,
+        state -> Integer,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        total -> Integer,
+        success -> Integer,
+        failed -> Integer,
+        timeout -> Integer,
+        cancelled -> Integer,
+        expired -> Integer,
+        skipped -> Integer,
+        unneeded -> Integer,
+        deleted -> Integer,
+        has_dependants -> Bool,
+        queues -> Text,
+        tags -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    workflow_plans (workflow_id) {
+        workflow_id -> Id,
+        edges -> Text,
+        meta -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    workflow_tasks (workflow_id, task_id) {
+        workflow_id -> Id,
+        task_id -> Id,
+        name -> Text,
+        role -> Integer,
+        ended -> Nullable<Integer>,
     }
 }
 
@@ -314,6 +364,8 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
+diesel::allow_tables_to_appear_in_same_query!(tasks, workflow_tasks, workflows, workflow_plans);
+diesel::allow_tables_to_appear_in_same_query!(task_dependencies, workflows);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

@@ -3,10 +3,10 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies,
     key::uid,
     records::{StateRecord, reading, task_id},
     schema::{expiries, tasks},
+    telling,
     tx::Writer,
 };
 use crate::{
@@ -20,7 +20,7 @@ pub(super) fn expire(writer: &mut Writer, task: &StateRecord, now: Millis) -> Qu
     if let Some(last) = reading::json::<TaskError>(task.error.clone()) {
         error = error.with_detail(format!("its last attempt: {}", last.message));
     }
-    dependencies::over(writer, task, Status::Expired, &error, now)
+    telling::over(writer, task, Status::Expired, &error, now)
 }
 
 /// A task waits that may be over at a moment.

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    MarkCancelled, dependencies, expiry,
+    MarkCancelled, expiry,
     hot::{
         Bury, EndLease, KeepAttempt, MarkDead, MarkExpired, MarkReleased, MarkRetry, MarkSnoozed, MarkSuccess,
         ShrinkLease,
@@ -11,18 +11,19 @@ use super::{
     key::uid,
     records::{StateRecord, bytes, reading},
     schema::tasks,
+    telling,
     tx::Writer,
 };
 use crate::{
     planted::{self, Bug},
     store::{Cancelled, Counted, Finished, Recorded},
-    task::{DeadReason, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict, unique::bit},
+    task::{DeadReason, End, Ending, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict, unique::bit},
 };
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
     if let Some(status) = end(writer, item, false, now)? {
         if planted::is(Bug::ChildrenEarly) {
-            dependencies::ended(writer, item.task.id, Status::Success, now)?;
+            telling::ended(writer, item.task.id, Ending::Success, now)?;
         }
         return Ok(Recorded::Done(status));
     }
@@ -35,8 +36,8 @@ pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) 
         return Ok(Recorded::Duplicate);
     }
     let Some(status) = end(writer, item, task.has_dependants, now)? else { return Ok(Recorded::LeaseLost) };
-    if status.is_terminal() {
-        dependencies::ended(writer, item.task.id, status, now)?;
+    if let Some(ending) = Ending::of(status, None) {
+        telling::ended(writer, item.task.id, ending, now)?;
     }
     Ok(Recorded::Done(status))
 }
@@ -113,6 +114,7 @@ fn apply_cancel(writer: &mut Writer, item: &Finished<'_>, dependants: bool, now:
 pub(super) fn count(writer: &mut Writer, item: &Finished<'_>, status: Status) {
     let (queue, priority) = (&item.task.queue, item.task.priority);
     writer.deltas.step(queue, priority, Status::Running, status);
+    writer.deltas.ended(item.task.workflow, End::of(status, None));
     let mut event = |kind| writer.deltas.add(queue, priority, kind, 1);
     match status {
         Status::Success => event(Counted::Succeeded),
@@ -178,7 +180,7 @@ pub(super) fn shrink_lease(writer: &mut Writer, lease: LeaseId, ended: i32) -> Q
     Ok(())
 }
 
-fn cancelled_error(reason: Option<&str>) -> TaskError {
+pub(super) fn cancelled_error(reason: Option<&str>) -> TaskError {
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     TaskError::new(ErrorKind::Cancelled, format!("cancelled by a caller{reason}"))
 }
@@ -200,7 +202,7 @@ pub(super) fn cancel(writer: &mut Writer, id: TaskId, reason: Option<&str>, now:
         return Ok(Cancelled::Terminal(status));
     }
     let queue = task.queue();
-    dependencies::over(writer, &task, Status::Cancelled, &cancelled_error(reason), now)?;
+    telling::over(writer, &task, Status::Cancelled, &cancelled_error(reason), now)?;
     diesel::update(row).set(tasks::cancel_reason.eq(reason)).execute(&mut writer.connection)?;
     Ok(Cancelled::Done(queue))
 }

@@ -94,7 +94,9 @@ const OF_SEVERAL: &[(&str, &str)] = &[
         "pending_is_told",
         "SELECT uuid(tasks.id) AS subject FROM tasks WHERE status = 0 AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p \
          ON p.id = d.parent_id WHERE d.child_id = tasks.id AND NOT d.resolved AND (p.status < 5 OR p.id IN (SELECT task_id \
-         FROM unresolved_parents))) AND id NOT IN (SELECT task_id FROM unresolved_parents)",
+         FROM unresolved_parents))) AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN workflows p ON p.id = d.parent_id \
+         WHERE d.child_id = tasks.id AND NOT d.resolved AND (p.state = 0 OR p.id IN (SELECT task_id FROM \
+         unresolved_parents))) AND id NOT IN (SELECT task_id FROM unresolved_parents)",
     ),
     (
         "unmet_counts",
@@ -104,12 +106,15 @@ const OF_SEVERAL: &[(&str, &str)] = &[
     (
         "parent_tells",
         "SELECT DISTINCT uuid(tasks.id) AS subject FROM task_dependencies d JOIN tasks ON tasks.id = d.parent_id WHERE NOT d.resolved \
-         AND NOT tasks.has_dependants AND d.child_id NOT IN (SELECT task_id FROM unresolved_parents)",
+         AND NOT tasks.has_dependants AND d.child_id NOT IN (SELECT task_id FROM unresolved_parents) UNION SELECT \
+         uuid(workflows.id) AS subject FROM task_dependencies d JOIN workflows ON workflows.id = d.parent_id WHERE NOT d.resolved \
+         AND NOT workflows.has_dependants",
     ),
     (
         "dependencies_exist",
         "SELECT uuid(d.child_id) AS subject FROM task_dependencies d LEFT JOIN tasks c ON c.id = d.child_id LEFT JOIN \
-         tasks p ON p.id = d.parent_id WHERE c.id IS NULL OR (c.status = 0 AND p.id IS NULL)",
+         tasks p ON p.id = d.parent_id WHERE c.id IS NULL OR (c.status = 0 AND p.id IS NULL AND d.parent_id NOT IN \
+         (SELECT id FROM workflows))",
     ),
     (
         "dead_letter_is_dead",
@@ -141,6 +146,32 @@ const OF_SEVERAL: &[(&str, &str)] = &[
          sum(found) AS subject FROM (SELECT queue, priority, kind, n AS counted, 0 AS found FROM counters WHERE kind < 100 \
          UNION ALL SELECT queue, priority, status, 0, count(*) FROM tasks GROUP BY queue, priority, status) both_ways GROUP BY \
          queue, priority, kind HAVING sum(counted) <> sum(found)",
+    ),
+    (
+        "workflow_counts",
+        "SELECT uuid(w.id) AS subject FROM workflows w LEFT JOIN (SELECT workflow_id, count(*) AS total, sum(CASE WHEN gone THEN 1 \
+         ELSE 0 END) AS deleted, sum(CASE WHEN e = 5 THEN 1 ELSE 0 END) AS success, sum(CASE WHEN e = 6 THEN 1 ELSE 0 END) AS \
+         failed, sum(CASE WHEN e = 7 THEN 1 ELSE 0 END) AS timeout, sum(CASE WHEN e = 8 THEN 1 ELSE 0 END) AS cancelled, \
+         sum(CASE WHEN e = 9 THEN 1 ELSE 0 END) AS expired, sum(CASE WHEN e = 10 THEN 1 ELSE 0 END) AS skipped, \
+         sum(CASE WHEN e = 11 THEN 1 ELSE 0 END) AS unneeded FROM (SELECT m.workflow_id, t.id IS NULL AS gone, CASE WHEN t.id IS \
+         NULL THEN m.ended WHEN t.status = 10 AND t.error LIKE '%\"kind\":\"unneeded\"%' THEN 11 ELSE t.status END AS e FROM \
+         workflow_tasks m LEFT JOIN tasks t ON t.id = m.task_id WHERE m.role = 0) ends GROUP BY workflow_id) n ON n.workflow_id = \
+         w.id WHERE w.total <> coalesce(n.total, 0) OR w.deleted <> n.deleted OR w.success <> n.success OR w.failed <> n.failed \
+         OR w.timeout <> n.timeout OR w.cancelled <> n.cancelled OR w.expired <> n.expired OR w.skipped <> n.skipped OR \
+         w.unneeded <> n.unneeded",
+    ),
+    (
+        "workflow_state",
+        "SELECT uuid(id) AS subject FROM workflows WHERE state <> CASE WHEN success + failed + timeout + cancelled + expired + \
+         skipped + unneeded < total THEN 0 WHEN failed + timeout + expired > 0 THEN 2 WHEN cancelled > 0 THEN 3 WHEN skipped > 0 \
+         THEN 2 ELSE 1 END OR (state = 0) <> (finished_at IS NULL)",
+    ),
+    (
+        "workflow_members",
+        "SELECT uuid(tasks.id) AS subject FROM tasks LEFT JOIN workflow_tasks m ON m.workflow_id = tasks.workflow_id AND m.task_id = \
+         tasks.id AND m.role = 0 WHERE tasks.workflow_id IS NOT NULL AND m.task_id IS NULL UNION SELECT uuid(m.task_id) AS subject \
+         FROM workflow_tasks m LEFT JOIN tasks ON tasks.id = m.task_id LEFT JOIN workflows w ON w.id = m.workflow_id WHERE w.id IS \
+         NULL OR (m.role = 0 AND tasks.workflow_id IS DISTINCT FROM m.workflow_id AND tasks.id IS NOT NULL)",
     ),
     (
         "concurrency_kept",

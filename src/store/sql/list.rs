@@ -13,7 +13,7 @@ use super::{
     key::uid,
     reach::queue_in,
     records::{Payload, TaskRecord, reading, task_id},
-    schema::{counters, dead_letter_queue, leases, tasks},
+    schema::{counters, dead_letter_queue, leases, tasks, workflow_tasks},
 };
 use crate::{
     store::{DeadFilter, DeadRow, ListedPage, Page, TaskFilter, TaskRow},
@@ -54,6 +54,12 @@ pub(super) fn tasks(connection: &mut Connection, filter: &TaskFilter, page: &Pag
     }
     if only(&|status| Status::CLAIMABLE.contains(&status)) && wanted.is_some_and(|n| n <= FEW) {
         let rows = walk.ready(connection, page.from)?;
+        return Ok(paged(rows, page, None, id));
+    }
+    if filter.workflow.is_some() {
+        // There are not more of them than may be looked at.
+        let query = walk.query(page.from, None);
+        let rows = walk.load(connection, query, walk.limit)?;
         return Ok(paged(rows, page, None, id));
     }
     let (rows, stopped_at) = walk.windows(connection, page.from)?;
@@ -141,6 +147,10 @@ impl<'a> Walk<'a> {
                     sql::<Bool>(CONTAINS).sql("name, ").bind::<diesel::sql_types::Text, _>(text.clone()).sql(") > 0"),
                 ),
             };
+        }
+        if let Some(workflow) = &filter.workflow {
+            let of = workflow_tasks::workflow_id.eq(uid(workflow.as_bytes()));
+            query = query.filter(tasks::id.eq_any(workflow_tasks::table.filter(of).select(workflow_tasks::task_id)));
         }
         let (mut low, mut high) = (None, None);
         if let Some(after) = filter.created_after {

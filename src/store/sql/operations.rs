@@ -64,7 +64,8 @@ pub(super) fn delete(writer: &mut Writer, id: TaskId) -> QueryResult<Deleted> {
     if !task.status().is_terminal() || dependencies::is_needed(writer, &task.id)? {
         return Ok(Deleted::Live);
     }
-    dependencies::cut(writer, &task.id, task.status())?;
+    dependencies::cut(writer, &task)?;
+    super::workflows::task_deleted(writer, &task)?;
     diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&task.id)))).execute(&mut writer.connection)?;
     diesel::delete(dead_letter_queue::table.find(uid(&task.id))).execute(&mut writer.connection)?;
     diesel::delete(tasks::table.filter(tasks::id.eq(uid(&task.id)))).execute(&mut writer.connection)?;

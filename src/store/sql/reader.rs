@@ -14,13 +14,13 @@ use super::{
     records::{Payload, TaskRecord, reading, task_id, worker_id},
     relatives, schedules,
     schema::{attempts, counters, dead_letter_queue, expiries, leases, queues, tasks, unresolved_parents, workers},
-    translate,
+    translate, workflow_reads,
 };
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        LaneAhead, ListedPage, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow, StoreError,
-        StoreErrorKind, TaskFilter, TaskRow, WorkerRow,
+        LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
+        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
     },
     task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
@@ -312,6 +312,34 @@ impl Reader for PooledReader {
     fn queue_of(&self, id: TaskId) -> Result<Option<String>, StoreError> {
         let queue = tasks::table.filter(tasks::id.eq(uid(id.as_bytes()))).select(tasks::queue);
         self.read(|connection| queue.first(connection).optional())
+    }
+
+    fn workflows(&self, filter: &WorkflowFilter, page: &Page) -> Result<ListedPage<WorkflowRow>, StoreError> {
+        self.read(|connection| workflow_reads::list(connection, filter, page))
+    }
+
+    fn workflow(&self, id: TaskId) -> Result<Option<WorkflowRow>, StoreError> {
+        self.read(|connection| workflow_reads::find(connection, id))
+    }
+
+    fn workflow_plan(&self, id: TaskId) -> Result<Option<WorkflowPlan>, StoreError> {
+        self.read(|connection| workflow_reads::plan(connection, id))
+    }
+
+    fn workflow_nodes(&self, id: TaskId, only_callbacks: bool) -> Result<Vec<NodeRow>, StoreError> {
+        self.read(|connection| workflow_reads::nodes(connection, id, only_callbacks))
+    }
+
+    fn workflow_statuses(&self, id: TaskId) -> Result<Vec<(Status, i64)>, StoreError> {
+        self.read(|connection| workflow_reads::statuses(connection, id))
+    }
+
+    fn workflow_queues(&self, id: TaskId) -> Result<Option<Vec<String>>, StoreError> {
+        self.read(|connection| workflow_reads::queues(connection, id))
+    }
+
+    fn node_of(&self, task: &TaskRow) -> Result<Option<(TaskId, String)>, StoreError> {
+        self.read(|connection| workflow_reads::node_of(connection, task))
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {

@@ -9,12 +9,14 @@ use super::{
     key::uid,
     records::{StateRecord, bytes, reading, task_id},
     schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
+    telling,
     tx::Writer,
 };
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
-        DeadReason, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId, WorkerId,
+        DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
+        WorkerId,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
         unique::bit,
     },
@@ -169,7 +171,16 @@ fn take_back(
         Status::Queued
     };
     writer.deltas.step(&queue, priority, Status::Running, to);
-    if to.is_terminal() && task.has_dependants { dependencies::ended(writer, task.id(), to, now) } else { Ok(()) }
+    ended(writer, task, to, now)
+}
+
+/// What goes with the end of a task that was taken away, if that was its end.
+fn ended(writer: &mut Writer, task: &StateRecord, to: Status, now: Millis) -> QueryResult<()> {
+    writer.deltas.ended(task.workflow(), End::of(to, None));
+    match Ending::of(to, None) {
+        Some(ending) if task.has_dependants => telling::ended(writer, task.id(), ending, now),
+        _ => Ok(()),
+    }
 }
 
 fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, now: Millis) -> QueryResult<()> {
@@ -249,9 +260,7 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
             Status::Cancelled
         };
         writer.deltas.step(&queue, priority, Status::Running, to);
-        if to.is_terminal() && task.has_dependants {
-            dependencies::ended(writer, task.id(), to, now)?;
-        }
+        ended(writer, &task, to, now)?;
         shrink_lease(writer, *lease, 1)?;
     }
     Ok(released)
@@ -279,6 +288,7 @@ pub(super) fn prune(
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
     super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
+    super::workflows::prune(connection, limits)?;
 
     // Ids tell the time of submission: what is younger than every limit cannot have ended before it.
     let own = own_limits(connection, limits.now)?;
@@ -310,14 +320,12 @@ pub(super) fn prune(
             continue;
         }
         // Held from here on: it may have been started anew since it was read.
-        let task = StateRecord::find(&mut writer.connection, task_id(&id))?;
-        if task.is_none_or(|task| task.status() != status || task.finished_at != finished_at) {
+        let Some(task) = StateRecord::find(&mut writer.connection, task_id(&id))? else { continue };
+        if task.status() != status || task.finished_at != finished_at || dependencies::is_needed(writer, &id)? {
             continue;
         }
-        if dependencies::is_needed(writer, &id)? {
-            continue;
-        }
-        dependencies::cut(writer, &id, status)?;
+        dependencies::cut(writer, &task)?;
+        super::workflows::task_deleted(writer, &task)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);

@@ -76,6 +76,7 @@ pub(super) struct TaskRecord {
     result_ttl_ms: Option<i64>,
     parents: i32,
     unmet: i32,
+    workflow_id: Option<Vec<u8>>,
     tags: Option<String>,
     meta: Option<String>,
     flow: Option<String>,
@@ -131,6 +132,7 @@ impl TaskRecord {
             result_ttl_ms: self.result_ttl_ms,
             parents: reading::count(self.parents),
             unmet: reading::count(self.unmet),
+            workflow: self.workflow_id.as_deref().map(task_id),
             tags: reading::json(self.tags).unwrap_or_default(),
             meta: self.meta,
             flow: reading::json(self.flow),
@@ -166,6 +168,7 @@ pub(super) struct StateRecord {
     pub(super) result_ttl_ms: Option<i64>,
     pub(super) parents: i32,
     pub(super) unmet: i32,
+    pub(super) workflow_id: Option<Vec<u8>>,
     pub(super) has_dependants: bool,
     lane: Option<i64>,
     pub(super) error: Option<String>,
@@ -189,6 +192,11 @@ impl StateRecord {
 
     pub(super) fn queue(&self) -> std::sync::Arc<str> {
         self.queue.as_str().into()
+    }
+
+    /// The workflow that counts its end.
+    pub(super) fn workflow(&self) -> Option<TaskId> {
+        self.workflow_id.as_deref().map(task_id)
     }
 
     pub(super) fn status(&self) -> Status {

@@ -6,14 +6,15 @@ use super::{
     Connection,
     key::uid,
     records::{reading, task_id},
-    schema::{task_dependencies, tasks},
+    schema::{task_dependencies, tasks, workflows},
+    workflow_reads,
 };
 use crate::{
     store::ParentRow,
     task::{OnFailure, TaskId},
 };
 
-type Row = (Vec<u8>, String, String, i32, bool, Option<String>, Option<String>);
+type Row = (Vec<u8>, String, String, i32, i32, Option<String>, Option<String>);
 
 pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
@@ -25,12 +26,33 @@ pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Ve
             tasks::name,
             tasks::queue,
             tasks::status,
-            task_dependencies::run_anyway,
+            task_dependencies::on_failure,
             tasks::result,
             tasks::error,
         ))
         .load(connection)?;
-    Ok(rows.into_iter().map(relative).collect())
+    let mut parents: Vec<ParentRow> = rows.into_iter().map(relative).collect();
+    // A task that waits for whole workflows is rare, but nothing else says that it does.
+    let whole: Vec<(Vec<u8>, i32)> = task_dependencies::table
+        .inner_join(workflows::table.on(workflows::id.eq(task_dependencies::parent_id)))
+        .filter(task_dependencies::child_id.eq(uid(id.as_bytes())))
+        .order(task_dependencies::parent_id)
+        .select((workflows::id, task_dependencies::on_failure))
+        .load(connection)?;
+    for (workflow, on_failure) in whole {
+        if let Some((name, status, summary)) = workflow_reads::summary(connection, &workflow)? {
+            parents.push(ParentRow {
+                id: task_id(&workflow),
+                name: name.unwrap_or_default(),
+                queue: None,
+                status: reading::status(status),
+                on_failure: OnFailure::from_code(on_failure),
+                result: Some(summary),
+                error: None,
+            });
+        }
+    }
+    Ok(parents)
 }
 
 /// Without their results.
@@ -44,7 +66,7 @@ pub(super) fn children(connection: &mut Connection, id: TaskId, limit: usize) ->
             tasks::name,
             tasks::queue,
             tasks::status,
-            task_dependencies::run_anyway,
+            task_dependencies::on_failure,
             None::<String>.into_sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>(),
             tasks::error,
         ))
@@ -53,13 +75,13 @@ pub(super) fn children(connection: &mut Connection, id: TaskId, limit: usize) ->
     Ok(rows.into_iter().map(relative).collect())
 }
 
-fn relative((id, name, queue, status, run_anyway, result, error): Row) -> ParentRow {
+fn relative((id, name, queue, status, on_failure, result, error): Row) -> ParentRow {
     ParentRow {
         id: task_id(&id),
         name,
-        queue,
+        queue: Some(queue),
         status: reading::status(status),
-        on_failure: if run_anyway { OnFailure::Run } else { OnFailure::Skip },
+        on_failure: OnFailure::from_code(on_failure),
         result,
         error: reading::json(error),
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     store::{IdempotencyKey, Redriven, StoredOutcome},
-    task::{Millis, Ready, Status, TaskId},
+    task::{End, Millis, Ready, Status, TaskError, TaskId},
 };
 
 pub(super) fn queues_besides(writer: &mut Writer, names: &[&str]) -> QueryResult<u64> {
@@ -104,6 +104,8 @@ pub(super) fn redrive(
     let (queue, keyed) = (task.queue.as_str().into(), task.is_keyed());
     let ready = Ready { queue, priority: task.priority(), keyed, mark: (now, id) };
     writer.deltas.step(&ready.queue, ready.priority, status, to);
+    let error: Option<TaskError> = reading::json(task.error.clone());
+    writer.deltas.reopened(task.workflow(), End::of(status, error.as_ref()));
     Ok(if unmet > 0 { Redriven::Waits(ready.queue) } else { Redriven::Done(ready) })
 }
 

@@ -7,19 +7,19 @@ use diesel::{connection::SimpleConnection as _, prelude::*};
 use super::{
     Connection, access,
     counters::Deltas,
-    dependencies, expiry,
+    expiry,
     key::uid,
     lanes, limits, operations,
     records::reading,
     schema::{queues, workers},
-    translate,
+    telling, translate, workflow_acts, workflows,
 };
 use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
-        IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, Operation, OperationStep, QueueDeleted,
-        QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome, Tx,
-        WorkerInfo,
+        IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
+        QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome,
+        Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
     },
     task::{
         KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
@@ -94,6 +94,31 @@ impl Tx for Writer {
 
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError> {
         let done = super::insert::insert(self, tasks);
+        self.told(done)
+    }
+
+    fn begin_workflow(&mut self, workflow: &NewWorkflow, tasks: &[NewTask]) -> Result<(), StoreError> {
+        let done = workflows::begin(self, workflow, tasks);
+        self.told(done)
+    }
+
+    fn cancel_workflow(
+        &mut self,
+        id: TaskId,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<WorkflowCancelled, StoreError> {
+        let done = workflow_acts::cancel(self, id, reason, now);
+        self.told(done)
+    }
+
+    fn retry_workflow(&mut self, id: TaskId, now: Millis) -> Result<WorkflowRetried, StoreError> {
+        let done = workflow_acts::retry(self, id, now);
+        self.told(done)
+    }
+
+    fn settle(&mut self, now: Millis) -> Result<(), StoreError> {
+        let done = workflows::settle(self, now);
         self.told(done)
     }
 
@@ -310,7 +335,7 @@ impl Tx for Writer {
     }
 
     fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError> {
-        let done = dependencies::resolve(self, limit, now);
+        let done = telling::resolve(self, limit, now);
         self.told(done)
     }
 

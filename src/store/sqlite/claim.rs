@@ -6,7 +6,7 @@ use super::{
     expiry,
     hot::InsertLease,
     own::MarkRunning,
-    records::{StateRecord, bytes, reading},
+    records::{StateRecord, bytes, reading, task_id},
     schema::tasks,
     tx::Writer,
 };
@@ -40,6 +40,7 @@ struct Candidate {
     unique_while: Option<i32>,
     retry: Option<String>,
     parents: i32,
+    workflow_id: Option<Vec<u8>>,
     meta: Option<String>,
     lane: Option<i64>,
     laned: bool,
@@ -126,6 +127,7 @@ fn grant(
         generation: reading::count(found.generation),
         keyed: claim.laned,
         parents: reading::count(found.parents),
+        workflow: found.workflow_id.as_deref().map(task_id),
         ready_at: found.ready_at.unwrap_or(claim.now),
         started_at: claim.now,
     });

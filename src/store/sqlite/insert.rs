@@ -3,9 +3,10 @@
 use diesel::prelude::*;
 
 use super::{
-    dependencies::{self, Bonds},
+    dependencies::Bonds,
     own::{InsertTask, NoteExpiry},
     records::{bytes, reading},
+    ties,
     tx::Writer,
     unique,
 };
@@ -29,7 +30,7 @@ pub(super) fn insert(writer: &mut Writer, tasks: &[&NewTask]) -> QueryResult<Vec
 }
 
 fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
-    let bonds = match dependencies::look_up(writer, task)? {
+    let bonds = match ties::look_up(writer, task)? {
         Ok(bonds) => bonds,
         Err(unknown) => return Ok(Inserted::NoParent(unknown)),
     };
@@ -47,7 +48,7 @@ fn insert_one(writer: &mut Writer, task: &NewTask) -> QueryResult<Inserted> {
     if let Some(at) = task.expires_at {
         NoteExpiry { at, task: bytes(task.id.as_bytes()) }.execute(&mut writer.connection)?;
     }
-    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { dependencies::tie(writer, task, &bonds, status) }
+    if task.parents.is_empty() { Ok(Inserted::As(status)) } else { ties::tie(writer, task, &bonds, status) }
 }
 
 /// How many were stored: none where another has the key.
@@ -77,6 +78,8 @@ fn insert_row(writer: &mut Writer, task: &NewTask, bonds: &Bonds, status: Status
         result_ttl_ms: task.result_ttl_ms,
         parents: i32::try_from(task.parents.len()).unwrap_or(i32::MAX),
         unmet: reading::signed(bonds.unmet),
+        workflow: task.workflow.as_ref().map(|id| bytes(id.as_bytes())),
+        has_dependants: task.has_dependants,
         tags: tags.as_deref(),
         meta: task.meta.as_deref(),
         flow: flow.as_deref(),

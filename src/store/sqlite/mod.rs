@@ -79,10 +79,19 @@ mod session;
 #[path = "../sql/submit.rs"]
 mod submit;
 mod survey;
+#[path = "../sql/telling.rs"]
+mod telling;
+mod ties;
 #[path = "../sql/tx.rs"]
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/workflow_acts.rs"]
+mod workflow_acts;
+#[path = "../sql/workflow_reads.rs"]
+mod workflow_reads;
+#[path = "../sql/workflows.rs"]
+mod workflows;
 
 pub use inspect::Inspector;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};

@@ -12,7 +12,7 @@ use crate::store::Advanced;
 statement! {
     InsertTask {
         "INSERT INTO tasks (id, queue, name, priority, status, ready_at, created_at, run_at, expires_at, max_age_ms, \
-         max_retries, timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
+         max_retries, timeout_ms, unique_key, live_key, unique_while, unique_until, retry, result_ttl_ms, parents, unmet, workflow_id, has_dependants, tags, meta, flow, lane, sublane, laned, args, kwargs) VALUES ("
         id: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -33,6 +33,8 @@ statement! {
         ", " result_ttl_ms: Option<i64> => Nullable<BigInt>;
         ", " parents: i32 => Integer;
         ", " unmet: i32 => Integer;
+        ", " workflow: Option<&'a [u8]> => Nullable<Id>;
+        ", " has_dependants: bool => Bool;
         ", " tags: Option<&'a str> => Nullable<Text>;
         ", " meta: Option<&'a str> => Nullable<Text>;
         ", " flow: Option<&'a str> => Nullable<Text>;

@@ -34,6 +34,7 @@ diesel::table! {
         result_ttl_ms -> Nullable<BigInt>,
         parents -> Integer,
         unmet -> Integer,
+        workflow_id -> Nullable<Binary>,
         has_dependants -> Bool,
         tags -> Nullable<Text>,
         meta -> Nullable<Text>,
@@ -126,8 +127,48 @@ diesel::table! {
     task_dependencies (parent_id, resolved, child_id) {
         parent_id -> Binary,
         child_id -> Binary,
-        run_anyway -> Bool,
+        on_failure -> Integer,
         resolved -> Bool,
+    }
+}
+
+diesel::table! {
+    workflows (id) {
+        id -> Binary,
+        name -> Nullable<Text>,
+        state -> Integer,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        total -> Integer,
+        success -> Integer,
+        failed -> Integer,
+        timeout -> Integer,
+        cancelled -> Integer,
+        expired -> Integer,
+        skipped -> Integer,
+        unneeded -> Integer,
+        deleted -> Integer,
+        has_dependants -> Bool,
+        queues -> Text,
+        tags -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    workflow_plans (workflow_id) {
+        workflow_id -> Binary,
+        edges -> Text,
+        meta -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    workflow_tasks (workflow_id, task_id) {
+        workflow_id -> Binary,
+        task_id -> Binary,
+        name -> Text,
+        role -> Integer,
+        ended -> Nullable<Integer>,
     }
 }
 
@@ -258,6 +299,8 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(tasks, dead_letter_queue, task_dependencies, unresolved_parents);
+diesel::allow_tables_to_appear_in_same_query!(tasks, workflow_tasks, workflows, workflow_plans);
+diesel::allow_tables_to_appear_in_same_query!(task_dependencies, workflows);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);

@@ -24,6 +24,7 @@ fn task(max_retries: u32) -> Granted {
         generation: 1,
         keyed: false,
         parents: 0,
+        workflow: None,
         ready_at: NOW,
         started_at: NOW,
     }
