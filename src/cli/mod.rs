@@ -30,6 +30,7 @@ mod terminal;
 mod tests;
 mod view;
 mod worker;
+mod workflow;
 
 use std::{
     ffi::OsString,

@@ -14,6 +14,8 @@
 //! # }
 //! ```
 //!
+//! Tasks that depend on each other are submitted as one workflow: see [`Workflow`].
+//!
 //! Tasks for many tenants share a queue by keys: they take turns, and each tenant has limits for itself.
 //!
 //! ```
@@ -33,6 +35,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 mod url;
+mod workflow;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -44,6 +47,7 @@ pub(crate) use http::Reply;
 pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPriority, Submitted, Task, TaskResult};
 pub use request::TaskRequest;
 pub(crate) use url::encode;
+pub use workflow::{Callback, Dependency, Node, Workflow, WorkflowInfo, WorkflowProgress, WorkflowSubmitted};
 
 use crate::task::TaskId;
 

@@ -12,5 +12,7 @@ mod shell;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+#[path = "workflows.rs"]
+mod workflow;
 #[path = "../support/workflows.rs"]
 mod workflows;

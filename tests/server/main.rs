@@ -16,3 +16,7 @@ mod original;
 mod outcomes;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "workflows.rs"]
+mod whole;
+#[path = "../support/workflows.rs"]
+mod workflows;
