@@ -31,6 +31,7 @@ mod terminal;
 mod tests;
 mod view;
 mod worker;
+mod workflow;
 
 use std::{
     ffi::OsString,

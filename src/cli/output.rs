@@ -50,6 +50,8 @@ pub(super) fn task(task: &Task, width: Option<u16>) -> String {
         ("finished", task.finished_at.as_deref().map(short_time)),
         ("duration", task.duration_ms.map(|ms| format!("{ms} ms"))),
         ("worker", task.worker_id.clone()),
+        ("workflow", task.workflow_id.map(|id| id.to_string())),
+        ("node", task.node.clone()),
         ("unique key", task.unique_key.clone()),
         ("fair key", task.fair_key.clone()),
         ("rate key", rate_key(task)),

@@ -10,7 +10,7 @@ use super::{
     dlq, key, operation, queue, read, schedule,
     submit::{self, SubmitArgs},
     terminal::Terminal,
-    worker,
+    worker, workflow,
 };
 use crate::{
     client::Client,
@@ -67,6 +67,16 @@ pub(super) enum RemoteCommand {
     Dlq {
         #[command(subcommand)]
         command: dlq::DlqCommand,
+    },
+    /// Workflows: graphs of tasks, submitted, followed, cancelled and retried as one
+    #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
+        "  jobqueue workflow submit nightly.json --wait
+  jobqueue workflow list --state failed
+  jobqueue workflow retry 01920000-0000-7000-8000-000000000001"
+    ))]
+    Workflow {
+        #[command(subcommand)]
+        command: workflow::WorkflowCommand,
     },
     /// Work on many tasks that was asked for: follow it, stop it
     #[command(subcommand_required = true, arg_required_else_help = true, after_long_help = examples!(
@@ -141,6 +151,7 @@ impl<'s, 't> Remote<'s, 't> {
             RemoteCommand::Dlq { command } => dlq::run(self, command).await,
             RemoteCommand::Operation { command } => operation::run(self, command).await,
             RemoteCommand::Schedule { command } => schedule::run(self, command).await,
+            RemoteCommand::Workflow { command } => workflow::run(self, command).await,
             RemoteCommand::Worker { command } => worker::run(self, command).await,
             RemoteCommand::Audit(args) => key::audit(self, args).await,
         }

@@ -95,6 +95,13 @@ impl Call {
         Self { body: Some("{}".into()), ..Self::new(Method::POST, format!("/tasks/{id}/retry")) }
     }
 
+    /// `workflow` is the body as the server takes it.
+    pub(crate) fn submit_workflow(workflow: String, key: Option<&str>) -> Result<Self, Error> {
+        let key = key.map(HeaderValue::from_str).transpose().map_err(|_| Error::Key("idempotency key"))?;
+        let call = Self::new(Method::POST, "/workflows".into());
+        Ok(Self { body: Some(workflow), idempotency_key: key, ..call })
+    }
+
     /// `key` is the body as the server takes it.
     pub(crate) fn create_key(key: String) -> Self {
         Self { body: Some(key), ..Self::new(Method::POST, "/keys".into()) }

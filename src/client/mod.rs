@@ -14,6 +14,8 @@
 //! # }
 //! ```
 //!
+//! Tasks that depend on each other are submitted as one workflow: see [`Workflow`].
+//!
 //! Tasks for many tenants share a queue by keys: they take turns, and each tenant has limits for itself.
 //!
 //! ```
@@ -34,6 +36,7 @@ mod schedules;
 #[cfg(test)]
 mod tests;
 mod url;
+mod workflow;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -46,6 +49,7 @@ pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPr
 pub use request::TaskRequest;
 pub use schedules::{Schedule, ScheduleRequest};
 pub(crate) use url::encode;
+pub use workflow::{Callback, Dependency, Node, Workflow, WorkflowInfo, WorkflowProgress, WorkflowSubmitted};
 
 use crate::task::TaskId;
 

@@ -74,6 +74,12 @@ pub struct Task {
     pub cancel_requested: bool,
     #[serde(default)]
     pub unique_key: Option<String>,
+    /// The workflow it is a task of.
+    #[serde(default)]
+    pub workflow_id: Option<TaskId>,
+    /// What it is called there; `None` in lists.
+    #[serde(default)]
+    pub node: Option<String>,
     /// Tasks of different fair keys take turns.
     #[serde(default)]
     pub fair_key: Option<String>,

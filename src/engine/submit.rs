@@ -1,7 +1,9 @@
 //! Submit: one transaction for all that wait; conflicts come back per task.
 
+mod whole;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     iter::Peekable,
     time::Duration,
 };
@@ -228,48 +230,6 @@ impl SubmitOp {
         let passing = !stored && self.outcomes.iter().any(room);
         if let Some(key) = self.submission.idempotency.as_ref().filter(|_| !passing) {
             tx.remember(key, &self.told())?;
-        }
-        Ok(())
-    }
-
-    /// What is remembered of the answer: the workflow comes after its tasks.
-    fn told(&self) -> Vec<StoredOutcome> {
-        let whole = self.submission.workflow.as_ref();
-        let whole = whole.map(|new| StoredOutcome::Created { id: new.id, at: new.created_at, by_parents: None });
-        self.outcomes.iter().copied().chain(whole).collect()
-    }
-
-    fn recall(&mut self, mut told: Vec<StoredOutcome>) {
-        if let Some(workflow) = &mut self.submission.workflow
-            && let Some(StoredOutcome::Created { id, .. }) = told.pop()
-        {
-            workflow.id = id;
-        }
-        self.outcomes = told;
-    }
-
-    /// In one call, however deep its graph is.
-    fn insert_workflow(&mut self, engine: &Engine, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        self.outcomes = vec![StoredOutcome::Full; self.rows()];
-        let Submission { tasks, workflow: Some(workflow), .. } = &self.submission else { return Ok(()) };
-        let mut bounded: BTreeMap<&str, (usize, Vec<&NewTask>)> = BTreeMap::new();
-        for (index, task) in tasks.iter().enumerate().filter(|(_, task)| bound::is_bounded(engine, &task.queue)) {
-            bounded.entry(&task.queue).or_insert((index, Vec::new())).1.push(task);
-        }
-        for (queue, (index, within)) in &bounded {
-            if let Some(why) = bound::no_room(engine, tx, queue, within)? {
-                let index = *index;
-                self.no_room(index, why);
-                return Ok(());
-            }
-        }
-        tx.begin_workflow(workflow, tasks)?;
-        let inserted = tx.insert(&tasks.iter().collect::<Vec<_>>())?;
-        for task in bounded.into_values().flat_map(|(_, within)| within) {
-            bound::stored(engine, tx, task)?;
-        }
-        for (index, inserted) in inserted.into_iter().enumerate() {
-            self.inserted(index, inserted);
         }
         Ok(())
     }

@@ -13,5 +13,7 @@ mod shell;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+#[path = "workflows.rs"]
+mod workflow;
 #[path = "../support/workflows.rs"]
 mod workflows;

@@ -21,3 +21,7 @@ mod support;
 #[path = "../support/ticks.rs"]
 mod ticks;
 mod unique;
+#[path = "workflows.rs"]
+mod whole;
+#[path = "../support/workflows.rs"]
+mod workflows;

@@ -77,3 +77,14 @@ pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> Qu
         .filter(diesel::dsl::not(diesel::dsl::exists(kept)));
     diesel::delete(old).execute(connection).map(|_| ())
 }
+
+pub(super) fn set_paused(writer: &mut Writer, queue: &str, paused: bool) -> QueryResult<bool> {
+    let held = locked!(queues::table.find(queue).select(queues::name)).first::<String>(&mut writer.connection);
+    if held.optional()?.is_none() {
+        return Ok(false);
+    }
+    // Who has read the queue before is to hear of it.
+    let change = diesel::update(queues::table.find(queue))
+        .set((queues::paused.eq(paused), queues::version.eq(queues::version + 1)));
+    Ok(change.execute(&mut writer.connection)? > 0)
+}

@@ -286,15 +286,7 @@ impl Tx for Writer {
     }
 
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
-        let held = locked!(queues::table.find(queue).select(queues::name)).first::<String>(&mut self.connection);
-        match self.told(held.optional()) {
-            Ok(Some(_)) => {}
-            other => return other.map(|_| false),
-        }
-        // Who has read the queue before is to hear of it.
-        let change = diesel::update(queues::table.find(queue))
-            .set((queues::paused.eq(paused), queues::version.eq(queues::version + 1)));
-        let done = change.execute(&mut self.connection).map(|rows| rows > 0);
+        let done = limits::set_paused(self, queue, paused);
         self.told(done)
     }
 
