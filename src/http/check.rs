@@ -120,15 +120,10 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     let (default_retries, default_timeout) = state.defaults.of(&draft.name, settings.as_deref());
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
     let timeout_ms = draft.timeout.unwrap_or(default_timeout);
-    if draft.timeout.flatten().is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
-        faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
-    }
     let age = Age { given: draft.max_age, of_queue: settings.as_deref().and_then(|settings| settings.max_age) };
     let expiry = (draft.expires_at, draft.expires_in);
     let times = Times::check(&mut faults, (draft.run_at, draft.delay), expiry, age, now);
-    if draft.result_ttl.is_some_and(|ttl| ttl > MAX_RESULT_TTL) {
-        faults.invalid("/result_ttl", "must be at most 366 days");
-    }
+    check_spans(&mut faults, draft.timeout.flatten(), draft.result_ttl);
     let given = flow::Given {
         fair_key: draft.fair_key,
         rate_key: draft.rate_key,
@@ -179,6 +174,15 @@ pub(super) fn part(faults: &mut Faults, pointer: &str, part: Option<&RawValue>, 
         faults.invalid(pointer, format!("must be {expected}"));
     } else if let Err(fault) = json::check(text) {
         faults.invalid(pointer, fault.to_string());
+    }
+}
+
+fn check_spans(faults: &mut Faults, timeout: Option<Millis>, result_ttl: Option<Millis>) {
+    if timeout.is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
+        faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
+    }
+    if result_ttl.is_some_and(|ttl| ttl > MAX_RESULT_TTL) {
+        faults.invalid("/result_ttl", "must be at most 366 days");
     }
 }
 

@@ -12,6 +12,7 @@ pub mod postgres;
 mod rows;
 mod session;
 pub mod sqlite;
+mod submission;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
@@ -22,9 +23,10 @@ pub use rows::{
     TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
-    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted,
-    QueueDeleted, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded,
+    Redriven, ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
 };
+pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
 
 use std::sync::Arc;
 
