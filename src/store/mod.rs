@@ -14,6 +14,7 @@ mod rows;
 mod schedules;
 mod session;
 pub mod sqlite;
+mod submission;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
@@ -27,10 +28,11 @@ pub use rows::{
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
-    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted, QueueDeleted,
-    Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
+    ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
 };
 
+pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };

@@ -76,7 +76,7 @@ const TASKS: &[(&str, u16, &str, &str)] = &[
     ("{\"name\":\"a\",\"retry\":3}", 422, "invalid_field", "/retry"),
     ("{\"name\":\"a\",\"unique_key\":\"\"}", 422, "invalid_field", "/unique_key"),
     ("{\"name\":\"a\",\"unique_key\":\"a\\u0007\"}", 422, "invalid_field", "/unique_key"),
-    ("{\"name\":\"a\",\"unique_conflict\":\"replace\"}", 422, "not_built_yet", "/unique_conflict"),
+    ("{\"name\":\"a\",\"unique_conflict\":\"replace\"}", 422, "invalid_field", "/unique_conflict"),
     ("{\"name\":\"a\",\"unique_conflict\":\"ignore\"}", 422, "invalid_field", "/unique_conflict"),
     ("{\"name\":\"a\",\"tags\":\"a\"}", 422, "invalid_field", "/tags"),
     ("{\"name\":\"a\",\"tags\":[\"a\",\"\"]}", 422, "invalid_field", "/tags/1"),

@@ -62,6 +62,14 @@ impl Writer {
     }
 }
 
+/// The answer of a statement that has the writer for itself.
+macro_rules! told {
+    ($writer:ident, $done:expr) => {{
+        let done = $done;
+        $writer.told(done)
+    }};
+}
+
 impl Tx for Writer {
     fn savepoint(&mut self) -> Result<(), StoreError> {
         self.before = Some((self.deltas.clone(), self.effects.ready.len(), self.effects.changed.len()));
@@ -83,23 +91,19 @@ impl Tx for Writer {
     }
 
     fn queues_besides(&mut self, names: &[&str]) -> Result<u64, StoreError> {
-        let done = super::submit::queues_besides(self, names);
-        self.told(done)
+        told!(self, super::submit::queues_besides(self, names))
     }
 
     fn ensure_queue(&mut self, name: &str, now: Millis) -> Result<(), StoreError> {
-        let done = super::submit::ensure_queue(self, name, now);
-        self.told(done)
+        told!(self, super::submit::ensure_queue(self, name, now))
     }
 
     fn insert(&mut self, tasks: &[&NewTask]) -> Result<Vec<Inserted>, StoreError> {
-        let done = super::insert::insert(self, tasks);
-        self.told(done)
+        told!(self, super::insert::insert(self, tasks))
     }
 
     fn begin_workflow(&mut self, workflow: &NewWorkflow, tasks: &[NewTask]) -> Result<(), StoreError> {
-        let done = workflows::begin(self, workflow, tasks);
-        self.told(done)
+        told!(self, workflows::begin(self, workflow, tasks))
     }
 
     fn cancel_workflow(
@@ -108,39 +112,32 @@ impl Tx for Writer {
         reason: Option<&str>,
         now: Millis,
     ) -> Result<WorkflowCancelled, StoreError> {
-        let done = workflow_acts::cancel(self, id, reason, now);
-        self.told(done)
+        told!(self, workflow_acts::cancel(self, id, reason, now))
     }
 
     fn retry_workflow(&mut self, id: TaskId, now: Millis) -> Result<WorkflowRetried, StoreError> {
-        let done = workflow_acts::retry(self, id, now);
-        self.told(done)
+        told!(self, workflow_acts::retry(self, id, now))
     }
 
     fn settle(&mut self, now: Millis) -> Result<(), StoreError> {
-        let done = workflows::settle(self, now);
-        self.told(done)
+        told!(self, workflows::settle(self, now))
     }
 
     fn depth(&mut self, queue: &str) -> Result<u64, StoreError> {
         let waiting = [Status::Pending, Status::Scheduled, Status::Queued, Status::Retry];
-        let done = super::hold_depth(self, queue).and_then(|()| limits::count(self, queue, &waiting));
-        self.told(done)
+        told!(self, super::hold_depth(self, queue).and_then(|()| limits::count(self, queue, &waiting)))
     }
 
     fn recall(&mut self, key: &str) -> Result<Option<(IdempotencyKey, Vec<StoredOutcome>)>, StoreError> {
-        let done = super::submit::recall(self, key);
-        self.told(done)
+        told!(self, super::submit::recall(self, key))
     }
 
     fn remember(&mut self, key: &IdempotencyKey, outcomes: &[StoredOutcome]) -> Result<(), StoreError> {
-        let done = super::submit::remember(self, key, outcomes);
-        self.told(done)
+        told!(self, super::submit::remember(self, key, outcomes))
     }
 
     fn entrance(&mut self, queue: &str, worker: WorkerId, limited: bool) -> Result<Entrance, StoreError> {
-        let done = super::entrance(self, queue, worker, limited);
-        self.told(done)
+        told!(self, super::entrance(self, queue, worker, limited))
     }
 
     fn running(&mut self, queue: &str) -> Result<u32, StoreError> {
@@ -149,28 +146,23 @@ impl Tx for Writer {
     }
 
     fn limit_state(&mut self, queue: &str) -> Result<Option<LimitState>, StoreError> {
-        let done = limits::state(&mut self.connection, queue);
-        self.told(done)
+        told!(self, limits::state(&mut self.connection, queue))
     }
 
     fn keep_limit_state(&mut self, queue: &str, state: &LimitState, until: Millis) -> Result<(), StoreError> {
-        let done = limits::keep_state(self, queue, state, until);
-        self.told(done)
+        told!(self, limits::keep_state(self, queue, state, until))
     }
 
     fn enter_lanes(&mut self, queue: &str, now: Millis, limit: usize) -> Result<usize, StoreError> {
-        let done = lanes::enter(self, queue, now, limit);
-        self.told(done)
+        told!(self, lanes::enter(self, queue, now, limit))
     }
 
     fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError> {
-        let done = lanes::levels(&mut self.connection, queue);
-        self.told(done)
+        told!(self, lanes::levels(&mut self.connection, queue))
     }
 
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
-        let done = lanes::lanes_from(&mut self.connection, queue, priority, from, limit);
-        self.told(done)
+        told!(self, lanes::lanes_from(&mut self.connection, queue, priority, from, limit))
     }
 
     fn lane_fronts(
@@ -180,43 +172,35 @@ impl Tx for Writer {
         lanes: &[(i64, usize)],
         from: i64,
     ) -> Result<Vec<Fronting>, StoreError> {
-        let done = super::fronts::lane_fronts(&mut self.connection, queue, priority, lanes, from);
-        self.told(done)
+        told!(self, super::fronts::lane_fronts(&mut self.connection, queue, priority, lanes, from))
     }
 
     fn key_limits(&mut self, queue: &str, keys: &[&str]) -> Result<HashMap<String, LimitState>, StoreError> {
-        let done = lanes::key_limits(&mut self.connection, queue, keys);
-        self.told(done)
+        told!(self, lanes::key_limits(&mut self.connection, queue, keys))
     }
 
     fn keep_key_limits(&mut self, queue: &str, kept: &[(&str, &LimitState, Millis)]) -> Result<(), StoreError> {
-        let done = super::fronts::keep_key_limits(&mut self.connection, queue, kept);
-        self.told(done)
+        told!(self, super::fronts::keep_key_limits(&mut self.connection, queue, kept))
     }
 
     fn key_holds(&mut self, queue: &str, keys: &[&str], most: u32) -> Result<HashMap<String, u32>, StoreError> {
-        let done = lanes::key_holds(self, queue, keys, most);
-        self.told(done)
+        told!(self, lanes::key_holds(self, queue, keys, most))
     }
 
     fn key_places(&mut self, queue: &str, key: &str) -> Result<u64, StoreError> {
-        let done = lanes::key_places(self, queue, key);
-        self.told(done)
+        told!(self, lanes::key_places(self, queue, key))
     }
 
     fn take_place(&mut self, queue: &str, key: &str, task: TaskId) -> Result<(), StoreError> {
-        let done = lanes::take_place(self, queue, key, task);
-        self.told(done)
+        told!(self, lanes::take_place(self, queue, key, task))
     }
 
     fn hold_keys(&mut self, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> Result<(), StoreError> {
-        let done = lanes::hold_keys(self, queue, held);
-        self.told(done)
+        told!(self, lanes::hold_keys(self, queue, held))
     }
 
     fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError> {
-        let done = super::claim::claim(self, claim, hints);
-        self.told(done)
+        told!(self, super::claim::claim(self, claim, hints))
     }
 
     fn ready_after(
@@ -226,18 +210,15 @@ impl Tx for Writer {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
-        let done = super::ready::ready_after(&mut self.connection, queue, priority, after, limit);
-        self.told(done)
+        told!(self, super::ready::ready_after(&mut self.connection, queue, priority, after, limit))
     }
 
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
-        let done = super::finish_all(self, items, now);
-        self.told(done)
+        told!(self, super::finish_all(self, items, now))
     }
 
     fn cancel(&mut self, id: TaskId, reason: Option<&str>, now: Millis) -> Result<Cancelled, StoreError> {
-        let done = super::finish::cancel(self, id, reason, now);
-        self.told(done)
+        told!(self, super::finish::cancel(self, id, reason, now))
     }
 
     fn redrive(
@@ -246,99 +227,80 @@ impl Tx for Writer {
         arguments: Option<&(String, String)>,
         now: Millis,
     ) -> Result<Redriven, StoreError> {
-        let done = super::submit::redrive(self, id, arguments, now);
-        self.told(done)
+        told!(self, super::submit::redrive(self, id, arguments, now))
     }
 
     fn delete(&mut self, id: TaskId) -> Result<Deleted, StoreError> {
-        let done = operations::delete(self, id);
-        self.told(done)
+        told!(self, operations::delete(self, id))
     }
 
     fn amend(&mut self, id: TaskId, change: &Amendment, now: Millis) -> Result<Amended, StoreError> {
-        let done = operations::amend(self, id, change, now);
-        self.told(done)
+        told!(self, operations::amend(self, id, change, now))
     }
 
     fn begin_operation(&mut self, operation: &Operation) -> Result<(), StoreError> {
-        let done = operations::begin(self, operation);
-        self.told(done)
+        told!(self, operations::begin(self, operation))
     }
 
     fn advance_operation(&mut self, step: &OperationStep, done: u64, now: Millis) -> Result<bool, StoreError> {
-        let done = operations::advance(self, step, done, now);
-        self.told(done)
+        told!(self, operations::advance(self, step, done, now))
     }
 
     fn cancel_operation(&mut self, id: TaskId, now: Millis) -> Result<bool, StoreError> {
-        let done = operations::cancel(self, id, now);
-        self.told(done)
+        told!(self, operations::cancel(self, id, now))
     }
 
     fn set_result_ttl(&mut self, id: TaskId, ttl: Millis) -> Result<ResultChanged, StoreError> {
-        let done = super::expiry::set_result_ttl(self, id, ttl);
-        self.told(done)
+        told!(self, super::expiry::set_result_ttl(self, id, ttl))
     }
 
     fn delete_result(&mut self, id: TaskId) -> Result<ResultChanged, StoreError> {
-        let done = super::expiry::delete_result(self, id);
-        self.told(done)
+        told!(self, super::expiry::delete_result(self, id))
     }
 
     fn set_paused(&mut self, queue: &str, paused: bool) -> Result<bool, StoreError> {
-        let done = limits::set_paused(self, queue, paused);
-        self.told(done)
+        told!(self, limits::set_paused(self, queue, paused))
     }
 
     fn queue(&mut self, name: &str) -> Result<Option<QueueRow>, StoreError> {
         let row = locked!(queues::table.find(name)).first(&mut self.connection).optional();
-        let done = row.map(|row| row.map(super::reader::queue_row));
-        self.told(done)
+        told!(self, row.map(|row| row.map(super::reader::queue_row)))
     }
 
     fn configure(&mut self, row: &QueueRow) -> Result<(), StoreError> {
-        let done = limits::configure(self, row);
-        self.told(done)
+        told!(self, limits::configure(self, row))
     }
 
     fn delete_queue(&mut self, name: &str) -> Result<QueueDeleted, StoreError> {
-        let done = limits::delete_queue(self, name);
-        self.told(done)
+        told!(self, limits::delete_queue(self, name))
     }
 
     fn add_key(&mut self, key: &KeyRow, as_first: bool) -> Result<KeyAdded, StoreError> {
-        let done = access::add_key(self, key, as_first);
-        self.told(done)
+        told!(self, access::add_key(self, key, as_first))
     }
 
     fn revoke_key(&mut self, id: KeyId, now: Millis) -> Result<KeyRevoked, StoreError> {
-        let done = access::revoke_key(self, id, now);
-        self.told(done)
+        told!(self, access::revoke_key(self, id, now))
     }
 
     fn touch_keys(&mut self, used: &[(KeyId, Millis)]) -> Result<(), StoreError> {
-        let done = access::touch_keys(self, used);
-        self.told(done)
+        told!(self, access::touch_keys(self, used))
     }
 
     fn audit(&mut self, act: &Act, now: Millis) -> Result<(), StoreError> {
-        let done = access::audit(self, act, now);
-        self.told(done)
+        told!(self, access::audit(self, act, now))
     }
 
     fn resolve(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError> {
-        let done = telling::resolve(self, limit, now);
-        self.told(done)
+        told!(self, telling::resolve(self, limit, now))
     }
 
     fn expire(&mut self, limit: usize, now: Millis) -> Result<bool, StoreError> {
-        let done = expiry::expire_due(self, limit, now);
-        self.told(done)
+        told!(self, expiry::expire_due(self, limit, now))
     }
 
     fn add_metrics(&mut self, rows: &[MetricRow]) -> Result<(), StoreError> {
-        let done = super::metrics::add(&mut self.connection, rows);
-        self.told(done)
+        told!(self, super::metrics::add(&mut self.connection, rows))
     }
 
     fn effects(&mut self) -> Effects {
@@ -358,24 +320,21 @@ impl Tx for Writer {
             workers::patience_ms.eq(worker.patience),
             workers::node.eq(&worker.node),
         );
-        let done = diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ());
-        self.told(done)
+        told!(self, diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ()))
     }
 
     fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
         let alive = workers::state.eq_any(["alive", "draining"]);
         let renew = diesel::update(workers::table.find(uid(worker.as_bytes())).filter(alive))
             .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
-        let done = renew.execute(&mut self.connection).map(|rows| rows > 0);
-        self.told(done)
+        told!(self, renew.execute(&mut self.connection).map(|rows| rows > 0))
     }
 
     fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
         // One that was declared dead stays so: its tasks are elsewhere.
         let alive = workers::table.find(uid(worker.as_bytes())).filter(workers::state.eq_any(["alive", "draining"]));
         let change = diesel::update(alive).set(workers::state.eq(state));
-        let done = change.execute(&mut self.connection).map(|_| ());
-        self.told(done)
+        told!(self, change.execute(&mut self.connection).map(|_| ()))
     }
 
     fn reap_others(
@@ -385,22 +344,18 @@ impl Tx for Writer {
         culprit: Option<LeaseToken>,
         now: Millis,
     ) -> Result<Reaped, StoreError> {
-        let done = super::reap::reap_others(self, survivor, node, culprit, now);
-        self.told(done)
+        told!(self, super::reap::reap_others(self, survivor, node, culprit, now))
     }
 
     fn reap(&mut self, dead: &Pulse, now: Millis) -> Result<Reaped, StoreError> {
-        let done = super::reap::reap_silent(self, dead, now);
-        self.told(done)
+        told!(self, super::reap::reap_silent(self, dead, now))
     }
 
     fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError> {
-        let done = super::reap::release(self, lost, now);
-        self.told(done)
+        told!(self, super::reap::release(self, lost, now))
     }
 
     fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
-        let done = super::reap::prune(self, limits, after);
-        self.told(done)
+        told!(self, super::reap::prune(self, limits, after))
     }
 }
