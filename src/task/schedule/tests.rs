@@ -269,7 +269,7 @@ fn field(range: std::ops::RangeInclusive<u8>) -> impl Strategy<Value = (String, 
     prop_oneof![
         Just(("*".to_owned(), all.clone())),
         (1..=12_u8).prop_map(move |step| {
-            (format!("*/{step}"), all.iter().copied().filter(|n| (n - first) % step == 0).collect())
+            (format!("*/{step}"), all.iter().copied().filter(|n| (n - first).is_multiple_of(step)).collect())
         }),
         proptest::collection::btree_set(range, 1..4).prop_map(|set| {
             let text: Vec<_> = set.iter().map(ToString::to_string).collect();
