@@ -74,17 +74,13 @@ pub struct Tally {
 }
 
 /// What has become of a tick.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = ScheduleRun)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    #[schema(value_type = String, format = DateTime)]
     pub tick: Millis,
     /// When it was dealt with.
-    #[schema(value_type = String, format = DateTime)]
     pub at: Millis,
     /// The task that was made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = Uuid)]
     pub task: Option<TaskId>,
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

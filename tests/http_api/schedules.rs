@@ -379,6 +379,9 @@ async fn a_key_for_some_queues_sees_and_sets_those_of_its_queues() {
     // Neither may it take over the name, nor make something for other queues.
     ask(&server, &key, "PUT", theirs, &body("mine-1")).await.assert_problem(403, "queue_not_allowed");
     ask(&server, &key, "PUT", "/api/v1/schedules/mine", &body("theirs")).await.assert_problem(403, "queue_not_allowed");
+    ask(&server, &key, "POST", "/api/v1/schedules/preview", &body("theirs"))
+        .await
+        .assert_problem(403, "queue_not_allowed");
     ask(&server, &key, "GET", "/api/v1/schedules?queue=theirs", "").await.assert_problem(403, "queue_not_allowed");
     assert_eq!(ask(&server, &root, "GET", theirs, "").await.json()["version"], 1);
 }

@@ -363,6 +363,7 @@ pub(super) async fn preview(
 )]
 pub(super) async fn preview_new(
     state: Data<ApiState>,
+    caller: Caller,
     query: Query<PreviewQuery>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -372,7 +373,8 @@ pub(super) async fn preview_new(
     let rule = draft.rule(&mut faults);
     faults.none()?;
     if draft.task.is_some() {
-        draft.check(draft.name.as_deref().unwrap_or("unnamed"), &state)?;
+        let new = draft.check(draft.name.as_deref().unwrap_or("unnamed"), &state)?;
+        caller.check_queue(&new.task.queue)?;
     }
     let now = state.now();
     reply::ok(&Listed::whole(view::preview(&rule, draft.name.as_deref().unwrap_or_default(), now, now, n)))
