@@ -165,7 +165,8 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
         ("'t', unique_key => ''", "`unique_key`"),
         ("'t', unique_key => repeat('k', 257)", "`unique_key`"),
         ("'t', unique_key => E'a\\tb'", "`unique_key`"),
-        ("'t', unique_conflict => 'replace'", "`unique_conflict`"),
+        ("'t', unique_key => 'k', unique_conflict => 'replace'", "`unique_conflict`"),
+        ("'t', unique_conflict => 'reject'", "`unique_conflict`"),
         ("'t', retry => '[]'", "`retry` must be a JSON object"),
         ("'t', retry => '{\"delay\": 1}'", "`retry` has no \"delay\""),
         ("'t', retry => '{\"strategy\": \"random\"}'", "`retry` has a strategy"),
@@ -318,7 +319,9 @@ impl Both {
             both.add(random, "expires_at", json!("2028-01-01T00:00:00Z"), "'2028-01-01T00:00:00Z'");
         }
         both.add(random, "unique_key", json!(format!("ü {case}")), format!("'ü {case}'"));
-        both.add(random, "unique_conflict", json!("reject"), "'reject'");
+        if both.rest.contains_key("unique_key") {
+            both.add(random, "unique_conflict", json!("reject"), "'reject'");
+        }
         if random.bool() {
             both.add(random, "tags", json!(["a/b", "ö \"q\""]), r#"ARRAY['a/b', 'ö "q"']"#);
         } else {
