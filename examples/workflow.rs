@@ -30,6 +30,7 @@ pub async fn sum(client: &Client) -> Result<String, Error> {
 }
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "it is what the example is for")]
 #[allow(dead_code, reason = "the tests run only what is above")]
 async fn main() -> Result<(), Error> {
     let url = std::env::var("JOBQUEUE_URL").unwrap_or_else(|_| "http://127.0.0.1:8000".into());

@@ -126,12 +126,13 @@ pub(super) fn check_by<'a>(
     part(&mut faults, "/kwargs", draft.kwargs, '{', "a JSON object");
     part(&mut faults, "/meta", draft.meta, '{', "a JSON object");
     let is_readable = faults.is_empty();
+    check_retry(&mut faults, draft.retry);
     let tags = draft.tags.unwrap_or_default();
     self::tags(&mut faults, &tags);
     let (default_retries, default_timeout) = defaults.of(&draft.name, settings);
     let max_retries = max_retries(&mut faults, draft.max_retries, default_retries);
     let timeout_ms = draft.timeout.unwrap_or(default_timeout);
-    check_spans(&mut faults, draft.retry, draft.timeout.flatten(), draft.result_ttl);
+    check_spans(&mut faults, draft.timeout.flatten(), draft.result_ttl);
     let age = Age { given: draft.max_age, of_queue: settings.and_then(|settings| settings.max_age) };
     let expiry = (draft.expires_at, draft.expires_in);
     let times = Times::check(&mut faults, (draft.run_at, draft.delay), expiry, age, now);
@@ -179,10 +180,13 @@ pub(super) fn check_by<'a>(
     Ok(Checked { task, parts, siblings })
 }
 
-fn check_spans(faults: &mut Faults, retry: Option<RetryPolicy>, timeout: Option<Millis>, result_ttl: Option<Millis>) {
+fn check_retry(faults: &mut Faults, retry: Option<RetryPolicy>) {
     if let Some((field, detail)) = retry.and_then(|retry| retry.fault()) {
         faults.invalid(format!("/retry/{field}"), detail);
     }
+}
+
+fn check_spans(faults: &mut Faults, timeout: Option<Millis>, result_ttl: Option<Millis>) {
     if timeout.is_some_and(|timeout| !(1..=MAX_TIMEOUT).contains(&timeout)) {
         faults.invalid("/timeout", "must be more than 0 and at most 30 days, or null for no limit");
     }
