@@ -10,7 +10,7 @@ use std::time::Duration;
 use jobqueue::client::{Client, Error, TaskRequest, Workflow};
 
 /// What the last task returns.
-pub async fn sum(client: &Client) -> Result<String, Error> {
+pub(crate) async fn sum(client: &Client) -> Result<String, Error> {
     let add = |numbers: [i64; 2]| TaskRequest::new("demo.add").args(&numbers);
     let mut sums = Workflow::named("sums").tag("example");
     let start = sums.task("start", TaskRequest::new("demo.echo").args(&["ready"])?);
