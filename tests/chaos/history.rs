@@ -7,7 +7,7 @@ use jobqueue::task::Status;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::load::Planned;
+use crate::{load::Planned, whole::Whole};
 
 /// Microseconds since 1970.
 pub(crate) type Micros = i64;
@@ -286,4 +286,5 @@ pub(crate) struct History {
     pub(crate) secrets: Vec<&'static str>,
     pub(crate) written: Vec<Written>,
     pub(crate) store: Store,
+    pub(crate) whole: Whole,
 }

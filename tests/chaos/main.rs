@@ -17,6 +17,7 @@ mod run;
 mod secrets;
 mod services;
 mod store;
+mod whole;
 
 use std::{
     path::{Path, PathBuf},
@@ -70,6 +71,7 @@ fn promises_are_kept_whatever_goes_wrong() {
             variables: run::NOTHING,
             heartbeat_s: 1,
             pauses: true,
+            whole: true,
             quiet: false,
             settle: Duration::from_secs(90),
         };

@@ -25,6 +25,7 @@ use crate::{
     history::{Line, Moment, now},
     load::fails,
     secrets::PAYLOAD,
+    whole::HANDLER,
 };
 
 /// Name of the node that this process is.
@@ -37,6 +38,12 @@ struct Work {
     n: usize,
     ms: u64,
     fails: u64,
+}
+
+/// Of a task that writes nothing down.
+#[derive(Deserialize)]
+struct Extra {
+    fails: bool,
 }
 
 struct Log {
@@ -62,6 +69,10 @@ pub(crate) fn run() {
         async move { log.work(&context, work).await }
     };
     app.task("chaos.work", work).unwrap();
+    app.task(HANDLER, |_: TaskContext, Extra { fails }: Extra| async move {
+        if fails { Err(TaskFailure::new("fails as drawn")) } else { Ok(Value::Null) }
+    })
+    .unwrap();
     if let Err(error) = app.run() {
         eprintln!("{error}");
         std::process::exit(1);

@@ -174,7 +174,7 @@ fn run(case: &Case, variables: Variables) -> Vec<Violation> {
     let folder = folder();
     let settle = Duration::from_secs(25);
     let heartbeat_s = case.heartbeat_s;
-    let run = Run { seed: 1, plan, steps, variables, heartbeat_s, pauses: false, quiet: true, settle };
+    let run = Run { seed: 1, plan, steps, variables, heartbeat_s, pauses: false, whole: false, quiet: true, settle };
     let found = judge(&run, &folder);
     std::fs::remove_dir_all(folder).unwrap();
     found

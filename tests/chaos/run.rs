@@ -21,7 +21,7 @@ use crate::{
     nemesis::{Nemesis, Step, patience_ms},
     secrets,
     services::{Postgres, Redis},
-    store, within,
+    store, whole, within,
 };
 
 pub(crate) struct Run {
@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) heartbeat_s: u64,
     /// Pause and resume a queue meanwhile.
     pub(crate) pauses: bool,
+    /// Schedules tick and workflows run meanwhile.
+    pub(crate) whole: bool,
     /// Says nothing of what goes on.
     pub(crate) quiet: bool,
     /// How long everything may take once the nemesis has let go.
@@ -64,12 +66,15 @@ impl Run {
             nodes.are_up()
         });
         set_bounds(&nodes);
+        if self.whole {
+            whole::set_schedules(&nodes);
+        }
         let (submitted, cancels) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let (began, over) = (Instant::now(), AtomicBool::new(false));
         let deadline = began + Duration::from_millis(self.steps.last().map_or(0, |step| step.at_ms)) + self.settle;
         let (nodes, plan) = (&nodes, &self.plan);
         let client = Client { nodes, plan, began, deadline, submitted: &submitted, cancels: &cancels };
-        let (pauses, reads, deeds) = std::thread::scope(|scope| {
+        let (pauses, reads, deeds, drawn) = std::thread::scope(|scope| {
             let clients: Vec<_> = plan
                 .orders
                 .iter()
@@ -80,6 +85,7 @@ impl Run {
                 })
                 .collect();
             let pauser = self.pauses.then(|| scope.spawn(|| client::pause_and_resume(nodes, self.seed, &over)));
+            let drawer = self.whole.then(|| scope.spawn(|| whole::submit(nodes, self.seed, &over)));
             let reader = scope.spawn(|| client.read_results(self.seed, &over));
             let mut nemesis = Nemesis { nodes, postgres: &mut postgres, redis: &mut redis };
             let deeds = nemesis.run(&self.steps, began, &|what| self.say(began, what));
@@ -90,8 +96,12 @@ impl Run {
             }
             over.store(true, Ordering::SeqCst);
             let pauses = pauser.map(|pauser| pauser.join().unwrap()).unwrap_or_default();
-            (pauses, reader.join().unwrap(), deeds)
+            let drawn = drawer.map(|drawer| drawer.join().unwrap()).unwrap_or_default();
+            (pauses, reader.join().unwrap(), deeds, drawn)
         });
+        if self.whole {
+            whole::pause_schedules(nodes);
+        }
         self.say(began, "all is submitted and healed");
         let (plan, secrets) = (plan.tasks.clone(), secrets::ALL.to_vec());
         let mut history = History { plan, bounds: bounds(), pauses, reads, deeds, secrets, ..History::default() };
@@ -99,6 +109,7 @@ impl Run {
         settle(nodes, &mut postgres.connect(), deadline.max(Instant::now() + self.settle), &say);
         self.say(began, "all is over");
         history.store = store::read(&mut postgres.connect());
+        history.whole = whole::read(&mut postgres.connect(), drawn);
         history.results = results(nodes, &history);
         history.written = written(nodes, &mut postgres.connect());
         (history.harms, history.exits, history.spooled) = (nodes.harms(), nodes.exits(), nodes.spooled());

@@ -8,6 +8,7 @@ use jobqueue::task::Status;
 use uuid::Uuid;
 
 use crate::history::{AttemptRow, CounterRow, DeadRow, Store, TaskRow, TieRow, WorkerRow, Written};
+use crate::whole::{GRAPHS, TICKS};
 
 #[derive(QueryableByName)]
 struct Task {
@@ -176,22 +177,34 @@ pub(crate) fn rows_with(connection: &mut PgConnection, words: &[&str]) -> Vec<Wr
 }
 
 pub(crate) fn read(connection: &mut PgConnection) -> Store {
-    let counters = "SELECT queue, kind, sum(n)::bigint AS sum FROM counters GROUP BY queue, kind";
+    // Those of schedules and workflows are looked at elsewhere: nobody has planned them one by one.
+    let own = format!("NOT IN ('{TICKS}', '{GRAPHS}')");
+    let counters =
+        &format!("SELECT queue, kind, sum(n)::bigint AS sum FROM counters WHERE queue {own} GROUP BY queue, kind");
+    let of = |column: &str| format!("{column} IN (SELECT id FROM tasks WHERE queue {own})");
     Store {
-        tasks: rows(connection, "SELECT * FROM tasks", <TaskRow as From<Task>>::from),
-        attempts: rows(connection, "SELECT * FROM attempts WHERE generation = 1", <AttemptRow as From<Attempt>>::from),
+        tasks: rows(connection, &format!("SELECT * FROM tasks WHERE queue {own}"), <TaskRow as From<Task>>::from),
+        attempts: rows(
+            connection,
+            &format!("SELECT * FROM attempts WHERE generation = 1 AND {}", of("task_id")),
+            <AttemptRow as From<Attempt>>::from,
+        ),
         workers: rows(connection, "SELECT id, pid, state FROM workers", |Worker { id, pid, state }| WorkerRow {
             id,
             pid: pid as u32,
             state,
         }),
-        dead: rows(connection, "SELECT task_id, reason FROM dead_letter_queue", |Dead { task_id, reason }| DeadRow {
-            task: task_id,
-            reason,
-        }),
+        dead: rows(
+            connection,
+            &format!("SELECT task_id, reason FROM dead_letter_queue WHERE queue {own}"),
+            |Dead { task_id, reason }| DeadRow { task: task_id, reason },
+        ),
         ties: rows(
             connection,
-            "SELECT parent_id, child_id, on_failure = 1 AS run_anyway FROM task_dependencies",
+            &format!(
+                "SELECT parent_id, child_id, on_failure = 1 AS run_anyway FROM task_dependencies WHERE {}",
+                of("child_id")
+            ),
             |tie: Tie| TieRow { parent: tie.parent_id, child: tie.child_id, run_anyway: tie.run_anyway },
         ),
         counters: rows(connection, counters, |Counter { queue, kind, sum }| CounterRow { queue, kind, sum }),

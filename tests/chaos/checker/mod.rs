@@ -12,6 +12,7 @@ mod submission;
 #[cfg(test)]
 mod tests;
 mod time;
+mod whole;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -44,7 +45,7 @@ impl fmt::Display for Violation {
 pub(crate) fn check(history: &History) -> Vec<Violation> {
     let mut look = Look::at(history);
     type Check = fn(&mut Look<'_>);
-    const ALL: [Check; 9] = [
+    const ALL: [Check; 10] = [
         submission::check,
         leases::check,
         time::check,
@@ -54,6 +55,7 @@ pub(crate) fn check(history: &History) -> Vec<Violation> {
         results::check,
         counters::check,
         secrets::check,
+        whole::check,
     ];
     for check in ALL {
         check(&mut look);
