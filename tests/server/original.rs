@@ -76,8 +76,10 @@ fn what_is_said_of_a_task_is_what_counts() {
         let (status, problem) = server.call("POST", "/api/v1/tasks", &body.to_string());
         assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!(format!("/{field}"))), "{body}");
     }
-    let unknown = server.call("POST", "/api/v1/tasks", r#"{"name":"demo.echo","unique":true}"#);
-    assert_eq!(unknown.0, 422, "refused, never ignored: {}", unknown.1);
+    let unique = r#"{"name":"demo.echo","args":[1],"unique":true,"delay":"1h"}"#;
+    let (first, again) = (server.call("POST", "/api/v1/tasks", unique), server.call("POST", "/api/v1/tasks", unique));
+    assert_eq!((first.0, again.0, &again.1["deduplicated"]), (201, 200, &json!(true)));
+    assert_eq!(first.1["id"], again.1["id"]);
 }
 
 /// Defects: some routes were shadowed by others; dead letters were written where nobody read; limits were set in one
