@@ -10,7 +10,7 @@ use std::time::Duration;
 use jobqueue::client::{Client, Error, TaskRequest, Workflow};
 
 /// What the last task returns.
-pub async fn sum(client: &Client) -> Result<String, Error> {
+pub(crate) async fn sum(client: &Client) -> Result<String, Error> {
     let add = |numbers: [i64; 2]| TaskRequest::new("demo.add").args(&numbers);
     let mut sums = Workflow::named("sums").tag("example");
     let start = sums.task("start", TaskRequest::new("demo.echo").args(&["ready"])?);
@@ -30,7 +30,7 @@ pub async fn sum(client: &Client) -> Result<String, Error> {
 }
 
 #[tokio::main]
-#[allow(dead_code, reason = "the tests run only what is above")]
+#[allow(dead_code, clippy::print_stdout, reason = "the tests run only what is above")]
 async fn main() -> Result<(), Error> {
     let url = std::env::var("JOBQUEUE_URL").unwrap_or_else(|_| "http://127.0.0.1:8000".into());
     println!("{}", sum(&Client::new(url)?).await?);

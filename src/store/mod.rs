@@ -5,6 +5,7 @@
 
 mod access;
 mod any;
+mod counted;
 mod error;
 pub mod invariants;
 mod operations;
@@ -16,6 +17,7 @@ mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
+pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
@@ -23,8 +25,8 @@ pub use rows::{
     TaskFilter, TaskRow, WorkerRow,
 };
 pub use session::{
-    Cancelled, Claim, Claimed, Counted, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted,
-    QueueDeleted, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, IdempotencyKey, Inserted, QueueDeleted,
+    Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, Session, StoredOutcome, Tx, WorkerInfo,
 };
 
 pub use workflows::{

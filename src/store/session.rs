@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Act, Amended, Amendment, Deleted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
-    QueueRow, StoreError, WorkflowCancelled, WorkflowRetried,
+    Act, Amended, Amendment, Counted, Deleted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation,
+    OperationStep, QueueRow, StoreError, WorkflowCancelled, WorkflowRetried,
 };
 use crate::task::{
     FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
@@ -369,43 +369,4 @@ pub struct RetentionLimits {
     pub hours_before: Millis,
     pub audit_before: Millis,
     pub rows: usize,
-}
-
-/// What is counted: tasks in a status now, or events ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Counted {
-    In(Status),
-    Submitted,
-    Succeeded,
-    FailedAttempts,
-    Dead,
-    CancelledTotal,
-    Retried,
-    ExpiredTotal,
-    Snoozed,
-}
-
-impl Counted {
-    const EVENTS: [(Self, i16); 8] = [
-        (Self::Submitted, 100),
-        (Self::Succeeded, 101),
-        (Self::FailedAttempts, 102),
-        (Self::Dead, 103),
-        (Self::CancelledTotal, 104),
-        (Self::Retried, 105),
-        (Self::ExpiredTotal, 106),
-        (Self::Snoozed, 107),
-    ];
-
-    pub fn code(self) -> i16 {
-        match self {
-            Self::In(status) => status.code(),
-            event => Self::EVENTS.iter().find(|(kind, _)| *kind == event).map_or(-1, |(_, code)| *code),
-        }
-    }
-
-    pub fn from_code(code: i16) -> Option<Self> {
-        let event = Self::EVENTS.iter().find(|(_, number)| *number == code).map(|(kind, _)| *kind);
-        event.or_else(|| Status::from_code(code).map(Self::In))
-    }
 }

@@ -66,10 +66,6 @@ async fn run(server: &Server, fails: &[&str]) -> Vec<String> {
     }
 }
 
-fn place(names: &[String], name: &str) -> usize {
-    names.iter().position(|one| one == name).unwrap_or_else(|| panic!("{name} has not run: {names:?}"))
-}
-
 #[actix::test]
 async fn a_graph_runs_in_its_order_and_is_counted() {
     let server = Server::start().await;

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/drawn.rs"]
+mod drawn;
 mod flow;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
@@ -12,6 +14,10 @@ mod redis_server;
 mod sql;
 mod sql_graph;
 mod told;
+mod whole;
+#[path = "../support/workflows.rs"]
+#[expect(dead_code, reason = "shared")]
+mod workflows;
 
 use std::{
     path::Path,
