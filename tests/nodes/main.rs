@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/drawn.rs"]
+mod drawn;
 mod flow;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
@@ -16,6 +18,10 @@ mod sql_graph;
 mod ticks;
 mod told;
 mod unique;
+mod whole;
+#[path = "../support/workflows.rs"]
+#[expect(dead_code, reason = "shared")]
+mod workflows;
 
 use std::{
     path::Path,

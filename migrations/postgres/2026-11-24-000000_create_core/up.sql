@@ -174,7 +174,10 @@ CREATE TABLE workflows (
     -- The numbers of `WorkflowState`.
     state          INTEGER NOT NULL,
     created_at     BIGINT  NOT NULL,
+    -- When the last of its tasks ended, if they all have.
     finished_at    BIGINT,
+    -- The latest end of any of them: transactions need not come in the order of their times.
+    latest_end     BIGINT  NOT NULL DEFAULT 0,
     total          INTEGER NOT NULL,
     success        INTEGER NOT NULL DEFAULT 0,
     failed         INTEGER NOT NULL DEFAULT 0,

@@ -280,11 +280,12 @@ statement! {
 
 statement! {
     KeepWorkflows {
-        "UPDATE workflows w SET state = new.state, finished_at = new.finished_at, success = new.success, failed = new.failed, \
+        "UPDATE workflows w SET state = new.state, finished_at = new.finished_at, latest_end = new.latest_end, success = new.success, failed = new.failed, \
          timeout = new.timeout, cancelled = new.cancelled, expired = new.expired, skipped = new.skipped, \
          unneeded = new.unneeded, deleted = new.deleted FROM unnest(" id: &'a [Uid] => Array<Id>;
         ", " state: &'a [i32] => Array<Integer>;
         ", " finished_at: &'a [Option<i64>] => Array<Nullable<BigInt>>;
+        ", " latest_end: &'a [i64] => Array<BigInt>;
         ", " success: &'a [i32] => Array<Integer>;
         ", " failed: &'a [i32] => Array<Integer>;
         ", " timeout: &'a [i32] => Array<Integer>;
@@ -293,6 +294,6 @@ statement! {
         ", " skipped: &'a [i32] => Array<Integer>;
         ", " unneeded: &'a [i32] => Array<Integer>;
         ", " deleted: &'a [i32] => Array<Integer>;
-    } ") AS new (id, state, finished_at, success, failed, timeout, cancelled, expired, skipped, unneeded, deleted) \
+    } ") AS new (id, state, finished_at, latest_end, success, failed, timeout, cancelled, expired, skipped, unneeded, deleted) \
        WHERE w.id = new.id"
 }

@@ -168,6 +168,7 @@ diesel::table! {
         state -> Integer,
         created_at -> BigInt,
         finished_at -> Nullable<BigInt>,
+        latest_end -> BigInt,
         total -> Integer,
         success -> Integer,
         failed -> Integer,

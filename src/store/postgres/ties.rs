@@ -151,6 +151,7 @@ pub(super) fn keep_counts(connection: &mut Connection, rows: &[Counts]) -> Query
         id: &rows.iter().map(|row| uid(&row.id)).collect::<Vec<_>>(),
         state: &each(|row| row.state),
         finished_at: &rows.iter().map(|row| row.finished_at).collect::<Vec<_>>(),
+        latest_end: &rows.iter().map(|row| row.latest_end).collect::<Vec<_>>(),
         success: &each(|row| row.success),
         failed: &each(|row| row.failed),
         timeout: &each(|row| row.timeout),

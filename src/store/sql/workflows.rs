@@ -65,6 +65,7 @@ pub(super) struct Counts {
     pub(super) id: Vec<u8>,
     pub(super) state: i32,
     pub(super) finished_at: Option<i64>,
+    pub(super) latest_end: i64,
     #[diesel(skip_update)]
     pub(super) total: i32,
     pub(super) success: i32,
@@ -91,7 +92,7 @@ impl Counts {
     }
 
     fn moved(&mut self, moved: &Moved, now: Millis) {
-        let was_over = self.state().is_over();
+        self.latest_end = self.latest_end.max(now);
         let mut tally = self.tally();
         tally.merge(&moved.ended);
         let count = |end| i32::try_from(tally.of(end)).unwrap_or(i32::MAX);
@@ -100,11 +101,10 @@ impl Counts {
         (self.skipped, self.unneeded) = (count(End::Skipped), count(End::Unneeded));
         self.deleted += i32::try_from(moved.deleted).unwrap_or(0);
         self.state = tally.state().code().into();
-        match (was_over, tally.state().is_over()) {
-            (false, true) => self.finished_at = Some(now),
-            (true, false) => self.finished_at = None,
-            _ => {}
-        }
+        self.finished_at = match tally.state().is_over() {
+            true => self.finished_at.or(Some(self.latest_end)),
+            false => None,
+        };
     }
 }
 
