@@ -15,6 +15,7 @@ mod server;
 mod site;
 mod wal;
 mod wire;
+mod workflow;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub memory: bool,
     /// Drains of tasks with keys.
     pub keys: bool,
+    /// Drains of tasks that wait for each other.
+    pub workflow: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
     /// Tasks queued for the figures of memory and disk.
@@ -98,6 +101,9 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     }
     if options.keys {
         keys::measure(options, &site, &mut report).await?;
+    }
+    if options.workflow {
+        workflow::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

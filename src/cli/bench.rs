@@ -22,6 +22,8 @@ pub enum BenchPart {
     Memory,
     /// Drains of tasks that share a queue by keys
     Keys,
+    /// Drains of tasks that wait for each other
+    Workflow,
 }
 
 /// What to measure.

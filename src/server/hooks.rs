@@ -116,6 +116,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         http: wanted(BenchPart::Http),
         memory: wanted(BenchPart::Memory),
         keys: wanted(BenchPart::Keys),
+        workflow: wanted(BenchPart::Workflow),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,
