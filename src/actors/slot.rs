@@ -104,8 +104,8 @@ async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome
     let task = grant.task();
     let mut parents = Vec::new();
     if task.parents > 0 {
-        let (reader, id) = (node.engine.reader().clone(), task.id);
-        match tokio::task::spawn_blocking(move || reader.parents(id)).await {
+        let (reader, id, count) = (node.engine.reader().clone(), task.id, task.parents);
+        match tokio::task::spawn_blocking(move || reader.parents(id, count)).await {
             Ok(Ok(rows)) => parents = rows.into_iter().map(parent).collect(),
             Ok(Err(error)) => {
                 log::warn!("A task goes back to its queue, its parents' results cannot be read: {error}");

@@ -16,6 +16,7 @@ mod site;
 mod unique;
 mod wal;
 mod wire;
+mod workflow;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub keys: bool,
     /// Submissions with unique keys.
     pub unique: bool,
+    /// Drains of tasks that wait for each other.
+    pub workflow: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
     /// Tasks queued for the figures of memory and disk.
@@ -104,6 +107,9 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     }
     if options.unique {
         unique::measure(options, &site, &mut report).await?;
+    }
+    if options.workflow {
+        workflow::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

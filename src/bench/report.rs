@@ -35,6 +35,7 @@ pub struct Report {
     pub per_task: PerTask,
     pub keys: Option<Keys>,
     pub unique: Option<UniqueKeys>,
+    pub workflows: Option<Workflows>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -97,6 +98,22 @@ pub struct UniqueKeys {
     pub drain_per_s: f64,
 }
 
+/// Of 10,000 tasks in one workflow; drains in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Workflows {
+    /// From the call of submit to the answer, of 9,999 tasks and one that waits for all of them.
+    pub accepted_ms: f64,
+    /// Of as many tasks that wait for nothing.
+    pub plain_per_s: f64,
+    /// Of a graph that is 512 wide.
+    pub wide_per_s: f64,
+    pub fan_in_per_s: f64,
+    /// From the end of one task of a chain to that of the next.
+    pub link_ms: f64,
+    /// From the submission of a task to its end, on the same idle node.
+    pub single_ms: f64,
+}
+
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
@@ -141,6 +158,7 @@ impl Report {
             per_task: PerTask::default(),
             keys: None,
             unique: None,
+            workflows: None,
         }
     }
 }
@@ -198,6 +216,12 @@ impl fmt::Display for Report {
             ("with a unique key each", self.unique.map(|unique| unique.bulk_per_s), "tasks/s"),
             ("drain, without key", self.unique.map(|unique| unique.plain_drain_per_s), "tasks/s"),
             ("with a unique key each", self.unique.map(|unique| unique.drain_per_s), "tasks/s"),
+            ("10,000 tasks in a workflow, accepted", self.workflows.map(|of| of.accepted_ms), "ms"),
+            ("as many tasks alone, drain", self.workflows.map(|of| of.plain_per_s), "tasks/s"),
+            ("in a graph 512 wide", self.workflows.map(|of| of.wide_per_s), "tasks/s"),
+            ("all parents of one", self.workflows.map(|of| of.fan_in_per_s), "tasks/s"),
+            ("link of a chain", self.workflows.map(|of| of.link_ms), "ms"),
+            ("one task from submit to its end", self.workflows.map(|of| of.single_ms), "ms"),
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),
@@ -222,7 +246,7 @@ impl fmt::Display for Report {
             } else {
                 4
             };
-            writeln!(f, "{what:<34} {value:>10.digits$} {unit}")?;
+            writeln!(f, "{what:<36} {value:>10.digits$} {unit}")?;
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub enum BenchPart {
     Keys,
     /// Submissions with unique keys
     Unique,
+    /// Drains of tasks that wait for each other
+    Workflow,
 }
 
 /// What to measure.

@@ -84,6 +84,7 @@ impl Owed {
             keyed: self.keyed,
             parents: 0,
             workflow: self.workflow,
+            has_dependants: false,
             ready_at: self.ready_at,
             started_at: self.started_at,
         };

@@ -191,6 +191,7 @@ mod tests {
             keyed: false,
             parents: 0,
             workflow: None,
+            has_dependants: false,
             ready_at: 1,
             started_at: 2,
         };

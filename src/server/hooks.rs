@@ -117,6 +117,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         memory: wanted(BenchPart::Memory),
         keys: wanted(BenchPart::Keys),
         unique: wanted(BenchPart::Unique),
+        workflow: wanted(BenchPart::Workflow),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,

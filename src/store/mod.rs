@@ -48,8 +48,8 @@ pub trait Reader: Send + Sync {
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
     /// Attempts that were followed by another one, oldest first.
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
-    /// The parents of a task and how they ended, with their results.
-    fn parents(&self, id: TaskId) -> Result<Vec<ParentRow>, StoreError>;
+    /// The parents of a task, which had so many, and how they ended, with their results.
+    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
     /// Tasks that wait, or have waited, for this one, at most `limit`.
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError>;
     /// Whether children are left to be told of their parents' end.

@@ -138,6 +138,8 @@ pub struct Granted {
     pub parents: u32,
     /// The workflow it is a node of.
     pub workflow: Option<TaskId>,
+    /// Others wait for it, or did so when it was granted.
+    pub has_dependants: bool,
     pub ready_at: Millis,
     pub started_at: Millis,
 }

@@ -181,7 +181,7 @@ async fn callbacks_are_tasks_that_wait_for_the_whole_and_are_told_how_it_ended()
     );
     let alas: jobqueue::task::TaskId = bad["callbacks"]["on_failure"].as_str().unwrap().parse().unwrap();
     let reader = server.engine.reader().clone();
-    let parents = tokio::task::spawn_blocking(move || reader.parents(alas).unwrap()).await.unwrap();
+    let parents = tokio::task::spawn_blocking(move || reader.parents(alas, 1).unwrap()).await.unwrap();
     let told: Value = serde_json::from_str(parents[0].result.as_deref().unwrap()).unwrap();
     assert_eq!(
         (&told["workflow_id"], &told["state"], &told["total"], &told["failed"]),

@@ -35,6 +35,7 @@ pub(crate) fn granted(name: &str, args: &str, kwargs: &str) -> Granted {
         generation: 0,
         parents: 0,
         workflow: None,
+        has_dependants: false,
         ready_at: 0,
         keyed: false,
         started_at: 0,

@@ -79,6 +79,7 @@ type Row = (
     Option<String>,
     i32,
     Option<Vec<u8>>,
+    bool,
     Option<String>,
     String,
     String,
@@ -102,6 +103,7 @@ fn grant(claim: &Claim, row: Row) -> Granted {
         retry,
         parents,
         workflow,
+        has_dependants,
         meta,
         args,
         kwargs,
@@ -127,6 +129,7 @@ fn grant(claim: &Claim, row: Row) -> Granted {
         keyed: claim.laned,
         parents: reading::count(parents),
         workflow: workflow.as_deref().map(task_id),
+        has_dependants,
         ready_at: ready_at.unwrap_or(claim.now),
         started_at: claim.now,
     }

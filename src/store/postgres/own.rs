@@ -149,7 +149,7 @@ statement! {
     } " FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.name, tasks.priority, free.status, free.ready_at, \
        tasks.attempt, tasks.failures, tasks.crashes, tasks.snoozes, tasks.max_retries, tasks.timeout_ms, tasks.expires_at, \
        tasks.generation, tasks.retry, \
-       tasks.parents, tasks.workflow_id, tasks.meta, tasks.args, tasks.kwargs"
+       tasks.parents, tasks.workflow_id, tasks.has_dependants, tasks.meta, tasks.args, tasks.kwargs"
 }
 
 impl Query for ClaimTasks<'_> {
@@ -170,6 +170,7 @@ impl Query for ClaimTasks<'_> {
         Nullable<Text>,
         Integer,
         Nullable<Id>,
+        Bool,
         Nullable<Text>,
         Text,
         Text,

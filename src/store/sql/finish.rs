@@ -21,13 +21,17 @@ use crate::{
 };
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
-    if let Some(status) = end(writer, item, false, now)? {
+    // Who had children when it was granted has them still; who had none may have got some.
+    let dependants = item.task.has_dependants;
+    if let Some(status) = end(writer, item, dependants, now)? {
         if planted::is(Bug::ChildrenEarly) {
             telling::ended(writer, item.task.id, Ending::Success, now)?;
+        } else if dependants && let Some(ending) = Ending::of(status, None) {
+            telling::ended(writer, item.task.id, ending, now)?;
         }
         return Ok(Recorded::Done(status));
     }
-    // Others wait for it, or the lease is no longer the task's.
+    // Others wait for it now, or the lease is no longer the task's.
     let task = StateRecord::find(&mut writer.connection, item.task.id)?;
     let Some(task) = task.filter(|task| task.lease_id.as_deref() == Some(item.task.lease.as_bytes())) else {
         return Ok(Recorded::LeaseLost);

@@ -94,8 +94,8 @@ impl Reader for PooledReader {
         })
     }
 
-    fn parents(&self, id: TaskId) -> Result<Vec<ParentRow>, StoreError> {
-        self.read(|connection| relatives::parents(connection, id))
+    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::parents(connection, id, count))
     }
 
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError> {

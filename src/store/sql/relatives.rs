@@ -16,7 +16,7 @@ use crate::{
 
 type Row = (Vec<u8>, String, String, i32, i32, Option<String>, Option<String>);
 
-pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Vec<ParentRow>> {
+pub(super) fn parents(connection: &mut Connection, id: TaskId, count: u32) -> QueryResult<Vec<ParentRow>> {
     let rows: Vec<Row> = task_dependencies::table
         .inner_join(tasks::table.on(tasks::id.eq(task_dependencies::parent_id)))
         .filter(task_dependencies::child_id.eq(uid(id.as_bytes())))
@@ -32,7 +32,10 @@ pub(super) fn parents(connection: &mut Connection, id: TaskId) -> QueryResult<Ve
         ))
         .load(connection)?;
     let mut parents: Vec<ParentRow> = rows.into_iter().map(relative).collect();
-    // A task that waits for whole workflows is rare, but nothing else says that it does.
+    // The others are deleted, or whole workflows.
+    if parents.len() >= count as usize {
+        return Ok(parents);
+    }
     let whole: Vec<(Vec<u8>, i32)> = task_dependencies::table
         .inner_join(workflows::table.on(workflows::id.eq(task_dependencies::parent_id)))
         .filter(task_dependencies::child_id.eq(uid(id.as_bytes())))

@@ -41,6 +41,7 @@ struct Candidate {
     retry: Option<String>,
     parents: i32,
     workflow_id: Option<Vec<u8>>,
+    has_dependants: bool,
     meta: Option<String>,
     lane: Option<i64>,
     laned: bool,
@@ -128,6 +129,7 @@ fn grant(
         keyed: claim.laned,
         parents: reading::count(found.parents),
         workflow: found.workflow_id.as_deref().map(task_id),
+        has_dependants: found.has_dependants,
         ready_at: found.ready_at.unwrap_or(claim.now),
         started_at: claim.now,
     });

@@ -25,6 +25,7 @@ fn task(max_retries: u32) -> Granted {
         keyed: false,
         parents: 0,
         workflow: None,
+        has_dependants: false,
         ready_at: NOW,
         started_at: NOW,
     }
