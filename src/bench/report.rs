@@ -36,6 +36,7 @@ pub struct Report {
     pub keys: Option<Keys>,
     pub unique: Option<UniqueKeys>,
     pub workflows: Option<Workflows>,
+    pub depth: Option<Depth>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -114,6 +115,18 @@ pub struct Workflows {
     pub single_ms: f64,
 }
 
+/// Drains of as many tasks each, in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Depth {
+    /// With nothing else in the store.
+    pub plain_per_s: f64,
+    /// Of the first of `deep_n` tasks of the queue.
+    pub deep_per_s: f64,
+    pub deep_n: usize,
+    /// While a transaction that has begun before they came is held open.
+    pub held_per_s: f64,
+}
+
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
@@ -159,6 +172,7 @@ impl Report {
             keys: None,
             unique: None,
             workflows: None,
+            depth: None,
         }
     }
 }
@@ -192,6 +206,7 @@ impl fmt::Display for Report {
         writeln!(f, "jobqueue {} on {} + {}, {} tasks", self.version, self.store, self.broker, self.n)?;
         let (latency, cpu) = (self.latency_ms, self.per_task.cpu_us);
         let split = |of: Option<Split>, part: fn(Split) -> f64| of.map(part);
+        let deep = self.depth.map_or(0, |of| of.deep_n);
         for (what, value, unit) in [
             ("submit one by one, 64 in flight", self.submit_one_per_s, "tasks/s"),
             ("the same over HTTP", self.submit_http_one_per_s, "tasks/s"),
@@ -222,6 +237,9 @@ impl fmt::Display for Report {
             ("all parents of one", self.workflows.map(|of| of.fan_in_per_s), "tasks/s"),
             ("link of a chain", self.workflows.map(|of| of.link_ms), "ms"),
             ("one task from submit to its end", self.workflows.map(|of| of.single_ms), "ms"),
+            ("drain of a queue, nothing else queued", self.depth.map(|of| of.plain_per_s), "tasks/s"),
+            (&format!("of the first of {deep} tasks"), self.depth.map(|of| of.deep_per_s), "tasks/s"),
+            ("with a transaction held open", self.depth.map(|of| of.held_per_s), "tasks/s"),
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),

@@ -118,6 +118,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         keys: wanted(BenchPart::Keys),
         unique: wanted(BenchPart::Unique),
         workflow: wanted(BenchPart::Workflow),
+        depth: wanted(BenchPart::Depth),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,

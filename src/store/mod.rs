@@ -18,7 +18,7 @@ mod submission;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
-pub use any::{Location, Store};
+pub use any::{Location, Snapshot, Store, hold_snapshot};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};

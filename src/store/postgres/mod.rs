@@ -120,6 +120,7 @@ use id::Id;
 pub use inspect::Inspector;
 pub use line::Line;
 use own::{MarkCancelled, advance_schedules};
+pub(super) use scratch::hold;
 pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
 /// What the shared modules in `store/sql` know this store as.

@@ -94,6 +94,7 @@ mod workflow_reads;
 mod workflows;
 
 pub use inspect::Inspector;
+pub(super) use survey::hold;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};
 
 use std::{
