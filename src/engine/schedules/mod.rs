@@ -245,7 +245,11 @@ impl Engine {
             }
             Ok(count)
         };
-        self.admin(declare, |_, _| {}).await
+        let count = self.admin(declare, |_, _| {}).await?;
+        if let Some(listener) = self.listener().filter(|_| count > 0) {
+            listener.schedules_changed();
+        }
+        Ok(count)
     }
 
     /// The scheduler of this node hears of it; those of others see it when they look next.
