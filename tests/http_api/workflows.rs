@@ -352,6 +352,21 @@ async fn what_a_retry_needs_outlives_its_retention() {
 }
 
 #[actix::test]
+async fn nobody_takes_the_place_of_a_task_of_a_workflow() {
+    let server = Server::start().await;
+    let body = json!({
+        "tasks": {"a": {"name": "a", "unique_key": "k"}}, "on_success": {"name": "s", "unique_key": "s"},
+    });
+    let workflow = submit(&server, &body).await;
+    for (key, id) in [("k", &workflow["tasks"]["a"]), ("s", &workflow["callbacks"]["on_success"])] {
+        let other = json!({"name": "other", "unique_key": key, "unique_conflict": "replace"}).to_string();
+        let problem = server.post("/api/v1/tasks", &other).await.assert_problem(409, "unique_key_held");
+        assert_eq!(&problem["task_id"], id);
+    }
+    assert_eq!(run(&server, &[]).await, ["a", "s"]);
+}
+
+#[actix::test]
 async fn a_result_is_kept_for_a_child_that_still_waits() {
     let server = Server::start().await;
     let (a, b) = (server.submit(r#"{"name":"a"}"#).await, server.submit(r#"{"name":"b","delay":"1h"}"#).await);

@@ -14,7 +14,7 @@ use crate::task::{OnFailure, Status};
 /// run it; by the workflow whose callback it is.
 pub(super) fn is_wanted(writer: &mut Writer, task: &StateRecord) -> QueryResult<bool> {
     Ok((task.has_dependants && by_child(writer, task)?)
-        || (task.parents > 0 && (by_parent(writer, task)? || by_workflow(writer, task)?)))
+        || (task.parents > 0 && (by_parent(writer, task)? || is_callback(writer, task)?)))
 }
 
 /// Of what has not succeeded itself, a child that is over waits for another end before it runs again.
@@ -44,8 +44,8 @@ fn by_parent(writer: &mut Writer, task: &StateRecord) -> QueryResult<bool> {
     diesel::select(exists(parents)).get_result(&mut writer.connection)
 }
 
-/// A workflow that is retried calls again.
-fn by_workflow(writer: &mut Writer, task: &StateRecord) -> QueryResult<bool> {
+/// Of a workflow that is there: where that is retried it calls again.
+pub(super) fn is_callback(writer: &mut Writer, task: &StateRecord) -> QueryResult<bool> {
     if task.workflow_id.is_some() {
         return Ok(false);
     }
