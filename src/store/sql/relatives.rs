@@ -17,7 +17,7 @@ use crate::{
 type Row = (Vec<u8>, String, String, i32, i32, Option<String>, Option<String>);
 
 /// Parents read at a time, where their results are read too.
-const STEP: i64 = 100;
+const STEP: usize = 100;
 
 /// Without their results.
 pub(super) fn parent_states(connection: &mut Connection, id: TaskId, count: u32) -> QueryResult<Vec<ParentRow>> {
@@ -63,15 +63,16 @@ pub(super) fn parents(
                 tasks::result,
                 tasks::error,
             ))
-            .limit(STEP)
+            .limit(STEP as i64)
             .load(connection)?;
         size += rows.iter().filter_map(|row| row.5.as_ref()).map(String::len).sum::<usize>();
         if size > most {
             return Ok(None);
         }
-        let Some((last, ..)) = rows.last() else { break };
-        after.clone_from(last);
+        let next = rows.last().filter(|_| rows.len() == STEP).map(|(last, ..)| last.clone());
         parents.extend(rows.into_iter().map(relative));
+        let Some(last) = next else { break };
+        after = last;
     }
     add_workflows(connection, id, count, &mut parents)?;
     Ok(Some(parents))
