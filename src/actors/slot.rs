@@ -15,7 +15,12 @@ use super::{
     ticket::{Ticket, Validity},
     tree,
 };
-use crate::{engine::Grant, store::ParentRow, task::Outcome, work};
+use crate::{
+    engine::Grant,
+    store::{MOST_PASSED_ON, ParentRow},
+    task::{Again, ErrorKind, Outcome, TaskError},
+    work,
+};
 
 /// A task to run, with the validity of the ticket it was got by.
 #[derive(Message)]
@@ -106,7 +111,8 @@ async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome
     if task.parents > 0 {
         let (reader, id, count) = (node.engine.reader().clone(), task.id, task.parents);
         match tokio::task::spawn_blocking(move || reader.parents(id, count)).await {
-            Ok(Ok(rows)) => parents = rows.into_iter().map(parent).collect(),
+            Ok(Ok(Some(rows))) => parents = rows.into_iter().map(parent).collect(),
+            Ok(Ok(None)) => return too_much(count),
             Ok(Err(error)) => {
                 log::warn!("A task goes back to its queue, its parents' results cannot be read: {error}");
                 return Outcome::Interrupted;
@@ -118,6 +124,16 @@ async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome
         return Outcome::Interrupted;
     }
     work::perform(&node.registry, work::Assignment::new(task.clone(), parents), stop, node.settings.grace).await
+}
+
+/// It would be so the next time too.
+fn too_much(parents: u32) -> Outcome {
+    let message = format!(
+        "the results of its {parents} parents have more than {} MiB together: let them keep such results elsewhere and return \
+         where they are",
+        MOST_PASSED_ON >> 20
+    );
+    Outcome::Failure { error: TaskError::new(ErrorKind::Arguments, message), again: Again::Never }
 }
 
 fn parent(row: ParentRow) -> work::Parent {

@@ -16,7 +16,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
@@ -58,6 +58,7 @@ pub struct Config {
     /// What the operator should know although it is no fault: one sentence each, to be logged at start.
     pub warnings: Vec<String>,
     postgres: PostgresParts,
+    sources: Arc<Sources>,
     /// Every setting with its value (secrets masked) and where it came from, in the order of [`SETTINGS`].
     pub entries: Vec<Entry>,
 }
@@ -180,6 +181,14 @@ impl Config {
     /// Every fault found, each with its place and what would be right.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         layers::load(sources, layers::Scope::Everything)
+    }
+
+    /// What the same flags, environment and file say now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read_again(&self) -> Result<Self, ConfigError> {
+        Self::load(&self.sources)
     }
 
     /// The same for whoever wants to see it although it is faulty: each setting as far as it can be read, and all faults.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
+use super::{Embedded, Place, StartError, node::location, reload::Reload, signals::StopSignals};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     broker::{BadRedisConfig, RedisConfig},
@@ -148,7 +148,7 @@ impl App {
     async fn serve(self, listener: TcpListener, schedules: Option<Vec<NewSchedule>>) -> Result<(), RunError> {
         let Self { config, registry, announce, faults, .. } = self;
         // Before anybody can know of us: who is told that we are up may stop us at once.
-        let mut signals = StopSignals::listen();
+        let (mut signals, reload) = (StopSignals::listen(), Reload::listen());
         let node = start(&config, registry).await?;
         if let Some(schedules) = schedules {
             declare(&node.engine, schedules).await?;
@@ -164,6 +164,7 @@ impl App {
         if let Some(announce) = announce {
             announce(address);
         }
+        let reloading = actix::spawn(reload.run(config, node.engine.clone()));
         let ended = tokio::select! {
             () = signals.requested() => None,
             exit = node.ended() => Some(exit),
@@ -173,6 +174,7 @@ impl App {
                 None
             }
         };
+        reloading.abort();
         draining.store(true, std::sync::atomic::Ordering::SeqCst);
         log::info!(running = node.engine.held().len(); "Stopping: nothing new is started, running tasks may end");
         // The API answers reads while slots drain, so that their progress can be watched.
@@ -238,7 +240,7 @@ fn spec(command: &CommandConfig) -> CommandSpec {
 }
 
 /// What the file says of schedules, checked as the API would; nothing is stored yet.
-fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
+pub(super) fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
     let (defaults, now) = (defaults(config), SystemClock.now());
     let checked = |(name, json): (&String, &String)| {
         let fail = |message| RunError::Schedule { name: name.clone(), message };
@@ -247,7 +249,7 @@ fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
     config.schedules.as_ref().map(|all| all.iter().map(checked).collect()).transpose()
 }
 
-async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
+pub(super) async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
     let declared = schedules.len();
     let changed = engine.declare_schedules(schedules).await?;
     log::info!(declared, changed; "The schedules of the configuration file are set");

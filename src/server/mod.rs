@@ -4,6 +4,7 @@ mod app;
 mod embedded;
 mod hooks;
 mod node;
+mod reload;
 mod signals;
 
 pub use app::{App, RunError};

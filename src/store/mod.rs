@@ -41,6 +41,9 @@ use std::sync::Arc;
 
 use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
 
+/// Results that one task can be given by its parents, in bytes: they are in memory while it runs.
+pub const MOST_PASSED_ON: usize = 64 << 20;
+
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
@@ -48,8 +51,10 @@ pub trait Reader: Send + Sync {
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
     /// Attempts that were followed by another one, oldest first.
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
-    /// The parents of a task, which had so many, and how they ended, with their results.
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The parents of a task, which had so many, and how they stand, without their results.
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The same with their results: what the task is given. `None`: those are more than [`MOST_PASSED_ON`] bytes together.
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError>;
     /// Tasks that wait, or have waited, for this one, at most `limit`.
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError>;
     /// Whether children are left to be told of their parents' end.

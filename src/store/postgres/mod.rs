@@ -95,6 +95,8 @@ mod ties;
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/wanted.rs"]
+mod wanted;
 #[path = "../sql/workflow_acts.rs"]
 mod workflow_acts;
 #[path = "../sql/workflow_reads.rs"]

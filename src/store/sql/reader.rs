@@ -19,8 +19,9 @@ use super::{
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
-        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
+        LaneAhead, ListedPage, MOST_PASSED_ON, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter,
+        ScheduleRow, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan,
+        WorkflowRow,
     },
     task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
@@ -94,8 +95,12 @@ impl Reader for PooledReader {
         })
     }
 
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
-        self.read(|connection| relatives::parents(connection, id, count))
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::parent_states(connection, id, count))
+    }
+
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError> {
+        self.read(|connection| relatives::parents(connection, id, count, MOST_PASSED_ON))
     }
 
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError> {

@@ -11,6 +11,7 @@ use super::{
     schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
     telling,
     tx::Writer,
+    wanted,
 };
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
@@ -322,6 +323,9 @@ pub(super) fn prune(
         // Held from here on: it may have been started anew since it was read.
         let Some(task) = StateRecord::find(&mut writer.connection, task_id(&id))? else { continue };
         if task.status() != status || task.finished_at != finished_at || dependencies::is_needed(writer, &id)? {
+            continue;
+        }
+        if wanted::is_wanted(writer, &task)? {
             continue;
         }
         dependencies::cut(writer, &task)?;
