@@ -7,8 +7,8 @@ use super::{
     NewWorkflow, Operation, OperationStep, QueueRow, StoreError, StoredOutcome, WorkflowCancelled, WorkflowRetried,
 };
 use crate::task::{
-    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
-    Status, TaskId, Verdict, WorkerId, rate::LimitState,
+    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Offer, Priority, Pulse, QueueSettings,
+    Ready, Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -303,6 +303,16 @@ pub struct WorkerInfo {
     pub started_at: Millis,
     /// Without a heartbeat for so long it is dead.
     pub patience: Millis,
+    /// The only queues it takes tasks of; empty: all.
+    pub queues: Vec<String>,
+    pub serves: Arc<Serves>,
+}
+
+impl WorkerInfo {
+    /// What others are told of it.
+    pub fn offer(&self) -> Offer {
+        Offer::of(&self.queues, &self.serves)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -319,6 +319,7 @@ impl Tx for Writer {
             workers::beat_at.eq(worker.started_at),
             workers::patience_ms.eq(worker.patience),
             workers::node.eq(&worker.node),
+            workers::offer.eq(serde_json::to_string(&worker.offer()).unwrap_or_default()),
         );
         told!(self, diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ()))
     }
