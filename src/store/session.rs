@@ -95,6 +95,16 @@ pub trait Tx: super::ScheduleTx {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError>;
+    /// The priorities of which tasks without keys wait, highest first.
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
+    /// The first tasks without keys that may start, with their names.
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError>;
     /// Records how attempts ended, each only while its lease is the task's.
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
@@ -227,6 +237,8 @@ pub struct Claim {
     pub suspect_allowed: bool,
     /// The hints are at tasks that wait in lanes; else at none of those.
     pub laned: bool,
+    /// What the worker can run. Hints at other tasks move these to lanes in which only those look who can.
+    pub serves: Arc<Serves>,
 }
 
 #[derive(Debug, Default)]
@@ -234,6 +246,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Tasks that the worker cannot run, in lanes now.
+    pub moved: Vec<Ready>,
     /// Hints at tasks that are ready but were held by somebody else at this moment.
     pub passed_over: Vec<(Priority, Mark)>,
 }
