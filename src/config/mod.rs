@@ -16,7 +16,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
@@ -152,6 +156,10 @@ pub struct WorkerConfig {
     pub cancel_grace_ms: Millis,
     /// Tasks a persistent child runs before it is replaced; 0: any number.
     pub max_tasks_per_child: u32,
+    /// The only queues it takes tasks of, with their weights if they have some here; empty: all.
+    pub queues: BTreeMap<String, Option<u32>>,
+    /// What tasks may require of it.
+    pub labels: BTreeSet<String>,
 }
 
 /// What holds for a task that does not say otherwise.

@@ -267,6 +267,8 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         drain: millis(config.worker.drain_timeout_ms),
         grace: millis(config.worker.cancel_grace_ms),
         dead_letter_alert: config.dead_letter_alert,
+        queues: config.worker.queues.clone(),
+        labels: config.worker.labels.clone(),
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
     let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
@@ -344,7 +346,6 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
             pid: node.worker.pid,
             version: env!("CARGO_PKG_VERSION"),
             slots: config.worker.concurrency,
-            handlers: node.node.registry.names().map(str::to_owned).collect(),
             started_at: node.worker.started_at,
         },
         draining,

@@ -39,7 +39,9 @@ pub use workflows::{
 
 use std::sync::Arc;
 
-use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{
+    Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+};
 
 /// Results that one task can be given by its parents, in bytes: they are in memory while it runs.
 pub const MOST_PASSED_ON: usize = 64 << 20;
@@ -108,6 +110,11 @@ pub trait Reader: Send + Sync {
     /// When the first schedule is due.
     fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// What the workers that are alive offer, of at most so many.
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError>;
+    /// Tasks in the lanes of a queue that none of these can run, as far as they are at the fronts of its first lanes, and counted
+    /// to a bound each.
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError>;
     /// Those of these tasks that run and were asked to stop.
     fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
     /// The heartbeats of those that are held to be alive.

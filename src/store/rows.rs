@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, Figures, FlowKeys, KeyScope, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy,
-    Span, Status, TaskError, TaskId, WorkerId,
+    DeadReason, Figures, FlowKeys, KeyScope, LeaseId, Millis, Offer, OnFailure, Priority, QueueSettings, Reach,
+    RetryPolicy, Span, Status, TaskError, TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -131,6 +131,7 @@ pub struct WorkerRow {
     pub slots: u32,
     pub started_at: Millis,
     pub beat_at: Millis,
+    pub offer: Offer,
 }
 
 /// Which tasks a list shows: all conditions together.

@@ -7,8 +7,8 @@ use super::{
     NewWorkflow, Operation, OperationStep, QueueRow, StoreError, StoredOutcome, WorkflowCancelled, WorkflowRetried,
 };
 use crate::task::{
-    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
-    Status, TaskId, Verdict, WorkerId, rate::LimitState,
+    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Offer, Priority, Pulse, QueueSettings,
+    Ready, Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -70,6 +70,14 @@ pub trait Tx: super::ScheduleTx {
     fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
     /// The lanes from this one on, in order.
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
+    /// The sublanes of a lane from this one on, in order.
+    fn sublanes_from(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        from: Lane,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError>;
     /// The first so many of each lane, from a sublane on and round to it again.
     fn lane_fronts(
         &mut self,
@@ -95,6 +103,16 @@ pub trait Tx: super::ScheduleTx {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError>;
+    /// The priorities of which tasks without keys wait, highest first.
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
+    /// The first tasks without keys that may start, with their names.
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError>;
     /// Records how attempts ended, each only while its lease is the task's.
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
@@ -227,6 +245,8 @@ pub struct Claim {
     pub suspect_allowed: bool,
     /// The hints are at tasks that wait in lanes; else at none of those.
     pub laned: bool,
+    /// What the worker can run. Hints at other tasks move these to lanes in which only those look who can.
+    pub serves: Arc<Serves>,
 }
 
 #[derive(Debug, Default)]
@@ -234,6 +254,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Tasks that the worker cannot run, in lanes now.
+    pub moved: Vec<Ready>,
     /// Hints at tasks that are ready but were held by somebody else at this moment.
     pub passed_over: Vec<(Priority, Mark)>,
 }
@@ -303,6 +325,16 @@ pub struct WorkerInfo {
     pub started_at: Millis,
     /// Without a heartbeat for so long it is dead.
     pub patience: Millis,
+    /// The only queues it takes tasks of; empty: all.
+    pub queues: Vec<String>,
+    pub serves: Arc<Serves>,
+}
+
+impl WorkerInfo {
+    /// What others are told of it.
+    pub fn offer(&self) -> Offer {
+        Offer::of(&self.queues, &self.serves)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use diesel::PgConnection;
 use serde_json::{Map, Value, json};
 
-use crate::{Cluster, lines, run, support::eventually, within_a_second};
+use crate::{Cluster, lines, routing, run, support::eventually, within_a_second};
 
 pub(crate) fn submit(database: &mut PgConnection, arguments: &str) -> String {
     lines(database, &format!("SELECT jobqueue_submit({arguments})::text AS line")).remove(0)
@@ -185,6 +185,9 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
         ("'t', concurrency_key => ''", "`concurrency_key`"),
         ("'t', rate_key => 'a', cost => 0", "`cost` must be a number from 1"),
         ("'t', rate_key => 'a', cost => 1000001", "`cost` must be a number from 1"),
+        ("'t', requires => '{a b}'", "`requires`"),
+        ("'t', requires => '{NULL}'", "`requires`"),
+        ("'t', requires => array_fill('a'::text, '{17}')", "`requires`"),
         ("'t', cost => 1", "`cost` has a meaning beside `rate_key` only"),
         ("'t', rate_key => 'a', cost => 6, queue => 'window'", "at once (5)"),
         ("'t', rate_key => 'a', cost => 6, queue => 'bucket'", "at once (5)"),
@@ -336,6 +339,7 @@ impl Both {
             let cost = random.choice([1, 2, 1_000_000]).unwrap();
             both.add(random, "cost", json!(cost), cost.to_string());
         }
+        both.add(random, "requires", json!(["gpu", "Gpu", "a_b", "gpu"]), "'{gpu,Gpu,a_b,gpu}'");
         both.add(random, "meta", kwargs.clone(), text(&kwargs));
         let strategy = random.choice(["exponential", "linear", "fixed", "fibonacci"]).unwrap();
         let retry = json!({"strategy": strategy, "base": 2.5, "initial": format!("{ms}ms"), "max": "1h", "jitter": random.bool()});
@@ -347,7 +351,7 @@ impl Both {
 #[test]
 fn what_sql_stores_is_what_rest_stores() {
     let cluster = Cluster::new();
-    let node = cluster.node("a", "2");
+    let node = routing::node(&cluster, "a", "t.x:y/z", "");
     let mut database = cluster.database();
     let settings = r#"{"paused": true, "max_retries": 7, "timeout": null, "max_age": "366d", "retry": {"strategy": "fixed", "initial": "2s"}}"#;
     for (queue, settings) in [("plain", r#"{"paused": true}"#), ("set", settings)] {

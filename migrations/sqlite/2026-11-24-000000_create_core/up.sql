@@ -236,7 +236,9 @@ CREATE TABLE workers (
     -- Without a heartbeat for so long it is dead.
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
-    node       TEXT
+    node       TEXT,
+    -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
+    offer      TEXT    NOT NULL DEFAULT '{}'
 ) WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (

@@ -10,17 +10,20 @@
 
 mod aged;
 mod gate;
+mod pass;
 mod turn;
+mod turns;
 mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 pub(super) use gate::KeyGate;
 use gate::Refused;
 use turn::{Turn, in_turns};
+pub(super) use turns::Turns;
 use walk::Walk;
 
 use super::Engine;
@@ -33,20 +36,8 @@ use crate::{
 const LOOK: usize = 512;
 /// How often a claim looks up lanes; the next one goes on.
 const LOOKS: usize = 8;
-/// Sublanes at their limit that are passed over in one lane in one turn.
-const STEPS: usize = 8;
 /// When it is tried again where it is not known when it will do.
 const AGAIN: Millis = 500;
-
-/// Of each queue of which tasks with keys were claimed.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<Arc<str>, Turn>>);
-
-impl Turns {
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Turn>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What a claim asks for.
 pub(super) struct Ask<'a> {
@@ -54,6 +45,8 @@ pub(super) struct Ask<'a> {
     pub(super) settings: &'a QueueSettings,
     pub(super) want: usize,
     pub(super) now: Millis,
+    /// Of what the claimer serves: others have turns of their own.
+    pub(super) print: i64,
 }
 
 /// A task whose turn it is.
@@ -100,7 +93,7 @@ impl Engine {
         gate: &mut KeyGate,
         quota: Quota,
     ) -> Result<Picked, StoreError> {
-        let mut turn = std::mem::take(self.0.turns.all().entry(ask.queue.clone()).or_default());
+        let mut turn = self.0.turns.take(ask.queue, ask.print);
         turn.begin(ask.settings, ask.now, self.ends());
         let weights = ask.settings.fair_weights.iter().map(|(key, weight)| (lane_of_fair_key(key), *weight as usize));
         let round = Round {
@@ -119,7 +112,7 @@ impl Engine {
             Some(_) => round.go_by_age(tx, Order::new(ask.settings.ageing)),
             None => round.go(tx),
         };
-        self.0.turns.all().insert(ask.queue.clone(), turn);
+        self.0.turns.keep(ask.queue, ask.print, turn, ask.now);
         done
     }
 
@@ -133,12 +126,12 @@ impl Engine {
     }
 
     pub(super) fn forget_turns(&self, queue: &str) {
-        self.0.turns.all().remove(queue);
+        self.0.turns.forget(queue);
     }
 
     /// How often a task with keys and one without take turns, for those of the same priority.
-    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, priority: Priority) -> bool {
-        self.0.turns.all().entry(queue.clone()).or_default().is_turn_of_keys(priority)
+    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, print: i64, priority: Priority) -> bool {
+        self.0.turns.with(queue, print, |turn| turn.is_turn_of_keys(priority))
     }
 }
 
@@ -271,6 +264,7 @@ impl Round<'_> {
         let (room, before) = (self.room(priority), self.picked.picks.len());
         let asked: Vec<_> = wanted.iter().map(|(lane, weight)| (*lane, (weight * turns).min(room))).collect();
         let mut passed = Vec::new();
+        let share: HashMap<i64, usize> = asked.iter().copied().collect();
         let mut left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
         let room = self.room(priority);
         if room > 0 && !left.is_empty() {
@@ -283,7 +277,13 @@ impl Round<'_> {
             self.picked.more |= progress && self.room(priority) > 0 && !left.is_empty();
         }
         passed.dedup_by_key(|place: &mut Lane| place.lane);
-        passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))
+        for place in passed {
+            let picks = self.picked.picks[before..].iter();
+            let taken = picks.filter(|pick| pick.task.place.lane == place.lane).count();
+            let most = share.get(&place.lane).copied().unwrap_or(1).saturating_sub(taken);
+            self.pass(tx, priority, place, most)?;
+        }
+        Ok(())
     }
 
     /// The lanes that have more than was asked for, with how much that was.
@@ -330,33 +330,6 @@ impl Round<'_> {
         Ok((in_turns(lanes.collect()), left))
     }
 
-    /// Others of a lane of which one is at a limit.
-    fn pass(&mut self, tx: &mut dyn Tx, priority: Priority, from: Lane) -> Result<(), StoreError> {
-        let mut place = from;
-        for _ in 0..STEPS {
-            if self.room(priority) == 0 {
-                return Ok(());
-            }
-            let next = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, 1)], place.sublane.wrapping_add(1))?;
-            let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
-            place = task.place;
-            if !self.seen.insert(task.mark.1) {
-                continue; // taken already
-            }
-            self.gate.load(tx, self.ask.queue, [&task.flow])?;
-            let (since, before) = (task.mark.0, self.picked.picks.len());
-            self.pick(priority, task, since);
-            if self.picked.picks.len() > before {
-                // Its lane has had its turn.
-                self.picked.more = true;
-                return Ok(());
-            }
-        }
-        // There may be one that is not: another pivot finds it.
-        self.picked.blocked(self.ask.now + AGAIN);
-        Ok(())
-    }
-
     /// False where its lane is at a limit.
     fn pick(&mut self, priority: Priority, task: Fronting, since: Millis) -> bool {
         let Lane { lane, sublane } = task.place;
@@ -375,6 +348,10 @@ impl Round<'_> {
             Err(Refused::UntilNextClaim) => {
                 self.picked.more = true;
                 true
+            }
+            Err(Refused::NotServed { whole_lane }) => {
+                self.turn.leave(lane, (!whole_lane).then_some(sublane), self.ask.now);
+                false
             }
             Err(Refused::For { until, whole_lane }) => {
                 self.turn.block(lane, (!whole_lane).then_some(sublane), until, self.ask.now);

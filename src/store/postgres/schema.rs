@@ -243,6 +243,7 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        offer -> Text,
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     store::{Fronting, LaneAhead, TaskRow},
-    task::{Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
+    task::{FlowKeys, Lane, LeaseId, Millis, Offer, Priority, Status, TaskId, rate::LimitState},
 };
 
 statement! {
@@ -54,6 +54,27 @@ impl Query for LanesFrom<'_> {
     type SqlType = BigInt;
 }
 
+statement! {
+    /// A seek for each sublane.
+    SublanesFrom {
+        "WITH RECURSIVE walk (sublane, n) AS (SELECT (SELECT sublane FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
+        " AND priority = " priority: i32 => Integer;
+        " AND lane = " lane: i64 => BigInt;
+        " AND sublane >= " from: i64 => BigInt;
+        " ORDER BY sublane LIMIT 1), 1 UNION ALL SELECT (SELECT t.sublane FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL \
+         AND t.queue = " queue_too: &'a str => Text;
+        " AND t.priority = " priority_too: i32 => Integer;
+        " AND t.lane = " lane_too: i64 => BigInt;
+        " AND t.sublane > walk.sublane ORDER BY t.sublane LIMIT 1), n + 1 FROM walk WHERE walk.sublane IS NOT NULL AND n < "
+        limit: i32 => Integer;
+    } ") SELECT sublane FROM walk WHERE sublane IS NOT NULL"
+}
+
+impl Query for SublanesFrom<'_> {
+    type SqlType = BigInt;
+}
+
 /// Those whose time has come go to their lanes; how many.
 pub(super) fn enter(writer: &mut Writer, queue: &str, now: Millis, limit: usize) -> QueryResult<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -75,6 +96,19 @@ pub(super) fn lanes_from(
 ) -> QueryResult<Vec<i64>> {
     let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
     let walk = LanesFrom { queue, priority: level, from, queue_too: queue, priority_too: level, limit };
+    walk.load(connection)
+}
+
+pub(super) fn sublanes_from(
+    connection: &mut Connection,
+    queue: &str,
+    priority: Priority,
+    Lane { lane, sublane: from }: Lane,
+    limit: usize,
+) -> QueryResult<Vec<i64>> {
+    let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
+    let (queue_too, priority_too, lane_too) = (queue, level, lane);
+    let walk = SublanesFrom { queue, priority: level, lane, from, queue_too, priority_too, lane_too, limit };
     walk.load(connection)
 }
 
@@ -220,6 +254,35 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
     let lanes = lanes.iter().filter(|lane| **lane != place.lane).count() as u64;
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
     Ok(LaneAhead { own, lanes, above })
+}
+
+/// Lanes of a priority that are looked at.
+const LOOKED_AT: usize = 100;
+/// Tasks of a lane that are counted.
+const COUNTED: i64 = 1_000;
+
+pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Offer]) -> QueryResult<u64> {
+    let mut unservable = 0;
+    for priority in levels(connection, queue)? {
+        let lanes = lanes_from(connection, queue, priority, i64::MIN, LOOKED_AT)?;
+        let lanes: Vec<(i64, usize)> = lanes.into_iter().map(|lane| (lane, 1)).collect();
+        for first in super::fronts::lane_fronts(connection, queue, priority, &lanes, i64::MIN)? {
+            let FlowKeys { handler, requires, .. } = &first.flow;
+            if offers.iter().any(|offer| offer.lacks(queue, handler.as_deref(), requires).is_none()) {
+                continue;
+            }
+            let alike = tasks::table
+                .filter(tasks::queue.eq(queue))
+                .filter(tasks::priority.eq(i32::from(priority.level())))
+                .filter(laned())
+                .filter(tasks::lane.eq(first.place.lane))
+                .filter(tasks::sublane.eq(first.place.sublane))
+                .select(tasks::ready_at.assume_not_null())
+                .limit(COUNTED);
+            unservable += alike.load::<i64>(connection)?.len() as u64;
+        }
+    }
+    Ok(unservable)
 }
 
 /// What of keys does not matter any more, so many rows of each kind at most: they come and go by the million.

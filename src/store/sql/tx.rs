@@ -22,7 +22,7 @@ use crate::{
         Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
     },
     task::{
-        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
+        KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
         rate::LimitState,
     },
 };
@@ -165,6 +165,16 @@ impl Tx for Writer {
         told!(self, lanes::lanes_from(&mut self.connection, queue, priority, from, limit))
     }
 
+    fn sublanes_from(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        from: Lane,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        told!(self, lanes::sublanes_from(&mut self.connection, queue, priority, from, limit))
+    }
+
     fn lane_fronts(
         &mut self,
         queue: &str,
@@ -211,6 +221,20 @@ impl Tx for Writer {
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError> {
         told!(self, super::ready::ready_after(&mut self.connection, queue, priority, after, limit))
+    }
+
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError> {
+        told!(self, super::ready::levels(&mut self.connection, queue))
+    }
+
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError> {
+        told!(self, super::ready::names(&mut self.connection, queue, priority, now, limit))
     }
 
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
@@ -319,6 +343,7 @@ impl Tx for Writer {
             workers::beat_at.eq(worker.started_at),
             workers::patience_ms.eq(worker.patience),
             workers::node.eq(&worker.node),
+            workers::offer.eq(serde_json::to_string(&worker.offer()).unwrap_or_default()),
         );
         told!(self, diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ()))
     }

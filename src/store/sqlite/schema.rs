@@ -199,6 +199,7 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        offer -> Text,
     }
 }
 
