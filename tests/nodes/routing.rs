@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A node with a handler of its own, and what else the file says of it.
-pub(crate) fn node(cluster: &Cluster, name: &str, handler: &str, worker: &str) -> Server {
+fn node(cluster: &Cluster, name: &str, handler: &str, worker: &str) -> Server {
     let folder = cluster.folder.path().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     let file = format!("[worker]\n{worker}\n[tasks.\"{handler}\"]\ncommand = [\"true\"]\n");

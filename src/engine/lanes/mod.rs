@@ -194,7 +194,7 @@ impl Round<'_> {
     }
 
     fn weight(&self, lane: i64) -> usize {
-        self.weights.get(&lane).copied().unwrap_or(1).max(1)
+        self.weights.get(&self.turn.fair_lane(lane)).copied().unwrap_or(1).max(1)
     }
 
     fn room(&self, priority: Priority) -> usize {
@@ -336,6 +336,9 @@ impl Round<'_> {
         if self.turn.is_blocked(lane, Some(sublane)) || self.turn.is_blocked(lane, None) {
             return false;
         }
+        if let Some(fair) = task.flow.fair_lane().filter(|fair| self.weights.contains_key(fair)) {
+            self.turn.learn(lane, fair);
+        }
         match self.gate.admit(&task.flow) {
             Ok(()) => {
                 self.quota.take(priority);
@@ -349,8 +352,8 @@ impl Round<'_> {
                 self.picked.more = true;
                 true
             }
-            Err(Refused::NotServed { whole_lane }) => {
-                self.turn.leave(lane, (!whole_lane).then_some(sublane), self.ask.now);
+            Err(Refused::NotServed) => {
+                self.turn.leave(lane, self.ask.now);
                 false
             }
             Err(Refused::For { until, whole_lane }) => {

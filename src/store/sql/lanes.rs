@@ -276,7 +276,6 @@ pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Off
                 .filter(tasks::priority.eq(i32::from(priority.level())))
                 .filter(laned())
                 .filter(tasks::lane.eq(first.place.lane))
-                .filter(tasks::sublane.eq(first.place.sublane))
                 .select(tasks::ready_at.assume_not_null())
                 .limit(COUNTED);
             unservable += alike.load::<i64>(connection)?.len() as u64;
