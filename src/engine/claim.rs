@@ -184,6 +184,7 @@ impl ClaimOp {
             now,
             suspect_allowed: !engine.held().has_suspect(),
             laned: false,
+            timed: false,
         };
         if !self.entries.is_empty() {
             self.claimed = tx.claim(&claim, &self.entries)?;

@@ -27,6 +27,7 @@ mod stage;
 mod submit;
 mod trouble;
 mod watch;
+mod workers;
 mod workflows;
 
 use std::{

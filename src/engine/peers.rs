@@ -108,7 +108,15 @@ impl Engine {
     /// Asks the handler of a running task to stop, here or wherever it runs. Should nobody hear, the store still knows.
     pub(super) fn stop_handler(&self, id: TaskId, at_once: bool) {
         if !self.held().cancel(id, at_once) {
+            self.tell_holders(&[id], at_once);
             self.tell_peers(Notice::Cancel { ids: vec![id], at_once });
+        }
+    }
+
+    /// Remote workers that hold them may speak to this node.
+    fn tell_holders(&self, ids: &[TaskId], at_once: bool) {
+        if let Some(listener) = self.listener() {
+            listener.cancelled(ids, at_once);
         }
     }
 
@@ -127,9 +135,8 @@ impl Engine {
             Notice::Wake(queues) => queues.iter().for_each(|queue| self.wake(queue)),
             Notice::Submitted(queues) => queues.iter().for_each(|queue| self.look_for_tasks(queue)),
             Notice::Cancel { ids, at_once } => {
-                for id in ids {
-                    self.held().cancel(id, at_once);
-                }
+                let elsewhere: Vec<_> = ids.into_iter().filter(|id| !self.held().cancel(*id, at_once)).collect();
+                self.tell_holders(&elsewhere, at_once);
             }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
             Notice::KeysChanged => self.look_at_keys(),

@@ -182,6 +182,9 @@ codes! {
     "operation_finished": CONFLICT, OperationFinished,
         "The operation is over, so it cannot be stopped.",
         "Nothing is left to do. What it has done stays done.";
+    "worker_gone": CONFLICT, WorkerGone,
+        "The worker has stopped, or is held to be dead.",
+        "Nothing is left to be asked of it: one that starts again is another worker.";
     "result_expired": GONE, ResultExpired,
         "The result's time is over, or it was deleted. The task itself is still there.",
         "Keep results longer with `result_ttl`, or keep large ones elsewhere and return their address.";

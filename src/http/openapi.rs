@@ -42,7 +42,7 @@ use super::{
         schedules::resume, schedules::trigger, schedules::preview, schedules::preview_new,
         workflows::submit::submit, workflows::read::list, workflows::read::get, workflows::graph::get,
         workflows::acts::cancel, workflows::acts::retry,
-        workers::list, workers::get,
+        workers::list, workers::get, workers::quiet, workers::resume, workers::stop,
         stats::stats, history::history, events::events, actors::list,
         keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
         health::health, health::alive, health::ready, metrics::metrics, document

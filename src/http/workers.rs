@@ -6,17 +6,20 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    actions::Empty,
+    body::Body,
     caller::Caller,
     code::Code,
     problem::Problem,
     query::{Nothing, Query},
     reply::{self, Listed},
+    shape,
     tasks::Id,
     time::{Time, seconds},
 };
 use crate::{
-    store::WorkerRow,
-    task::{TaskId, WorkerId},
+    store::{WorkerAsked, WorkerRow},
+    task::{Asked, TaskId, WorkerId, WorkerKind},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -24,11 +27,17 @@ use crate::{
 pub(super) struct WorkerView {
     #[schema(value_type = String, format = Uuid)]
     id: WorkerId,
+    kind: WorkerKind,
+    /// What a remote worker calls itself, and the program by which it speaks to the API.
+    name: Option<String>,
+    client: Option<String>,
     host: String,
     pid: u32,
     version: String,
     /// alive, draining, stopped or dead.
     state: String,
+    /// What an operator wants of it: `quiet`, that it starts nothing new; `stop`, that it ends.
+    asked: Option<Asked>,
     started_at: Time,
     heartbeat_age_s: f64,
     slots_total: u32,
@@ -55,10 +64,14 @@ impl WorkerView {
         let own = row.id == state.engine.worker();
         Self {
             id: row.id,
+            kind: row.kind,
+            name: row.name,
+            client: row.client,
             host: row.host,
             pid: row.pid,
             version: row.version,
             state: row.state,
+            asked: row.asked,
             started_at: Time(row.started_at),
             heartbeat_age_s: seconds(row.beat_at, state.now()),
             slots_total: row.slots,
@@ -108,8 +121,66 @@ pub(super) async fn get(
     id: Id<WorkerId>,
     _: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let rows = state.read(|reader| reader.workers()).await?;
-    let found = rows.into_iter().find(|row| row.id == id.0);
-    let row = found.ok_or_else(|| Problem::new(Code::WorkerNotFound, format!("There is no worker {}", id.0)))?;
-    reply::ok(&WorkerView::of(row, &state, &caller))
+    reply::ok(&state.worker(id.0, &caller).await?)
+}
+
+impl ApiState {
+    async fn worker(&self, id: WorkerId, caller: &Caller) -> Result<WorkerView, Problem> {
+        let found = self.read(move |reader| reader.worker(id)).await?;
+        found.map(|row| WorkerView::of(row, self, caller)).ok_or_else(|| no_worker(id))
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        id: WorkerId,
+        asked: Option<Asked>,
+        action: &'static str,
+    ) -> Result<HttpResponse, Problem> {
+        match self.engine.ask_worker(id, asked, caller.act(action, id)).await? {
+            WorkerAsked::Done { .. } => reply::ok(&self.worker(id, caller).await?),
+            WorkerAsked::Gone(now) => {
+                Err(Problem::new(Code::WorkerGone, format!("The worker works no more: it is {now}")))
+            }
+            WorkerAsked::NotFound => Err(no_worker(id)),
+        }
+    }
+}
+
+pub(super) fn no_worker(id: WorkerId) -> Problem {
+    Problem::new(Code::WorkerNotFound, format!("There is no worker {id}"))
+}
+
+macro_rules! wishes {
+    ($($(#[$doc:meta])* $name:ident: $path:literal, $id:literal, $action:literal, $asked:expr;)+) => {$(
+        $(#[$doc])*
+        #[utoipa::path(
+            post, path = $path, operation_id = $id, tag = "workers",
+            params(("id" = String, Path, format = Uuid)),
+            responses((status = 200, body = WorkerView))
+        )]
+        pub(super) async fn $name(
+            state: Data<ApiState>,
+            caller: Caller,
+            id: Id<WorkerId>,
+            _: Query<Nothing>,
+            body: Body,
+        ) -> Result<HttpResponse, Problem> {
+            shape::parse_or_empty::<Empty>(&body.0)?;
+            state.ask(&caller, id.0, $asked, $action).await
+        }
+    )+};
+}
+
+wishes! {
+    /// Asks a worker to start nothing new
+    ///
+    /// What it runs goes on.
+    quiet: "/api/v1/workers/{id}/quiet", "quiet_worker", "worker.quiet", Some(Asked::Quiet);
+    /// Asks a worker to work again
+    resume: "/api/v1/workers/{id}/resume", "resume_worker", "worker.resume", None;
+    /// Asks a worker to end
+    ///
+    /// It starts nothing new, and ends once what it runs has ended.
+    stop: "/api/v1/workers/{id}/stop", "stop_worker", "worker.stop", Some(Asked::Stop);
 }

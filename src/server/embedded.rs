@@ -21,7 +21,7 @@ use crate::{
     engine::{Engine, Settings, StageThreads},
     planted::{self, Bug},
     store::{Location, Store, StoreError, WorkerInfo, postgres},
-    task::{Millis, WorkerId},
+    task::{WorkerId, patience},
     work::{Registry, witness},
 };
 
@@ -222,9 +222,6 @@ fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
 }
 
-/// Beyond three heartbeats that were missed.
-const GRACE: Millis = 3_000;
-
 fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> WorkerInfo {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
@@ -235,7 +232,8 @@ fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> Worke
         version: env!("CARGO_PKG_VERSION").into(),
         slots: u32::try_from(settings.slots).unwrap_or(u32::MAX),
         started_at: now,
-        patience: 3 * settings.heartbeat.as_millis() as Millis + GRACE,
+        patience: patience(settings.heartbeat),
+        ..WorkerInfo::default()
     }
 }
 

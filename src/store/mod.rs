@@ -15,6 +15,7 @@ mod schedules;
 mod session;
 pub mod sqlite;
 mod submission;
+mod workers;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
@@ -24,15 +25,18 @@ pub use error::{StoreError, StoreErrorKind};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
-    TaskFilter, TaskRow, WorkerRow,
+    TaskFilter, TaskRow,
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
-    ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
+    ResultChanged, RetentionLimits, Session, Tx,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
+pub use workers::{
+    Hold, Holding, Leased, Overdue, Renewed, Serving, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
+};
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };
@@ -42,7 +46,7 @@ use std::sync::Arc;
 use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
-pub trait Reader: Send + Sync {
+pub trait Reader: WorkerReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;

@@ -24,6 +24,7 @@ pub mod retry;
 pub mod schedule;
 pub mod status;
 pub mod unique;
+pub mod worker;
 pub mod workflow;
 
 pub use access::{Reach, Scope, Scopes};
@@ -38,12 +39,13 @@ pub use model::{Granted, NewTask};
 pub use order::{Order, Rank};
 pub use outcome::{Again, DeadReason, ErrorKind, Outcome, TaskError, Verdict};
 pub use priority::{Priority, PriorityClass};
-pub use pulse::{Pulse, Pulses};
+pub use pulse::{Pulse, Pulses, patience};
 pub use queue::{AtCap, Gate, QueueSettings, Quota};
 pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
 pub use status::Status;
 pub use unique::{KeyScope, Unique, UniqueConflict};
+pub use worker::{Asked, WorkerKind};
 pub use workflow::{End, Role, Tally, WorkflowState};
 
 /// A moment: milliseconds since 1970-01-01 UTC.

@@ -93,6 +93,7 @@ impl Server {
             version: "0".into(),
             slots: 2,
             started_at: 1_800_000_000_000,
+            ..WorkerInfo::default()
         };
         let sessions = store.sessions().unwrap();
         let (broker, bus) = broker(folder.path());

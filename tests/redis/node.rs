@@ -69,6 +69,7 @@ impl Peer {
             version: "0".into(),
             slots: 2,
             started_at: SystemClock.now(),
+            ..WorkerInfo::default()
         };
         let (session, reader, clock) = (store.session().unwrap(), store.reader(), Arc::new(SystemClock));
         let settings = Settings::default();

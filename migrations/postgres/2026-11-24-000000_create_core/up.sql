@@ -83,8 +83,13 @@ CREATE TABLE leases (
     -- Tasks not ended yet.
     open       INTEGER NOT NULL,
     -- The ids, 16 bytes each, one after the other.
-    task_ids   BYTEA   NOT NULL
+    task_ids   BYTEA   NOT NULL,
+    -- When the first of its tasks may be out of time, where no node has them in hand: those of a remote worker.
+    due        BIGINT,
+    -- JSON: the deadlines that were moved, by task.
+    extended   TEXT
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX leases_due ON leases (due) WHERE due IS NOT NULL;
 
 -- Attempts that were followed by another one. The last is told by the task itself.
 CREATE TABLE attempts (
@@ -242,7 +247,20 @@ CREATE TABLE workers (
     -- Without a heartbeat for so long it is dead.
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
-    node       TEXT
+    node       TEXT,
+    -- A process of its own that asks for tasks over the API is 'remote'.
+    kind       TEXT    NOT NULL DEFAULT 'node' CHECK (kind IN ('node', 'remote')),
+    name       TEXT,
+    -- The program by which a remote one speaks to the API.
+    client     TEXT,
+    -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
+    asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
+    -- JSON lists: the queues it takes tasks of (none: of all), the names of those it can run, the labels it bears.
+    queues     TEXT    NOT NULL DEFAULT '[]',
+    names      TEXT    NOT NULL DEFAULT '[]',
+    labels     TEXT    NOT NULL DEFAULT '[]',
+    -- Memory that it holds, where it has said so.
+    rss_bytes  BIGINT
 ) WITH (fillfactor = 50);
 
 CREATE TABLE idempotency_keys (

@@ -61,6 +61,8 @@ diesel::table! {
         granted_at -> BigInt,
         open -> Integer,
         task_ids -> Binary,
+        due -> Nullable<BigInt>,
+        extended -> Nullable<Text>,
     }
 }
 
@@ -243,6 +245,14 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        kind -> Text,
+        name -> Nullable<Text>,
+        client -> Nullable<Text>,
+        asked -> Nullable<Text>,
+        queues -> Text,
+        names -> Text,
+        labels -> Text,
+        rss_bytes -> Nullable<BigInt>,
     }
 }
 

@@ -43,7 +43,7 @@ impl PooledReader {
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
@@ -258,15 +258,7 @@ impl Reader for PooledReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, i64, Option<String>);
-        self.read(|connection| {
-            let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, ..): Row| {
-                let (pid, slots) = (reading::count(pid), reading::count(slots));
-                Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
-            };
-            Ok(rows.into_iter().filter_map(worker).collect())
-        })
+        self.read(super::workers::list)
     }
 
     fn cancelled_among(&self, among: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {

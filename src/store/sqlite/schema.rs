@@ -56,6 +56,8 @@ diesel::table! {
         granted_at -> BigInt,
         open -> Integer,
         task_ids -> Binary,
+        due -> Nullable<BigInt>,
+        extended -> Nullable<Text>,
     }
 }
 
@@ -199,6 +201,14 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        kind -> Text,
+        name -> Nullable<Text>,
+        client -> Nullable<Text>,
+        asked -> Nullable<Text>,
+        queues -> Text,
+        names -> Text,
+        labels -> Text,
+        rss_bytes -> Nullable<BigInt>,
     }
 }
 
