@@ -1,6 +1,10 @@
 //! What the actors of a node share, and the engine's way to them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +35,16 @@ pub struct NodeSettings {
     pub grace: Duration,
     /// So many dead letters are an alert.
     pub dead_letter_alert: Option<u32>,
+    /// The only queues it takes tasks of, each with its share of the slots where that is not the queue's own; empty: all.
+    pub queues: BTreeMap<String, Option<u32>>,
+    /// What tasks may require of it.
+    pub labels: BTreeSet<String>,
+}
+
+impl NodeSettings {
+    pub fn takes_from(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.contains_key(queue)
+    }
 }
 
 /// Shared by all actors. Holds no state of theirs.
@@ -59,6 +73,9 @@ impl Node {
 
     /// Wakes a queue, and first its actor where it has none.
     pub fn wake(self: &Arc<Self>, queue: &Arc<str>) {
+        if !self.settings.takes_from(queue) {
+            return;
+        }
         if let Some(actor) = self.directory.get::<QueueActor>(queue) {
             return actor.do_send(Wake);
         }

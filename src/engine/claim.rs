@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Engine, Grant,
+    Claimer, Engine, Grant,
     batch::Moment,
     lanes::{Ask, KeyGate, Pick, Picked},
     notice::After,
@@ -27,13 +27,16 @@ const REFILL: usize = 1_024;
 /// Tasks with keys that one claim lets into their lanes.
 const ENTER: usize = 1_024;
 
-/// What a claim brought.
-#[derive(Default)]
-pub struct ClaimReply {
-    pub grants: Vec<Grant>,
+/// What a claim brought: grants for this node's slots, or tasks for somebody else.
+pub struct ClaimReply<T = Grant> {
+    pub grants: Vec<T>,
+    /// Tasks must have started by then for their limit to be exact.
+    pub start_by: Option<Instant>,
     /// The queue may have more that is ready now.
     pub more: bool,
     pub paused: bool,
+    /// The claimer is held to be dead by the store: it is granted nothing.
+    pub fenced: bool,
     /// The queue's share of the slots; 0: nothing was asked.
     pub weight: u32,
     /// When the next task of the queue falls due.
@@ -42,9 +45,25 @@ pub struct ClaimReply {
     pub blocked_until: Option<Millis>,
 }
 
-type Reply = Box<dyn FnOnce(Result<ClaimReply, StoreError>) + Send>;
+impl<T> Default for ClaimReply<T> {
+    fn default() -> Self {
+        Self {
+            grants: Vec::new(),
+            start_by: None,
+            more: false,
+            paused: false,
+            fenced: false,
+            weight: 0,
+            next_due: None,
+            blocked_until: None,
+        }
+    }
+}
+
+type Reply = Box<dyn FnOnce(Result<ClaimReply<Granted>, StoreError>) + Send>;
 
 pub(super) struct ClaimOp {
+    claimer: Claimer,
     queue: Arc<str>,
     want: usize,
     reply: Reply,
@@ -84,17 +103,19 @@ impl Found {
 }
 
 impl Engine {
-    /// Claims up to `want` ready tasks of a queue. `reply` is called after the commit, on the stage thread.
-    pub fn claim(
+    /// `reply` is called after the commit, on the stage thread.
+    pub(super) fn ask(
         &self,
+        claimer: Claimer,
         queue: Arc<str>,
         want: usize,
-        reply: impl FnOnce(Result<ClaimReply, StoreError>) + Send + 'static,
+        reply: impl FnOnce(Result<ClaimReply<Granted>, StoreError>) + Send + 'static,
     ) {
         if let Some(error) = self.owes_too_much() {
             return reply(Err(error));
         }
         let op = ClaimOp {
+            claimer,
             queue,
             want,
             reply: Box::new(reply),
@@ -134,6 +155,11 @@ impl Engine {
 }
 
 impl ClaimOp {
+    /// For this node's slots.
+    fn is_own(&self, engine: &Engine) -> bool {
+        self.claimer.worker == engine.worker()
+    }
+
     pub(super) fn queue(&self) -> &str {
         &self.queue
     }
@@ -147,7 +173,7 @@ impl ClaimOp {
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
         let Entrance { fenced, paused, weight, settings, laned, unlaned } =
-            tx.entrance(&self.queue, engine.worker(), engine.default_rate_limit().is_some())?;
+            tx.entrance(&self.queue, self.claimer.worker, engine.default_rate_limit().is_some())?;
         (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
             return Ok(());
@@ -155,13 +181,23 @@ impl ClaimOp {
         let order = Order::new(settings.ageing);
         let mut gate = engine.gate(tx, &self.queue, &settings, now)?;
         let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
-        self.fill(engine, tx, quota, order, now)?;
+        if self.is_own(engine) {
+            self.fill(engine, tx, quota, order, now)?;
+        } else {
+            self.found.drained = true;
+        }
         self.picks.clear();
         let mut key_gate = None;
         if laned || unlaned.is_some() {
             let unlaned = self.enter_lanes(tx, unlaned, now)?;
             let gate = key_gate.insert(KeyGate::new(&settings, now));
-            let ask = Ask { queue: &self.queue, settings: &settings, want: self.want, now };
+            let ask = Ask {
+                queue: &self.queue,
+                settings: &settings,
+                want: self.want,
+                now,
+                print: self.claimer.serves.print(),
+            };
             let picked = engine.take_turns(tx, &ask, gate, quota)?;
             self.found.next_due = [self.found.next_due, unlaned].into_iter().flatten().min();
             self.join(engine, picked, quota, order);
@@ -179,10 +215,10 @@ impl ClaimOp {
     fn grant(&mut self, engine: &Engine, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
         let mut claim = Claim {
             queue: self.queue.clone(),
-            worker: engine.worker(),
+            worker: self.claimer.worker,
             lease: LeaseId::random(),
             now,
-            suspect_allowed: !engine.held().has_suspect(),
+            suspect_allowed: !self.is_own(engine) || !engine.held().has_suspect(),
             laned: false,
             timed: false,
         };
@@ -235,7 +271,7 @@ impl ClaimOp {
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
                 (Some(pick), Some((priority, _))) if pick.priority == *priority => {
-                    engine.is_turn_of_keys(&self.queue, *priority)
+                    engine.is_turn_of_keys(&self.queue, self.claimer.serves.print(), *priority)
                 }
                 (Some(pick), Some((priority, mark))) => {
                     order.rank(pick.priority, pick.since) < order.rank(*priority, mark.0)
@@ -328,13 +364,15 @@ impl ClaimOp {
     }
 
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
+        let is_own = self.is_own(engine);
         let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off, passed_over }, .. } = self;
         if found.paused || found.fenced {
             give_back(engine, &queue, entries.iter().chain(&surplus));
-            if let Some(listener) = engine.listener().filter(|_| found.fenced) {
+            if let Some(listener) = engine.listener().filter(|_| found.fenced && is_own) {
                 listener.fenced();
             }
-            return reply(Ok(ClaimReply { paused: found.paused, ..ClaimReply::default() }));
+            let Found { paused, fenced, .. } = found;
+            return reply(Ok(ClaimReply { paused, fenced, ..ClaimReply::default() }));
         }
         let put_off_until = put_off.iter().map(|ready| ready.mark.0).min();
         if !put_off.is_empty() {
@@ -348,12 +386,13 @@ impl ClaimOp {
         if found.at_cap {
             after.at_cap.push(queue);
         }
-        let grants = tasks.into_iter().map(|task| Grant::new(engine.clone(), task, found.start_by)).collect();
         let next_due = [found.next_due, put_off_until].into_iter().flatten().min();
         reply(Ok(ClaimReply {
-            grants,
+            grants: tasks,
+            start_by: found.start_by,
             more: !found.drained || found.more_lanes || !passed_over.is_empty(),
             paused: false,
+            fenced: false,
             weight: found.weight,
             next_due,
             blocked_until: found.blocked_until,

@@ -36,8 +36,12 @@ pub(super) struct FinishOp {
 impl Engine {
     /// Hands an outcome over; the commit follows.
     pub(super) fn end(&self, task: Arc<Granted>, outcome: Outcome) {
+        self.end_for(self.worker(), task, outcome);
+    }
+
+    /// Of a task that another worker has.
+    pub(super) fn end_for(&self, worker: WorkerId, task: Arc<Granted>, outcome: Outcome) {
         let verdict = self.decide(&task, outcome);
-        let worker = self.worker();
         self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: None });
     }
 
@@ -56,8 +60,18 @@ impl Engine {
 
     /// Hands an outcome over and waits for what the store says.
     pub async fn finish(&self, task: Arc<Granted>, outcome: Outcome) -> Result<Recorded, FinishError> {
+        self.finish_for(self.worker(), task, outcome).await
+    }
+
+    /// The same for a task that another worker has.
+    pub async fn finish_for(
+        &self,
+        worker: WorkerId,
+        task: Arc<Granted>,
+        outcome: Outcome,
+    ) -> Result<Recorded, FinishError> {
         let (reply, recorded) = oneshot::channel();
-        let (worker, verdict) = (self.worker(), self.decide(&task, outcome));
+        let verdict = self.decide(&task, outcome);
         self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: Some(reply) });
         match recorded.await {
             Ok(Recorded::LeaseLost) => Err(FinishError::LeaseLost),

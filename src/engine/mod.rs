@@ -7,6 +7,7 @@ mod admin;
 mod batch;
 mod bound;
 mod claim;
+mod claimer;
 mod explain;
 mod finish;
 mod grant;
@@ -39,6 +40,7 @@ use std::{
 };
 
 pub use claim::ClaimReply;
+pub use claimer::Claimer;
 pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
@@ -102,7 +104,8 @@ struct Inner {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    worker: WorkerId,
+    /// This node.
+    own: Claimer,
     slots: usize,
     held: HeldTasks,
     watches: watch::Watches,
@@ -164,7 +167,7 @@ impl Engine {
             broker,
             clock,
             settings,
-            worker: worker.id,
+            own: Claimer { worker: worker.id, serves: worker.serves.clone() },
             slots: usize::try_from(worker.slots).unwrap_or(usize::MAX),
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
@@ -223,7 +226,7 @@ impl Engine {
     }
 
     pub fn worker(&self) -> WorkerId {
-        self.0.worker
+        self.0.own.worker
     }
 
     /// Tasks granted to this node whose outcome is not recorded yet.

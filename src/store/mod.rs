@@ -35,7 +35,7 @@ pub use session::{
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
 pub use workers::{
-    Hold, Holding, Leased, Overdue, Renewed, Serving, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
+    Hold, Holding, Leased, Overdue, Renewed, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
 };
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,

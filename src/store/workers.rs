@@ -1,17 +1,11 @@
 //! Workers as the store knows them, and what those that are no nodes hold.
 
-use super::StoreError;
-use crate::task::{Asked, Granted, LeaseId, LeaseToken, Millis, Ready, Status, TaskId, WorkerId, WorkerKind};
+use std::sync::Arc;
 
-/// Which tasks a worker is there for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Serving {
-    /// None: of all queues.
-    pub queues: Vec<String>,
-    /// The names of those that it can run.
-    pub names: Vec<String>,
-    pub labels: Vec<String>,
-}
+use super::StoreError;
+use crate::task::{
+    Asked, Granted, LeaseId, LeaseToken, Millis, Offer, Ready, Serves, Status, TaskId, WorkerId, WorkerKind,
+};
 
 /// A worker that registers.
 #[derive(Debug, Clone, Default)]
@@ -26,10 +20,19 @@ pub struct WorkerInfo {
     pub pid: u32,
     pub version: String,
     pub slots: u32,
-    pub serving: Serving,
     pub started_at: Millis,
     /// Without a heartbeat for so long it is dead.
     pub patience: Millis,
+    /// The only queues it takes tasks of; empty: all.
+    pub queues: Vec<String>,
+    pub serves: Arc<Serves>,
+}
+
+impl WorkerInfo {
+    /// What others are told of it.
+    pub fn offer(&self) -> Offer {
+        Offer::of(&self.queues, &self.serves)
+    }
 }
 
 /// A worker as it is shown.
@@ -46,7 +49,7 @@ pub struct WorkerRow {
     pub state: String,
     pub asked: Option<Asked>,
     pub slots: u32,
-    pub serving: Serving,
+    pub offer: Offer,
     pub rss_bytes: Option<u64>,
     pub started_at: Millis,
     pub beat_at: Millis,

@@ -75,7 +75,7 @@ fn is_default(cost: &u32) -> bool {
 }
 
 /// The same on every node and in every version: it is stored.
-fn hash(parts: &[&str]) -> i64 {
+pub(super) fn hash(parts: &[&str]) -> i64 {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_be_bytes());

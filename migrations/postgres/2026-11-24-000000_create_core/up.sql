@@ -255,10 +255,8 @@ CREATE TABLE workers (
     client     TEXT,
     -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
     asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
-    -- JSON lists: the queues it takes tasks of (none: of all), the names of those it can run, the labels it bears.
-    queues     TEXT    NOT NULL DEFAULT '[]',
-    names      TEXT    NOT NULL DEFAULT '[]',
-    labels     TEXT    NOT NULL DEFAULT '[]',
+    -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
+    offer      TEXT    NOT NULL DEFAULT '{}',
     -- Memory that it holds, where it has said so.
     rss_bytes  BIGINT
 ) WITH (fillfactor = 50);

@@ -249,9 +249,7 @@ diesel::table! {
         name -> Nullable<Text>,
         client -> Nullable<Text>,
         asked -> Nullable<Text>,
-        queues -> Text,
-        names -> Text,
-        labels -> Text,
+        offer -> Text,
         rss_bytes -> Nullable<BigInt>,
     }
 }

@@ -16,8 +16,7 @@ use super::{
 };
 use crate::{
     store::{
-        Holding, Leased, Overdue, Renewed, Serving, StoreError, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow,
-        WorkerTx,
+        Holding, Leased, Overdue, Renewed, StoreError, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
     },
     task::{Asked, LeaseId, LeaseToken, Millis, Ready, TaskId, WorkerId, WorkerKind},
 };
@@ -29,7 +28,6 @@ const LISTED: i64 = 200;
 
 impl WorkerTx for Writer {
     fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let Serving { queues, names, labels } = &worker.serving;
         let row = (
             workers::id.eq(uid(worker.id.as_bytes())),
             workers::kind.eq(worker.kind.as_str()),
@@ -44,7 +42,7 @@ impl WorkerTx for Writer {
             workers::beat_at.eq(worker.started_at),
             workers::patience_ms.eq(worker.patience),
             workers::node.eq(&worker.node),
-            (workers::queues.eq(listed(queues)), workers::names.eq(listed(names)), workers::labels.eq(listed(labels))),
+            workers::offer.eq(serde_json::to_string(&worker.offer()).unwrap_or_default()),
         );
         let done = diesel::insert_into(workers::table).values(row).execute(&mut self.connection);
         self.told(done).map(|_| ())
@@ -124,11 +122,6 @@ impl WorkerReader for PooledReader {
     fn origins(&self, ids: &[TaskId]) -> Result<Vec<(TaskId, Millis, Vec<String>)>, StoreError> {
         self.read(|connection| remote::origins(connection, ids))
     }
-}
-
-/// Strings are always JSON.
-fn listed(names: &[String]) -> String {
-    serde_json::to_string(names).unwrap_or_default()
 }
 
 /// Of those that say nothing of their memory all at once.
@@ -213,9 +206,7 @@ struct Record {
     name: Option<String>,
     client: Option<String>,
     asked: Option<String>,
-    queues: String,
-    names: String,
-    labels: String,
+    offer: String,
     rss_bytes: Option<i64>,
 }
 
@@ -238,13 +229,10 @@ fn row(record: Record) -> Option<WorkerRow> {
         state: record.state,
         asked: record.asked.as_deref().and_then(Asked::parse),
         slots: reading::count(record.slots),
-        serving: Serving { queues: names(&record.queues), names: names(&record.names), labels: names(&record.labels) },
+        // Of a later version: it may take anything.
+        offer: serde_json::from_str(&record.offer).unwrap_or_default(),
         rss_bytes: record.rss_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
         started_at: record.started_at,
         beat_at: record.beat_at,
     })
-}
-
-fn names(text: &str) -> Vec<String> {
-    serde_json::from_str(text).unwrap_or_default()
 }
