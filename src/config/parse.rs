@@ -200,3 +200,26 @@ fn is_postgres(scheme: &str) -> bool {
     // SQLAlchemy writes the driver behind a plus: postgresql+psycopg2://.
     matches!(scheme.split('+').next(), Some("postgres" | "postgresql"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_takes_is_read_from_a_list() {
+        let queues = worker_queues("mail:3, default ,").unwrap_or_default();
+        assert_eq!(queues, BTreeMap::from([("default".into(), None), ("mail".into(), Some(3))]));
+        assert_eq!(worker_queues(""), Ok(BTreeMap::new()));
+        for (text, told) in [
+            ("mail:0", "from 1 to 1000 behind the colon of \"mail:0\""),
+            ("mail:x", "from 1 to 1000"),
+            ("a b", "a queue name"),
+            ("mail,mail:2", "\"mail\" twice"),
+        ] {
+            let fault = worker_queues(text).err().unwrap_or_default();
+            assert!(fault.contains(told), "{text}: {fault}");
+        }
+        assert_eq!(labels("gpu,region:eu,gpu"), Ok(BTreeSet::from(["gpu".into(), "region:eu".into()])));
+        assert!(labels("a b").is_err_and(|fault| fault.contains("a label")));
+    }
+}

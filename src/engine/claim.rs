@@ -1,5 +1,7 @@
 //! Claim: ids from the broker's head, granted by the store.
 
+mod heads;
+
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -9,11 +11,10 @@ use std::{
 use super::{
     Claimer, Engine, Grant,
     batch::Moment,
-    lanes::{Ask, KeyGate, Pick, Picked},
+    lanes::{Ask, KeyGate, Pick},
     notice::After,
 };
 use crate::{
-    broker::Pop,
     planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{
@@ -22,8 +23,6 @@ use crate::{
     },
 };
 
-/// Rows read at a time when a lane is used up.
-const REFILL: usize = 1_024;
 /// Tasks with keys that one claim lets into their lanes.
 const ENTER: usize = 1_024;
 
@@ -71,6 +70,8 @@ pub(super) struct ClaimOp {
     entries: Vec<(Priority, Mark)>,
     /// Tasks with keys whose turn it is, from the store.
     picks: Vec<Pick>,
+    /// Without keys and for neither the claimer nor this node: they are moved out of the way.
+    others: Vec<(Priority, Mark)>,
     /// Of the entries, what a limit has no room for after all.
     surplus: Vec<(Priority, Mark)>,
     found: Found,
@@ -120,6 +121,7 @@ impl Engine {
             want,
             reply: Box::new(reply),
             entries: Vec::new(),
+            others: Vec::new(),
             surplus: Vec::new(),
             picks: Vec::new(),
             found: Found::default(),
@@ -184,13 +186,13 @@ impl ClaimOp {
         if self.is_own(engine) {
             self.fill(engine, tx, quota, order, now)?;
         } else {
-            self.found.drained = true;
+            self.look(engine, tx, quota, order, now)?;
         }
         self.picks.clear();
         let mut key_gate = None;
         if laned || unlaned.is_some() {
             let unlaned = self.enter_lanes(tx, unlaned, now)?;
-            let gate = key_gate.insert(KeyGate::new(&settings, now));
+            let gate = key_gate.insert(KeyGate::new(&settings, &self.claimer.serves, now));
             let ask = Ask {
                 queue: &self.queue,
                 settings: &settings,
@@ -221,9 +223,11 @@ impl ClaimOp {
             suspect_allowed: !self.is_own(engine) || !engine.held().has_suspect(),
             laned: false,
             timed: false,
+            serves: self.claimer.serves.clone(),
         };
-        if !self.entries.is_empty() {
-            self.claimed = tx.claim(&claim, &self.entries)?;
+        if !self.entries.is_empty() || !self.others.is_empty() {
+            let hints: Vec<_> = self.entries.iter().chain(&self.others).copied().collect();
+            self.claimed = tx.claim(&claim, &hints)?;
             planted::linger(Bug::HintBeforeCommit);
         }
         if !self.picks.is_empty() {
@@ -235,6 +239,7 @@ impl ClaimOp {
             self.found.more_lanes |= !claimed.passed_over.is_empty();
             self.claimed.tasks.extend(claimed.tasks);
             self.claimed.put_off.extend(claimed.put_off);
+            self.claimed.moved.extend(claimed.moved);
         }
         Ok(())
     }
@@ -253,50 +258,6 @@ impl ClaimOp {
         self.found.more_lanes |= entered == ENTER;
         // Whether another one waits for its time the next claim sees.
         Ok(Some(now + 1))
-    }
-
-    /// What waits in lanes beside what waits without keys: in the queue's order, and in turns within one priority.
-    fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota, order: Order) {
-        self.found.more_lanes |= picked.more;
-        self.found.at_cap |= picked.at_cap;
-        self.found.blocked |= picked.no_room;
-        self.found.blocked_until = picked.blocked_until;
-        // Whoever got all that was asked for is to ask again.
-        self.found.more_lanes |= picked.picks.len() >= self.want;
-        let mut picks = picked.picks.into_iter().peekable();
-        let mut entries = std::mem::take(&mut self.entries).into_iter().peekable();
-        loop {
-            let keyed = match (picks.peek(), entries.peek()) {
-                (None, None) => break,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (Some(pick), Some((priority, _))) if pick.priority == *priority => {
-                    engine.is_turn_of_keys(&self.queue, self.claimer.serves.print(), *priority)
-                }
-                (Some(pick), Some((priority, mark))) => {
-                    order.rank(pick.priority, pick.since) < order.rank(*priority, mark.0)
-                }
-            };
-            let priority =
-                if keyed { picks.peek().map(|pick| pick.priority) } else { entries.peek().map(|(one, _)| *one) };
-            let full = self.picks.len() + self.entries.len() >= self.want;
-            let room = !full && priority.is_some_and(|priority| quota.room(priority) > 0);
-            if let Some(priority) = priority.filter(|_| room) {
-                quota.take(priority);
-            }
-            match (keyed, room) {
-                (true, true) => self.picks.extend(picks.next()),
-                (true, false) => {
-                    picks.next();
-                    self.found.more_lanes = true;
-                }
-                (false, true) => self.entries.extend(entries.next()),
-                (false, false) => {
-                    self.surplus.extend(entries.next());
-                    self.found.drained = false;
-                }
-            }
-        }
     }
 
     /// Takes the permits and places of tasks with keys that were granted.
@@ -327,45 +288,10 @@ impl ClaimOp {
         Ok(())
     }
 
-    /// Pops until there is enough or nothing; a lane that is used up is refilled before one that comes later is served.
-    fn fill(
-        &mut self,
-        engine: &Engine,
-        tx: &mut dyn Tx,
-        mut quota: Quota,
-        order: Order,
-        now: Millis,
-    ) -> Result<(), StoreError> {
-        let broker = engine.broker();
-        // Taken by an earlier run of this transaction, which was rolled back.
-        let (kept, surplus) = std::mem::take(&mut self.entries).into_iter().partition(|(priority, _)| {
-            let room = quota.room(*priority) > 0;
-            if room {
-                quota.take(*priority);
-            }
-            room
-        });
-        (self.entries, self.surplus) = (kept, surplus);
-        while self.entries.len() < self.want {
-            let popped = broker.pop(&self.queue, &Pop { n: self.want - self.entries.len(), quota, order, now });
-            popped.entries.iter().for_each(|(priority, _)| quota.take(*priority));
-            self.entries.extend(popped.entries);
-            self.found.next_due = popped.next_due;
-            self.found.blocked = popped.blocked || !self.surplus.is_empty();
-            let Some(priority) = popped.starved else {
-                self.found.drained = self.entries.len() < self.want;
-                break;
-            };
-            let horizon = broker.begin_refill(&self.queue, priority);
-            let rows = tx.ready_after(&self.queue, priority, horizon, REFILL)?;
-            broker.end_refill(&self.queue, priority, &rows, rows.len() < REFILL);
-        }
-        Ok(())
-    }
-
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
         let is_own = self.is_own(engine);
-        let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off, passed_over }, .. } = self;
+        let Self { queue, reply, entries, surplus, found, claimed, .. } = self;
+        let Claimed { tasks, put_off, moved, passed_over } = claimed;
         if found.paused || found.fenced {
             give_back(engine, &queue, entries.iter().chain(&surplus));
             if let Some(listener) = engine.listener().filter(|_| found.fenced && is_own) {
@@ -379,7 +305,11 @@ impl ClaimOp {
             // Who asks hears of the time by the reply: no wake is wanted.
             engine.hint(&put_off);
         }
-        give_back(engine, &queue, surplus.iter().chain(&passed_over));
+        // Whoever can run them is to look: another node, or a worker that waits here.
+        after.ready.extend(moved);
+        if is_own {
+            give_back(engine, &queue, surplus.iter().chain(&passed_over));
+        }
         for task in &tasks {
             after.changed(task.id, &task.queue, Status::Running);
         }

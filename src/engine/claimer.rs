@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClaimReply, Engine, Grant};
+use super::{ClaimReply, Engine, Grant, Submission};
 use crate::{
     store::StoreError,
     task::{Granted, Outcome, Serves, WorkerId},
@@ -29,6 +29,9 @@ impl Engine {
         want: usize,
         reply: impl FnOnce(Result<ClaimReply, StoreError>) + Send + 'static,
     ) {
+        if self.0.own.serves.is_nothing() {
+            return reply(Ok(ClaimReply::default()));
+        }
         let engine = self.clone();
         self.ask(self.own_claimer(), queue, want, move |answer| reply(answer.map(|answer| engine.held_here(answer))));
     }
@@ -53,6 +56,14 @@ impl Engine {
         for task in tasks {
             self.end_for(worker, Arc::new(task), Outcome::Interrupted);
         }
+    }
+
+    /// Tasks for which this node has no handler go to the lanes of their names at once: it would come upon them in vain.
+    pub(super) fn laid(&self, mut submission: Submission) -> Submission {
+        for task in submission.tasks.iter_mut().filter(|task| !self.0.own.serves.has_name(&task.name)) {
+            task.flow.get_or_insert_default().handler = Some(task.name.clone());
+        }
+        submission
     }
 
     fn held_here(&self, answer: ClaimReply<Granted>) -> ClaimReply {

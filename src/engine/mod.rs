@@ -41,7 +41,7 @@ use std::{
 
 pub use claim::ClaimReply;
 pub use claimer::Claimer;
-pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, Reason};
+pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, MOST_WORKERS, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};

@@ -215,9 +215,6 @@ codes! {
     "duplicate_field": UNPROCESSABLE_ENTITY, DuplicateField,
         "A field is given twice, or once more under its other name.",
         "Give it once.";
-    "not_built_yet": UNPROCESSABLE_ENTITY, NotBuiltYet,
-        "The request asks for something that this version does not do.",
-        "Leave the field out, or update the server.";
     "invalid_parameter": UNPROCESSABLE_ENTITY, InvalidParameter,
         "A query parameter has a value that is not possible.",
         "Each entry of `errors` names the parameter and what it must be. A cursor belongs to the filters it came with.";

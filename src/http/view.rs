@@ -120,6 +120,8 @@ pub(super) struct TaskView<'a> {
     /// How much of the limit of its `rate_key` it uses.
     cost: Option<u32>,
     concurrency_key: Option<&'a str>,
+    /// Labels that a worker must bear to run it.
+    requires: &'a [String],
     tags: &'a [String],
     #[schema(value_type = Option<Object>)]
     meta: Raw<'a>,
@@ -204,6 +206,7 @@ impl<'a> TaskView<'a> {
             rate_key: row.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: row.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
             concurrency_key: row.flow.as_ref().and_then(|keys| keys.concurrency_key.as_deref()),
+            requires: row.flow.as_ref().map_or(&[], |keys| &keys.requires),
             tags: &row.tags,
             meta: Raw::or_null(row.meta.as_deref()),
             generation: row.generation,
@@ -251,6 +254,7 @@ impl<'a> TaskView<'a> {
             rate_key: task.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: task.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
             concurrency_key: task.flow.as_ref().and_then(|keys| keys.concurrency_key.as_deref()),
+            requires: task.flow.as_ref().map_or(&[], |keys| &keys.requires),
             tags: &task.tags,
             meta,
             generation: 1,

@@ -41,6 +41,12 @@ pub(super) struct WorkerView {
     started_at: Time,
     heartbeat_age_s: f64,
     slots_total: u32,
+    /// The only queues it takes tasks of; empty: all.
+    queues: Vec<String>,
+    /// Of the tasks it can run, at most 1000; null: it runs tasks of any name.
+    names: Option<Vec<String>>,
+    /// What tasks may require of it.
+    labels: Vec<String>,
     /// What each slot runs; empty for other nodes than the one asked.
     slots: Vec<SlotView>,
     /// Attempts ended since the start; null for other nodes than the one asked.
@@ -75,6 +81,9 @@ impl WorkerView {
             started_at: Time(row.started_at),
             heartbeat_age_s: seconds(row.beat_at, state.now()),
             slots_total: row.slots,
+            queues: row.offer.queues,
+            names: row.offer.names,
+            labels: row.offer.labels,
             slots: if own { slots(state, caller) } else { Vec::new() },
             processed: own.then(|| state.engine.processed()),
             failed: own.then(|| state.engine.failed()),

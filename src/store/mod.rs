@@ -43,7 +43,9 @@ pub use workflows::{
 
 use std::sync::Arc;
 
-use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{
+    Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: WorkerReader + Send + Sync {
@@ -107,6 +109,11 @@ pub trait Reader: WorkerReader + Send + Sync {
     /// When the first schedule is due.
     fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// What the workers that are alive offer, of at most so many.
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError>;
+    /// Tasks in the lanes of a queue that none of these can run, as far as they are at the fronts of its first lanes, and counted
+    /// to a bound each.
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError>;
     /// Those of these tasks that run and were asked to stop.
     fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
     /// The heartbeats of those that are held to be alive.

@@ -95,6 +95,16 @@ pub trait Tx: super::ScheduleTx + super::WorkerTx {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError>;
+    /// The priorities of which tasks without keys wait, highest first.
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
+    /// The first tasks without keys that may start, with their names.
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError>;
     /// Records how attempts ended, each only while its lease is the task's.
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
@@ -224,6 +234,8 @@ pub struct Claim {
     pub laned: bool,
     /// Nobody but the store watches the time limits of what is granted.
     pub timed: bool,
+    /// What the worker can run. Hints at other tasks move these to lanes in which only those look who can.
+    pub serves: Arc<Serves>,
 }
 
 #[derive(Debug, Default)]
@@ -231,6 +243,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Tasks that the worker cannot run, in lanes now.
+    pub moved: Vec<Ready>,
     /// Hints at tasks that are ready but were held by somebody else at this moment.
     pub passed_over: Vec<(Priority, Mark)>,
 }

@@ -44,7 +44,7 @@ pub use pulse::{Pulse, Pulses, patience};
 pub use queue::{AtCap, Gate, QueueSettings, Quota};
 pub use rate::RateLimit;
 pub use retry::{RetryPolicy, Strategy};
-pub use serves::{Offer, Serves};
+pub use serves::{Lack, Offer, Serves};
 pub use status::Status;
 pub use unique::{KeyScope, Unique, UniqueConflict};
 pub use worker::{Asked, WorkerKind};

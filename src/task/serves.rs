@@ -11,6 +11,8 @@ use super::flow::hash;
 pub struct Serves {
     /// `None`: whatever it is called.
     names: Option<HashSet<String>>,
+    /// The same, in order.
+    listed: Vec<String>,
     labels: BTreeSet<String>,
     print: i64,
 }
@@ -23,13 +25,13 @@ impl Serves {
 
     /// `None`: tasks of any name.
     pub fn new(names: Option<HashSet<String>>, labels: BTreeSet<String>) -> Self {
-        let mut sorted: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
-        sorted.sort_unstable();
+        let mut listed: Vec<String> = names.iter().flatten().cloned().collect();
+        listed.sort_unstable();
         // No name and no label has a comma.
-        let of_names = if names.is_some() { sorted.join(",") } else { "*".into() };
+        let of_names = if names.is_some() { listed.join(",") } else { "*".into() };
         let of_labels = labels.iter().map(String::as_str).collect::<Vec<_>>().join(",");
         let print = hash(&["serves", &of_names, &of_labels]);
-        Self { names, labels, print }
+        Self { names, listed, labels, print }
     }
 
     /// Of two that serve the same it is the same.
@@ -37,9 +39,14 @@ impl Serves {
         self.print
     }
 
-    /// `None`: any.
-    pub const fn names(&self) -> Option<&HashSet<String>> {
-        self.names.as_ref()
+    /// In order; `None`: any.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_ref().map(|_| self.listed.as_slice())
+    }
+
+    /// Nothing at all.
+    pub fn is_nothing(&self) -> bool {
+        self.names.as_ref().is_some_and(HashSet::is_empty)
     }
 
     pub const fn labels(&self) -> &BTreeSet<String> {
@@ -87,19 +94,16 @@ impl Offer {
     pub const MOST_NAMES: usize = 1_000;
 
     pub fn of(queues: &[String], serves: &Serves) -> Self {
-        let mut names = serves.names().map(|names| names.iter().cloned().collect::<Vec<_>>());
-        let more_names = names.as_ref().is_some_and(|names| names.len() > Self::MOST_NAMES);
-        if let Some(names) = &mut names {
-            names.sort_unstable();
-            names.truncate(Self::MOST_NAMES);
-        }
+        let more_names = serves.names().is_some_and(|names| names.len() > Self::MOST_NAMES);
+        let names = serves.names().map(|names| names.iter().take(Self::MOST_NAMES).cloned().collect());
         Self { queues: queues.to_vec(), names, more_names, labels: serves.labels().iter().cloned().collect() }
     }
 
-    /// The first thing it lacks for a task; `None`: it can run it.
-    pub fn lacks(&self, queue: &str, name: &str, requires: &[String]) -> Option<Lack> {
+    /// The first thing it lacks for a task, whose name need not be known; `None`: it can run it.
+    pub fn lacks(&self, queue: &str, name: Option<&str>, requires: &[String]) -> Option<Lack> {
         let is_in = |list: &[String], one: &str| list.iter().any(|listed| listed == one);
-        let has_name = self.more_names || self.names.as_ref().is_none_or(|names| is_in(names, name));
+        let named = self.names.as_ref().filter(|_| !self.more_names).zip(name);
+        let has_name = named.is_none_or(|(names, name)| is_in(names, name));
         if !self.queues.is_empty() && !is_in(&self.queues, queue) {
             Some(Lack::Queue)
         } else if !has_name {
@@ -132,15 +136,16 @@ mod tests {
     fn what_is_told_says_what_is_missing() {
         let offer = Offer::of(&["mail".into()], &serves(&["b", "a"], &["gpu"]));
         assert_eq!(offer.names, Some(vec!["a".into(), "b".into()]));
-        assert_eq!(offer.lacks("mail", "a", &["gpu".into()]), None);
-        assert_eq!(offer.lacks("other", "c", &[]), Some(Lack::Queue));
-        assert_eq!(offer.lacks("mail", "c", &["x".into()]), Some(Lack::Name));
-        assert_eq!(offer.lacks("mail", "a", &["gpu".into(), "x".into()]), Some(Lack::Label));
-        assert_eq!(Offer::of(&[], &Serves::everything()).lacks("q", "any", &[]), None);
+        assert_eq!(offer.lacks("mail", Some("a"), &["gpu".into()]), None);
+        assert_eq!(offer.lacks("other", Some("c"), &[]), Some(Lack::Queue));
+        assert_eq!(offer.lacks("mail", Some("c"), &["x".into()]), Some(Lack::Name));
+        assert_eq!(offer.lacks("mail", Some("a"), &["gpu".into(), "x".into()]), Some(Lack::Label));
+        assert_eq!(offer.lacks("mail", None, &[]), None, "of whatever name");
+        assert_eq!(Offer::of(&[], &Serves::everything()).lacks("q", Some("any"), &[]), None);
         let many = (0..2_000).map(|n| format!("n{n}")).collect();
         let offer = Offer::of(&[], &Serves::new(Some(many), BTreeSet::new()));
         assert_eq!((offer.names.as_ref().map(Vec::len), offer.more_names), (Some(Offer::MOST_NAMES), true));
-        assert_eq!(offer.lacks("q", "n1999", &[]), None, "it may be one of those that are not told");
+        assert_eq!(offer.lacks("q", Some("n1999"), &[]), None, "it may be one of those that are not told");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod outcomes;
 mod property;
 mod replace;
 mod results;
+mod routing;
 mod schedules;
 mod scoped;
 mod session;

@@ -18,10 +18,10 @@ use jobqueue::{
     },
     broker::{Broker, Bus, InProcess, RedisBroker, RedisConfig},
     clock::SystemClock,
-    engine::{Changes, Engine, Grant, Listener, Settings},
+    engine::{Changes, ClaimReply, Claimer, Engine, Grant, Listener, Settings},
     http::{ApiState, EdgeSettings, NodeInfo, TaskDefaults, serve},
     store::{Counted, Location, Store, WorkerInfo},
-    task::WorkerId,
+    task::{Granted, Serves, WorkerId},
 };
 use serde_json::Value;
 use tokio::{
@@ -77,6 +77,15 @@ impl Server {
     }
 
     pub(crate) async fn with_settings(settings: Settings, change: impl FnOnce(&mut ApiState)) -> Self {
+        Self::whole(settings, Serves::everything(), change).await
+    }
+
+    /// One whose node runs nothing but this.
+    pub(crate) async fn serving(serves: Serves) -> Self {
+        Self::whole(Settings::default(), serves, |_| {}).await
+    }
+
+    async fn whole(settings: Settings, serves: Serves, change: impl FnOnce(&mut ApiState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = match store::database(folder.path()) {
             Some(url) => Location::Server(url),
@@ -93,6 +102,7 @@ impl Server {
             version: "0".into(),
             slots: 2,
             started_at: 1_800_000_000_000,
+            serves: Arc::new(serves),
             ..WorkerInfo::default()
         };
         let sessions = store.sessions().unwrap();
@@ -210,10 +220,36 @@ impl Server {
     }
 
     /// All that a claim says.
-    pub(crate) async fn claim_reply(&self, queue: &str, want: usize) -> jobqueue::engine::ClaimReply {
+    pub(crate) async fn claim_reply(&self, queue: &str, want: usize) -> ClaimReply {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.engine.claim(queue.into(), want, move |reply| drop(sender.send(reply)));
         tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap()
+    }
+
+    /// All that a claim says of another worker than this node.
+    pub(crate) async fn claim_for(&self, claimer: &Claimer, queue: &str, want: usize) -> ClaimReply<Granted> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.engine.claim_for(claimer.clone(), queue.into(), want, move |reply| drop(sender.send(reply)));
+        tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap()
+    }
+
+    /// A worker besides this node, as one that asks it for tasks.
+    pub(crate) fn worker(&self, queues: &[&str], serves: Serves) -> Claimer {
+        let claimer = Claimer { worker: WorkerId::new(), serves: Arc::new(serves) };
+        let info = WorkerInfo {
+            patience: 3_600_000,
+            id: claimer.worker,
+            node: None,
+            host: "there".into(),
+            pid: 2,
+            version: "0".into(),
+            slots: 1,
+            started_at: 1_800_000_000_000,
+            queues: queues.iter().map(|queue| (*queue).to_owned()).collect(),
+            serves: claimer.serves.clone(),
+        };
+        self.session().transaction(&mut |tx| tx.register_worker(&info)).unwrap();
+        claimer
     }
 
     async fn claim_up_to(&self, queue: &str, want: usize) -> Vec<Grant> {

@@ -36,6 +36,7 @@ interface Task {
   rate_key: string | null;
   cost: number | null;
   concurrency_key: string | null;
+  requires: string[];
   tags: string[];
   generation: number;
 }
@@ -78,6 +79,7 @@ interface Queue {
   total_queued: number;
   queued_by_priority: { high: number; medium: number; low: number };
   status_counts: StatusCounts;
+  unservable: number;
   oldest_ready_s: number | null;
 }
 
@@ -103,6 +105,9 @@ interface Worker {
   started_at: string;
   heartbeat_age_s: number;
   slots_total: number;
+  queues: string[];
+  names: string[] | null;
+  labels: string[];
   slots: Slot[];
   processed: number;
   failed: number;

@@ -446,10 +446,11 @@ CREATE FUNCTION jobqueue_lane(VARIADIC parts TEXT[]) RETURNS BIGINT LANGUAGE SQL
 $$;
 
 -- The keys of a task as it keeps them, which is how `FlowKeys` is written; NULL: it has none.
-CREATE FUNCTION jobqueue_flow(fair_key TEXT, rate_key TEXT, cost INTEGER, concurrency_key TEXT) RETURNS TEXT
+CREATE FUNCTION jobqueue_flow(fair_key TEXT, rate_key TEXT, cost INTEGER, concurrency_key TEXT, requires TEXT[]) RETURNS TEXT
 LANGUAGE SQL STABLE AS $$
     SELECT '{' || nullif(concat_ws(',', '"fair_key":' || to_json(fair_key)::text, '"rate_key":' || to_json(rate_key)::text,
-        '"cost":' || nullif(cost, 1)::text, '"concurrency_key":' || to_json(concurrency_key)::text), '') || '}'
+        '"cost":' || nullif(cost, 1)::text, '"concurrency_key":' || to_json(concurrency_key)::text,
+        '"requires":' || array_to_json(requires)::text), '') || '}'
 $$;
 
 -- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
@@ -484,7 +485,9 @@ CREATE FUNCTION jobqueue_submit(
     fair_key        TEXT        DEFAULT NULL,
     rate_key        TEXT        DEFAULT NULL,
     cost            INTEGER     DEFAULT NULL,
-    concurrency_key TEXT        DEFAULT NULL
+    concurrency_key TEXT        DEFAULT NULL,
+    -- Labels that a worker must bear to run it.
+    requires        TEXT[]      DEFAULT NULL
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
@@ -505,7 +508,11 @@ DECLARE
     p_rate       TEXT := jobqueue_submit.rate_key;
     p_cost       INTEGER := jobqueue_submit.cost;
     p_concurrent TEXT := jobqueue_submit.concurrency_key;
-    p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent);
+    -- In order, each once.
+    p_requires   TEXT[] := (SELECT array_agg(DISTINCT label COLLATE "C" ORDER BY label COLLATE "C")
+        FROM unnest(jobqueue_submit.requires) label);
+    p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent, p_requires);
+    p_labels     TEXT := coalesce(array_to_string(p_requires, ','), '');
     p_lane       BIGINT;
     p_sublane    BIGINT;
     rule         JSON;
@@ -579,6 +586,10 @@ BEGIN
             'has 1 to 256 characters, none of them a control character'),
         ('concurrency_key', length(p_concurrent) NOT BETWEEN 1 AND 256 OR p_concurrent ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
+        ('requires', coalesce(array_ndims(jobqueue_submit.requires), 1) > 1 OR cardinality(jobqueue_submit.requires) > 16
+            OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.requires) label
+                WHERE label IS NULL OR label COLLATE "C" !~ '^[A-Za-z0-9._:/-]{1,64}$'),
+            'are at most 16 labels, of 1 to 64 of A-Z a-z 0-9 . _ - : / each'),
         ('cost', p_cost NOT BETWEEN 1 AND 1000000, 'must be a number from 1 to 1000000'),
         ('cost', p_cost IS NOT NULL AND p_rate IS NULL, 'has a meaning beside `rate_key` only')
     ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
@@ -650,9 +661,13 @@ BEGIN
         p_lane := CASE
             WHEN p_fair IS NOT NULL THEN jobqueue_lane('fair', p_fair)
             WHEN p_rate IS NOT NULL THEN jobqueue_lane('rate', p_rate)
-            ELSE jobqueue_lane('concurrency', p_concurrent)
+            WHEN p_concurrent IS NOT NULL THEN jobqueue_lane('concurrency', p_concurrent)
+            ELSE jobqueue_lane('worker', '', p_labels)
         END;
-        p_sublane := jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''));
+        p_sublane := CASE
+            WHEN p_requires IS NULL THEN jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''))
+            ELSE jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''), '', p_labels)
+        END;
     END IF;
     retries := coalesce(retries, (settings ->> 'max_retries')::integer, 3);
     limit_ms := CASE

@@ -370,6 +370,10 @@ impl Round<'_> {
                 self.picked.more = true;
                 true
             }
+            Err(Refused::NotServed { whole_lane }) => {
+                self.turn.leave(lane, (!whole_lane).then_some(sublane), self.ask.now);
+                false
+            }
             Err(Refused::For { until, whole_lane }) => {
                 self.turn.block(lane, (!whole_lane).then_some(sublane), until, self.ask.now);
                 false

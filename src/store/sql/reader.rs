@@ -22,7 +22,7 @@ use crate::{
         LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
         StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
     },
-    task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -259,6 +259,18 @@ impl Reader for PooledReader {
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
         self.read(super::workers::list)
+    }
+
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError> {
+        self.read(|connection| {
+            let alive = workers::table.filter(workers::state.eq("alive")).select(workers::offer);
+            let rows: Vec<String> = alive.limit(i64::try_from(most).unwrap_or(i64::MAX)).load(connection)?;
+            Ok(rows.iter().map(|offer| serde_json::from_str(offer).unwrap_or_default()).collect())
+        })
+    }
+
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError> {
+        self.read(|connection| lanes::unservable(connection, queue, offers))
     }
 
     fn cancelled_among(&self, among: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {

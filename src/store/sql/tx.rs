@@ -207,6 +207,20 @@ impl Tx for Writer {
         told!(self, super::ready::ready_after(&mut self.connection, queue, priority, after, limit))
     }
 
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError> {
+        told!(self, super::ready::levels(&mut self.connection, queue))
+    }
+
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError> {
+        told!(self, super::ready::names(&mut self.connection, queue, priority, now, limit))
+    }
+
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
         told!(self, super::finish_all(self, items, now))
     }

@@ -102,6 +102,7 @@ function Facts({ task }) {
     ["Fair key", task.fair_key && html`<code><${Text} value=${task.fair_key} /></code>`],
     ["Rate key", task.rate_key && html`<code><${Text} value=${task.rate_key} /></code>${(task.cost ?? 1) > 1 && ` costs ${fmt.exact(task.cost ?? 1)}`}`],
     ["Concurrency key", task.concurrency_key && html`<code><${Text} value=${task.concurrency_key} /></code>`],
+    ["Requires", task.requires.length > 0 && task.requires.map((label) => html`<code key=${label} class="tag"><${Text} value=${label} /></code> `)],
     ["Tags", task.tags.length > 0 && task.tags.map((tag) => html`<a key=${tag} class="tag" href=${tasksWith("tag", tag)}><${Text} value=${tag} /></a> `)],
     ["Generation", task.generation > 1 && String(task.generation)],
   ];
@@ -114,5 +115,6 @@ function curlOf(task, parts) {
     name: task.name, args: parts.get("args"), kwargs: parts.get("kwargs"), queue: task.queue, priority: task.priority,
     max_retries: task.max_retries, tags: task.tags.length ? task.tags : null,
     fair_key: task.fair_key, rate_key: task.rate_key, cost: task.cost === 1 ? null : task.cost, concurrency_key: task.concurrency_key,
+    requires: task.requires.length ? task.requires : null,
   }), location.origin);
 }
