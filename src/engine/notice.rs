@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use super::Noted;
 use crate::task::{Ready, Status, TaskId, WorkerId};
 
 /// Who is told. Calls come from the stage thread: they must not block.
@@ -27,6 +28,10 @@ pub trait Listener: Send + Sync {
     /// Something is wanted of this worker, or not any more.
     fn worker_asked(&self, worker: WorkerId) {
         let _ = worker;
+    }
+    /// Handlers have said something, on this node or another.
+    fn noted(&self, noted: Vec<Noted>) {
+        let _ = noted;
     }
     /// This node is held to be dead by the store: it must stop what it runs.
     fn fenced(&self);

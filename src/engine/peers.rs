@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Engine, Inner, notice::Changes};
+use super::{Engine, Inner, Listener, notice::Changes};
 use crate::{
     broker::{Bus, BusListener, Notice, bus::Events},
     task::{Millis, QueueSettings, Ready, TaskId},
@@ -127,7 +127,8 @@ impl Engine {
         let Changes { ids, more, counts, queues } = changes.clone();
         let most = ended.len().min(Events::MAX_ENDED);
         let (ended_more, ended) = (ended.len() > most, ended[..most].to_vec());
-        self.tell_peers(Notice::Events(Events { counts, queues, ids, more, ended, ended_more }));
+        let noted = Vec::new();
+        self.tell_peers(Notice::Events(Events { counts, queues, ids, more, ended, ended_more, noted }));
     }
 
     fn heard(&self, notice: Notice) {
@@ -182,14 +183,27 @@ impl Engine {
     }
 
     fn heard_events(&self, events: Events) {
-        let Events { counts, queues, ids, more, ended, ended_more } = events;
+        let Events { counts, queues, ids, more, ended, ended_more, noted } = events;
         if ended_more {
             self.0.watches.all();
         } else {
             self.0.watches.ended(&ended);
         }
         if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
-            listener.changed(Changes { ids, more, counts, queues });
+            let changes = Changes { ids, more, counts, queues };
+            if !changes.is_empty() {
+                listener.changed(changes);
+            }
+            if !noted.is_empty() {
+                self.look_at_notes(&**listener, &noted);
+            }
+        }
+    }
+
+    fn look_at_notes(&self, listener: &dyn Listener, pieces: &[(TaskId, TaskId)]) {
+        match self.noted_elsewhere(pieces) {
+            Ok(noted) => listener.noted(noted),
+            Err(error) => log::debug!("What handlers elsewhere have said could not be read: {error}"),
         }
     }
 

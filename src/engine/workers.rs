@@ -51,6 +51,11 @@ impl Engine {
         Ok(by_worker)
     }
 
+    /// Of which remote workers something is wanted.
+    pub async fn asked_workers(&self) -> Result<HashMap<WorkerId, Asked>, StoreError> {
+        Ok(blocking_read(self, |reader| reader.asked_workers()).await?.into_iter().collect())
+    }
+
     /// A worker works no more: what it holds goes back to its queues, and no attempt is used up. False: there is none.
     pub async fn leave(&self, worker: WorkerId) -> Result<bool, StoreError> {
         let tell = |left: &Option<Vec<Ready>>, after: &mut After| after.ready.extend(left.iter().flatten().cloned());

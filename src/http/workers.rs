@@ -1,4 +1,6 @@
-//! Workers: the nodes and what their slots run.
+//! Workers: the nodes and what their slots run, and those that ask for tasks over the API.
+
+use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -18,8 +20,8 @@ use super::{
     time::{Time, seconds},
 };
 use crate::{
-    store::{WorkerAsked, WorkerRow},
-    task::{Asked, TaskId, WorkerId, WorkerKind},
+    store::{Holding, WorkerAsked, WorkerRow},
+    task::{Asked, Offer, TaskId, WorkerId, WorkerKind},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -40,6 +42,8 @@ pub(super) struct WorkerView {
     asked: Option<Asked>,
     started_at: Time,
     heartbeat_age_s: f64,
+    /// Memory that a remote worker says it holds.
+    rss_bytes: Option<u64>,
     slots_total: u32,
     /// The only queues it takes tasks of; empty: all.
     queues: Vec<String>,
@@ -47,7 +51,7 @@ pub(super) struct WorkerView {
     names: Option<Vec<String>>,
     /// What tasks may require of it.
     labels: Vec<String>,
-    /// What each slot runs; empty for other nodes than the one asked.
+    /// What each slot runs, of a remote worker what it has leased; empty for other nodes than the one asked.
     slots: Vec<SlotView>,
     /// Attempts ended since the start; null for other nodes than the one asked.
     processed: Option<u64>,
@@ -66,8 +70,9 @@ pub(super) struct SlotView {
 }
 
 impl WorkerView {
-    fn of(row: WorkerRow, state: &ApiState, caller: &Caller) -> Self {
+    fn of(row: WorkerRow, state: &ApiState, caller: &Caller, held: &HashMap<WorkerId, Vec<Holding>>) -> Self {
         let own = row.id == state.engine.worker();
+        let Offer { queues, names, labels, .. } = row.offer;
         Self {
             id: row.id,
             kind: row.kind,
@@ -80,11 +85,12 @@ impl WorkerView {
             asked: row.asked,
             started_at: Time(row.started_at),
             heartbeat_age_s: seconds(row.beat_at, state.now()),
+            rss_bytes: row.rss_bytes,
+            queues: queues.into_iter().filter(|queue| caller.sees(queue)).collect(),
+            names,
+            labels,
             slots_total: row.slots,
-            queues: row.offer.queues,
-            names: row.offer.names,
-            labels: row.offer.labels,
-            slots: if own { slots(state, caller) } else { Vec::new() },
+            slots: if own { slots(state, caller) } else { leased(held.get(&row.id), caller) },
             processed: own.then(|| state.engine.processed()),
             failed: own.then(|| state.engine.failed()),
         }
@@ -107,6 +113,29 @@ fn slots(state: &ApiState, caller: &Caller) -> Vec<SlotView> {
     slots
 }
 
+/// Of a remote worker.
+fn leased(held: Option<&Vec<Holding>>, caller: &Caller) -> Vec<SlotView> {
+    let view = |(index, holding): (usize, &Holding)| {
+        let seen = caller.sees(&holding.queue);
+        SlotView {
+            slot: index + 1,
+            task_id: seen.then_some(holding.token.task),
+            name: seen.then(|| holding.name.clone()),
+            started_at: Some(Time(holding.granted_at)),
+        }
+    };
+    held.into_iter().flatten().enumerate().map(view).collect()
+}
+
+impl ApiState {
+    /// What the remote ones of these hold.
+    async fn held(&self, rows: &[WorkerRow]) -> Result<HashMap<WorkerId, Vec<Holding>>, Problem> {
+        let remote = rows.iter().filter(|row| row.kind == WorkerKind::Remote && row.is_alive()).map(|row| row.id);
+        let remote: Vec<_> = remote.collect();
+        Ok(if remote.is_empty() { HashMap::new() } else { self.engine.holdings(remote).await? })
+    }
+}
+
 /// Lists the workers, the latest first
 #[utoipa::path(
     get, path = "/api/v1/workers", operation_id = "list_workers", tag = "workers",
@@ -114,7 +143,8 @@ fn slots(state: &ApiState, caller: &Caller) -> Vec<SlotView> {
 )]
 pub(super) async fn list(state: Data<ApiState>, caller: Caller, _: Query<Nothing>) -> Result<HttpResponse, Problem> {
     let rows = state.read(|reader| reader.workers()).await?;
-    let data = rows.into_iter().map(|row| WorkerView::of(row, &state, &caller)).collect();
+    let held = state.held(&rows).await?;
+    let data = rows.into_iter().map(|row| WorkerView::of(row, &state, &caller, &held)).collect();
     reply::ok(&Listed::whole(data))
 }
 
@@ -136,7 +166,9 @@ pub(super) async fn get(
 impl ApiState {
     async fn worker(&self, id: WorkerId, caller: &Caller) -> Result<WorkerView, Problem> {
         let found = self.read(move |reader| reader.worker(id)).await?;
-        found.map(|row| WorkerView::of(row, self, caller)).ok_or_else(|| no_worker(id))
+        let row = found.ok_or_else(|| no_worker(id))?;
+        let held = self.held(std::slice::from_ref(&row)).await?;
+        Ok(WorkerView::of(row, self, caller, &held))
     }
 
     async fn ask(

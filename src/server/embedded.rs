@@ -10,6 +10,7 @@ use crate::{
     actors::{
         Link, Node, NodeSettings,
         events::EventHub,
+        remote::RemoteHub,
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
@@ -112,6 +113,7 @@ impl Embedded {
         if late {
             engine.replay(&spool).await?;
         }
+        let remote = RemoteHub::new(settings.heartbeat, settings.grace);
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -120,6 +122,7 @@ impl Embedded {
             directory: Directory::new(),
             tree: Tree::new(),
             events: EventHub::default(),
+            remote,
             fenced: CancellationToken::new(),
         });
         let root = tree::start(&node);

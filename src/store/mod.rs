@@ -8,6 +8,7 @@ mod any;
 mod counted;
 mod error;
 pub mod invariants;
+mod notes;
 mod operations;
 pub mod postgres;
 mod rows;
@@ -22,6 +23,7 @@ pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
+pub use notes::{LogPiece, Note, NoteReader, NoteTx, ProgressRow};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
@@ -48,7 +50,7 @@ use crate::task::{
 };
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
-pub trait Reader: WorkerReader + Send + Sync {
+pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::task::{
     FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
-    Status, TaskId, Verdict, WorkerId, rate::LimitState,
+    Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -18,7 +18,7 @@ pub trait Session: Send {
 }
 
 /// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
-pub trait Tx: super::ScheduleTx + super::WorkerTx {
+pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     /// Marks a place to which [`Tx::undo`] goes back: a request that wants all or nothing.
     fn savepoint(&mut self) -> Result<(), StoreError>;
     /// Takes back everything since the savepoint.

@@ -20,6 +20,8 @@ pub struct WorkerInfo {
     pub pid: u32,
     pub version: String,
     pub slots: u32,
+    /// Tasks that a remote one may hold beyond its slots.
+    pub prefetch: u32,
     pub started_at: Millis,
     /// Without a heartbeat for so long it is dead.
     pub patience: Millis,
@@ -49,6 +51,8 @@ pub struct WorkerRow {
     pub state: String,
     pub asked: Option<Asked>,
     pub slots: u32,
+    /// Tasks that a remote one may hold beyond its slots.
+    pub prefetch: u32,
     pub offer: Offer,
     pub rss_bytes: Option<u64>,
     pub started_at: Millis,

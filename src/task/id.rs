@@ -132,7 +132,7 @@ impl Default for WorkerId {
 }
 
 /// What the outside holds as proof of its grant: the task (to find the row by its key) and the random lease.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LeaseToken {
     pub task: TaskId,
     pub lease: LeaseId,

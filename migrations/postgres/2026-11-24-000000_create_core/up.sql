@@ -105,6 +105,33 @@ CREATE TABLE attempts (
     PRIMARY KEY (task_id, generation, number)
 );
 
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    UUID    NOT NULL,
+    -- Increases with time.
+    id         UUID    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    UUID    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE PRECISION,
+    message    TEXT,
+    at         BIGINT  NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
 CREATE TABLE dead_letter_queue (
     task_id  UUID    NOT NULL PRIMARY KEY,
     queue    TEXT COLLATE "C"    NOT NULL,
@@ -257,6 +284,8 @@ CREATE TABLE workers (
     asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
     -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
     offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
     -- Memory that it holds, where it has said so.
     rss_bytes  BIGINT
 ) WITH (fillfactor = 50);

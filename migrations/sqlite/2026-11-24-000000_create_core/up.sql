@@ -100,6 +100,33 @@ CREATE TABLE attempts (
     PRIMARY KEY (task_id, generation, number)
 ) WITHOUT ROWID;
 
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    BLOB    NOT NULL,
+    -- Increases with time.
+    id         BLOB    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITHOUT ROWID;
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    BLOB    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE,
+    message    TEXT,
+    at         BIGINT  NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE dead_letter_queue (
     task_id  BLOB    NOT NULL PRIMARY KEY,
     queue    TEXT    NOT NULL,
@@ -251,6 +278,8 @@ CREATE TABLE workers (
     asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
     -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
     offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
     -- Memory that it holds, where it has said so.
     rss_bytes  BIGINT
 ) WITHOUT ROWID;

@@ -70,6 +70,8 @@ mod limits;
 mod list;
 #[path = "../sql/metrics.rs"]
 mod metrics;
+#[path = "../sql/notes.rs"]
+mod notes;
 #[path = "../sql/operations.rs"]
 mod operations;
 #[path = "../sql/reach.rs"]

@@ -329,6 +329,7 @@ pub(super) fn prune(
         dependencies::cut(writer, &task)?;
         super::workflows::task_deleted(writer, &task)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
+        super::notes::forget(&mut writer.connection, &id)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }

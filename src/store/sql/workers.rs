@@ -38,6 +38,7 @@ impl WorkerTx for Writer {
             workers::version.eq(&worker.version),
             workers::state.eq("alive"),
             workers::slots.eq(reading::signed(worker.slots)),
+            workers::prefetch.eq(reading::signed(worker.prefetch)),
             workers::started_at.eq(worker.started_at),
             workers::beat_at.eq(worker.started_at),
             workers::patience_ms.eq(worker.patience),
@@ -142,7 +143,7 @@ fn beat_all(connection: &mut Connection, beats: &[(WorkerId, Option<u64>)], now:
             .execute(connection)?;
     }
     if !ids.is_empty() {
-        let alive = workers::table.filter(workers::id.eq_any(&ids)).filter(workers::state.eq_any(ALIVE));
+        let alive = workers::table.filter(workers::id.eq_any(ids)).filter(workers::state.eq_any(ALIVE));
         diesel::update(alive)
             .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)))
             .execute(connection)?;
@@ -207,6 +208,7 @@ struct Record {
     client: Option<String>,
     asked: Option<String>,
     offer: String,
+    prefetch: i32,
     rss_bytes: Option<i64>,
 }
 
@@ -229,6 +231,7 @@ fn row(record: Record) -> Option<WorkerRow> {
         state: record.state,
         asked: record.asked.as_deref().and_then(Asked::parse),
         slots: reading::count(record.slots),
+        prefetch: reading::count(record.prefetch),
         // Of a later version: it may take anything.
         offer: serde_json::from_str(&record.offer).unwrap_or_default(),
         rss_bytes: record.rss_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
