@@ -13,12 +13,14 @@ use super::{
     events::EventHub,
     queue::{QueueActor, Wake},
     reconcilers::{DependencyResolver, Poke},
+    remote::RemoteHub,
     scheduler::{Scheduler, Tick},
     supervision::{AddChild, Directory, Phase, Supervisor, Tree},
     tree,
 };
 use crate::{
-    engine::{Changes, Engine, Listener},
+    engine::{Changes, Engine, Listener, Noted},
+    task::{TaskId, WorkerId},
     work::Registry,
 };
 
@@ -62,6 +64,7 @@ pub struct Node {
     pub directory: Directory,
     pub tree: Tree,
     pub events: EventHub,
+    pub remote: RemoteHub,
     /// Cancelled when the store holds this node to be dead: its process is then to end.
     pub fenced: CancellationToken,
 }
@@ -100,6 +103,7 @@ pub struct Link(pub Arc<Node>);
 
 impl Listener for Link {
     fn woken(&self, queue: &Arc<str>) {
+        self.0.remote.woken(queue);
         self.0.wake(queue);
     }
 
@@ -127,6 +131,18 @@ impl Listener for Link {
         if let Some(scheduler) = self.0.directory.get::<Scheduler>(tree::SCHEDULER) {
             scheduler.do_send(Tick);
         }
+    }
+
+    fn cancelled(&self, ids: &[TaskId], at_once: bool) {
+        self.0.remote.cancelled(ids, at_once);
+    }
+
+    fn worker_asked(&self, _: WorkerId) {
+        self.0.remote.asked();
+    }
+
+    fn noted(&self, noted: Vec<Noted>) {
+        super::notes::tell(&self.0.events, &noted);
     }
 
     fn fenced(&self) {

@@ -19,7 +19,7 @@ use crate::{
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{
         FlowKeys, Gate, Granted, LeaseId, Mark, Millis, Order, Priority, QueueSettings, Quota, RateLimit, Ready,
-        Status, TaskId,
+        Status, TaskId, WorkerId,
     },
 };
 
@@ -166,6 +166,10 @@ impl ClaimOp {
         &self.queue
     }
 
+    pub(super) fn worker(&self) -> WorkerId {
+        self.claimer.worker
+    }
+
     pub(super) fn granted(&self) -> &[Granted] {
         &self.claimed.tasks
     }
@@ -223,6 +227,7 @@ impl ClaimOp {
             suspect_allowed: !self.is_own(engine) || !engine.held().has_suspect(),
             laned: false,
             serves: self.claimer.serves.clone(),
+            timed: !self.is_own(engine),
         };
         if !self.entries.is_empty() || !self.others.is_empty() {
             let hints: Vec<_> = self.entries.iter().chain(&self.others).copied().collect();

@@ -17,17 +17,20 @@ mod keys;
 mod lanes;
 mod maker;
 mod meter;
+mod notes;
 mod notice;
 mod operations;
 mod owed;
 mod peers;
 mod queues;
+mod remote;
 mod schedules;
 mod spool;
 mod stage;
 mod submit;
 mod trouble;
 mod watch;
+mod workers;
 mod workflows;
 
 use std::{
@@ -46,9 +49,11 @@ pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
 pub use keys::{Key, KeyHash, KeyRefused, Keys, hash as hash_key};
 pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
+pub use notes::Noted;
 pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
+pub use remote::Concluded;
 pub use schedules::{NewSchedule, Put, ScheduleChanged, Ticked, Triggered};
 pub use submit::{Submission, SubmitError, SubmitReply};
 pub use trouble::{Trouble, meanwhile};
@@ -108,6 +113,7 @@ struct Inner {
     slots: usize,
     held: HeldTasks,
     watches: watch::Watches,
+    journal: notes::Journal,
     settings_of: queues::KnownSettings,
     turns: lanes::Turns,
     keys: Keys,
@@ -172,6 +178,7 @@ impl Engine {
             slots: usize::try_from(worker.slots).unwrap_or(usize::MAX),
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
+            journal: notes::Journal::default(),
             settings_of: queues::KnownSettings::default(),
             turns: lanes::Turns::default(),
             keys,

@@ -340,6 +340,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         engine: node.engine.clone(),
         tree: node.node.tree.clone(),
         events: node.node.events.clone(),
+        remote: node.node.remote.clone(),
         defaults: defaults(config),
         node: NodeInfo {
             host: node.worker.host.clone(),

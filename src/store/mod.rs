@@ -8,6 +8,7 @@ mod any;
 mod counted;
 mod error;
 pub mod invariants;
+mod notes;
 mod operations;
 pub mod postgres;
 mod rows;
@@ -15,24 +16,29 @@ mod schedules;
 mod session;
 pub mod sqlite;
 mod submission;
+mod workers;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Snapshot, Store, hold_snapshot};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
+pub use notes::{LogPiece, Note, NoteReader, NoteTx, ProgressRow};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
-    TaskFilter, TaskRow, WorkerRow,
+    TaskFilter, TaskRow,
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
-    ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
+    ResultChanged, RetentionLimits, Session, Tx,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
+pub use workers::{
+    Hold, Holding, Leased, Overdue, Renewed, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
+};
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };
@@ -47,7 +53,7 @@ use crate::task::{
 pub const MOST_PASSED_ON: usize = 64 << 20;
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
-pub trait Reader: Send + Sync {
+pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;

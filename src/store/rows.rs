@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{
-    DeadReason, Figures, FlowKeys, KeyScope, LeaseId, Millis, Offer, OnFailure, Priority, QueueSettings, Reach,
-    RetryPolicy, Span, Status, TaskError, TaskId, WorkerId,
+    DeadReason, Figures, FlowKeys, KeyScope, LeaseId, Millis, OnFailure, Priority, QueueSettings, Reach, RetryPolicy,
+    Span, Status, TaskError, TaskId, WorkerId,
 };
 
 /// A task as stored. Lists leave `args`, `kwargs` and `result` empty.
@@ -119,19 +119,6 @@ pub struct DeadRow {
     pub error: Option<TaskError>,
     pub attempts: u32,
     pub died_at: Millis,
-}
-
-#[derive(Debug, Clone)]
-pub struct WorkerRow {
-    pub id: WorkerId,
-    pub host: String,
-    pub pid: u32,
-    pub version: String,
-    pub state: String,
-    pub slots: u32,
-    pub started_at: Millis,
-    pub beat_at: Millis,
-    pub offer: Offer,
 }
 
 /// Which tasks a list shows: all conditions together.

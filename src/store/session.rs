@@ -7,8 +7,8 @@ use super::{
     NewWorkflow, Operation, OperationStep, QueueRow, StoreError, StoredOutcome, WorkflowCancelled, WorkflowRetried,
 };
 use crate::task::{
-    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Offer, Priority, Pulse, QueueSettings,
-    Ready, Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
+    FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
+    Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -18,7 +18,7 @@ pub trait Session: Send {
 }
 
 /// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
-pub trait Tx: super::ScheduleTx {
+pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     /// Marks a place to which [`Tx::undo`] goes back: a request that wants all or nothing.
     fn savepoint(&mut self) -> Result<(), StoreError>;
     /// Takes back everything since the savepoint.
@@ -160,11 +160,6 @@ pub trait Tx: super::ScheduleTx {
     /// What this transaction did besides what was asked for, since the last call.
     fn effects(&mut self) -> Effects;
 
-    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
-    /// Renews a worker; false where it is no longer held to be alive.
-    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
-    /// Of a worker that is held to be alive; a dead one stays dead.
-    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
     /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back, also what one that has
     /// stopped has left. `culprit` is the
     /// attempt that is known to have brought its worker down.
@@ -245,6 +240,8 @@ pub struct Claim {
     pub suspect_allowed: bool,
     /// The hints are at tasks that wait in lanes; else at none of those.
     pub laned: bool,
+    /// Nobody but the store watches the time limits of what is granted.
+    pub timed: bool,
     /// What the worker can run. Hints at other tasks move these to lanes in which only those look who can.
     pub serves: Arc<Serves>,
 }
@@ -311,30 +308,6 @@ pub enum Redriven {
     /// It waits for its parents again.
     Waits(Arc<str>),
     NotFound,
-}
-
-#[derive(Debug, Clone)]
-pub struct WorkerInfo {
-    pub id: WorkerId,
-    /// What its lives have in common: where this is the same, a later one may take over what an earlier one held.
-    pub node: Option<String>,
-    pub host: String,
-    pub pid: u32,
-    pub version: String,
-    pub slots: u32,
-    pub started_at: Millis,
-    /// Without a heartbeat for so long it is dead.
-    pub patience: Millis,
-    /// The only queues it takes tasks of; empty: all.
-    pub queues: Vec<String>,
-    pub serves: Arc<Serves>,
-}
-
-impl WorkerInfo {
-    /// What others are told of it.
-    pub fn offer(&self) -> Offer {
-        Offer::of(&self.queues, &self.serves)
-    }
 }
 
 #[derive(Debug, Default)]

@@ -14,6 +14,8 @@ use std::{
 use jobqueue::{
     actors::{
         events::{EventHub, Events},
+        notes::NoteTaker,
+        remote::{Beats, Polls, RemoteHub},
         supervision::Tree,
     },
     broker::{Broker, Bus, InProcess, RedisBroker, RedisConfig},
@@ -21,7 +23,7 @@ use jobqueue::{
     engine::{Changes, ClaimReply, Claimer, Engine, Grant, Listener, Settings},
     http::{ApiState, EdgeSettings, NodeInfo, TaskDefaults, serve},
     store::{Counted, Location, Store, WorkerInfo},
-    task::{Granted, Serves, WorkerId},
+    task::{Granted, Serves, TaskId, WorkerId},
 };
 use serde_json::Value;
 use tokio::{
@@ -35,6 +37,23 @@ mod store;
 /// Long enough for a loaded machine; no test takes it unless it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Tries until it is so.
+pub(crate) async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let over = std::time::Instant::now() + 2 * DEADLINE;
+    while !probe().await {
+        assert!(std::time::Instant::now() < over, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a node without handlers serves.
+pub(crate) fn nothing() -> Serves {
+    Serves::new(Some(Default::default()), Default::default())
+}
+
+/// What a remote worker has to stop a task.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Engine,
@@ -44,10 +63,18 @@ pub(crate) struct Server {
     _folder: tempfile::TempDir,
 }
 
-struct Tell(EventHub);
+struct Tell(EventHub, RemoteHub);
 
 impl Listener for Tell {
-    fn woken(&self, _: &Arc<str>) {}
+    fn woken(&self, queue: &Arc<str>) {
+        self.1.woken(queue);
+    }
+    fn cancelled(&self, ids: &[TaskId], at_once: bool) {
+        self.1.cancelled(ids, at_once);
+    }
+    fn worker_asked(&self, _: WorkerId) {
+        self.1.asked();
+    }
     fn is_interested(&self) -> bool {
         self.0.is_watched()
     }
@@ -102,24 +129,29 @@ impl Server {
             version: "0".into(),
             slots: 2,
             started_at: 1_800_000_000_000,
-            queues: Vec::new(),
             serves: Arc::new(serves),
+            ..WorkerInfo::default()
         };
         let sessions = store.sessions().unwrap();
         let (broker, bus) = broker(folder.path());
         let (engine, _stage) =
             Engine::start(sessions, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
         let events = EventHub::default();
-        engine.listen(Arc::new(Tell(events.clone())));
+        let remote = RemoteHub::new(Duration::from_secs(3), GRACE);
+        engine.listen(Arc::new(Tell(events.clone(), remote.clone())));
         if let Some(bus) = bus {
             engine.join(&bus);
         }
         actix::Actor::start(Events::new(events.clone()));
+        actix::Actor::start(NoteTaker::new(engine.clone(), events.clone()));
+        actix::Actor::start(Beats::new(engine.clone(), remote.clone()));
+        actix::Actor::start(Polls::new(engine.clone(), remote.clone()));
         let hub = events.clone();
         let mut state = ApiState {
             engine: engine.clone(),
             tree: Tree::new(),
             events,
+            remote,
             defaults: TaskDefaults {
                 max_retries: 3,
                 timeout_ms: Some(300_000),
@@ -240,6 +272,7 @@ impl Server {
             started_at: 1_800_000_000_000,
             queues: queues.iter().map(|queue| (*queue).to_owned()).collect(),
             serves: claimer.serves.clone(),
+            ..WorkerInfo::default()
         };
         self.session().transaction(&mut |tx| tx.register_worker(&info)).unwrap();
         claimer

@@ -70,8 +70,7 @@ impl Peer {
             version: "0".into(),
             slots: 2,
             started_at: SystemClock.now(),
-            queues: Vec::new(),
-            serves: Arc::default(),
+            ..WorkerInfo::default()
         };
         let (session, reader, clock) = (store.session().unwrap(), store.reader(), Arc::new(SystemClock));
         let settings = Settings::default();

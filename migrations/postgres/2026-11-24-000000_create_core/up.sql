@@ -83,8 +83,13 @@ CREATE TABLE leases (
     -- Tasks not ended yet.
     open       INTEGER NOT NULL,
     -- The ids, 16 bytes each, one after the other.
-    task_ids   BYTEA   NOT NULL
+    task_ids   BYTEA   NOT NULL,
+    -- When the first of its tasks may be out of time, where no node has them in hand: those of a remote worker.
+    due        BIGINT,
+    -- JSON: the deadlines that were moved, by task.
+    extended   TEXT
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX leases_due ON leases (due) WHERE due IS NOT NULL;
 
 -- Attempts that were followed by another one. The last is told by the task itself.
 CREATE TABLE attempts (
@@ -99,6 +104,33 @@ CREATE TABLE attempts (
     next_delay_ms BIGINT,
     PRIMARY KEY (task_id, generation, number)
 );
+
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    UUID    NOT NULL,
+    -- Increases with time.
+    id         UUID    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    UUID    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE PRECISION,
+    message    TEXT,
+    at         BIGINT  NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE dead_letter_queue (
     task_id  UUID    NOT NULL PRIMARY KEY,
@@ -243,8 +275,19 @@ CREATE TABLE workers (
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
     node       TEXT,
+    -- A process of its own that asks for tasks over the API is 'remote'.
+    kind       TEXT    NOT NULL DEFAULT 'node' CHECK (kind IN ('node', 'remote')),
+    name       TEXT,
+    -- The program by which a remote one speaks to the API.
+    client     TEXT,
+    -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
+    asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
     -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
-    offer      TEXT    NOT NULL DEFAULT '{}'
+    offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
+    -- Memory that it holds, where it has said so.
+    rss_bytes  BIGINT
 ) WITH (fillfactor = 50);
 
 CREATE TABLE idempotency_keys (

@@ -44,7 +44,7 @@ impl PooledReader {
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
@@ -263,17 +263,7 @@ impl Reader for PooledReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, i64, Option<String>, String);
-        self.read(|connection| {
-            let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, _, _, offer): Row| {
-                let (id, pid, slots) = (worker_id(Some(id))?, reading::count(pid), reading::count(slots));
-                // Of a later version: it may take anything.
-                let offer = serde_json::from_str(&offer).unwrap_or_default();
-                Some(WorkerRow { id, host, pid, version, state, slots, started_at, beat_at, offer })
-            };
-            Ok(rows.into_iter().filter_map(worker).collect())
-        })
+        self.read(super::workers::list)
     }
 
     fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError> {

@@ -5,21 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use diesel::{connection::SimpleConnection as _, prelude::*};
 
 use super::{
-    Connection, access,
-    counters::Deltas,
-    expiry,
-    key::uid,
-    lanes, limits, operations,
-    records::reading,
-    schema::{queues, workers},
-    telling, translate, workflow_acts, workflows,
+    Connection, access, counters::Deltas, expiry, lanes, limits, operations, schema::queues, telling, translate,
+    workflow_acts, workflows,
 };
 use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
         IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
         QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome,
-        Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
+        Tx, WorkflowCancelled, WorkflowRetried,
     },
     task::{
         KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
@@ -329,37 +323,6 @@ impl Tx for Writer {
 
     fn effects(&mut self) -> Effects {
         Effects { counted: self.deltas.events(), ..std::mem::take(&mut self.effects) }
-    }
-
-    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let row = (
-            workers::id.eq(uid(worker.id.as_bytes())),
-            workers::host.eq(&worker.host),
-            workers::pid.eq(reading::signed(worker.pid)),
-            workers::version.eq(&worker.version),
-            workers::state.eq("alive"),
-            workers::slots.eq(reading::signed(worker.slots)),
-            workers::started_at.eq(worker.started_at),
-            workers::beat_at.eq(worker.started_at),
-            workers::patience_ms.eq(worker.patience),
-            workers::node.eq(&worker.node),
-            workers::offer.eq(serde_json::to_string(&worker.offer()).unwrap_or_default()),
-        );
-        told!(self, diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ()))
-    }
-
-    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
-        let alive = workers::state.eq_any(["alive", "draining"]);
-        let renew = diesel::update(workers::table.find(uid(worker.as_bytes())).filter(alive))
-            .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
-        told!(self, renew.execute(&mut self.connection).map(|rows| rows > 0))
-    }
-
-    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
-        // One that was declared dead stays so: its tasks are elsewhere.
-        let alive = workers::table.find(uid(worker.as_bytes())).filter(workers::state.eq_any(["alive", "draining"]));
-        let change = diesel::update(alive).set(workers::state.eq(state));
-        told!(self, change.execute(&mut self.connection).map(|_| ()))
     }
 
     fn reap_others(

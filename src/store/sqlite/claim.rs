@@ -187,6 +187,7 @@ fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryR
         now: claim.now,
         open: i32::try_from(granted.len()).unwrap_or(i32::MAX),
         ids: &ids,
+        due: if claim.timed { granted.iter().filter_map(Granted::deadline).min() } else { None },
     }
     .execute(&mut writer.connection)
     .map(|_| ())
