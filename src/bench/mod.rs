@@ -6,6 +6,7 @@
 
 mod counter;
 mod depth;
+mod handlers;
 mod keys;
 mod library;
 mod machine;
@@ -41,6 +42,8 @@ pub struct Options {
     pub workflow: bool,
     /// Drains with many more tasks queued, and with a transaction held open.
     pub depth: bool,
+    /// Commands, and functions that block.
+    pub handlers: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
     /// Tasks queued for the figures of memory, disk and depth.
@@ -116,6 +119,9 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     }
     if options.depth {
         depth::measure(options, &site, &mut report).await?;
+    }
+    if options.handlers {
+        handlers::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

@@ -37,6 +37,7 @@ pub struct Report {
     pub unique: Option<UniqueKeys>,
     pub workflows: Option<Workflows>,
     pub depth: Option<Depth>,
+    pub handlers: Option<Handlers>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -127,6 +128,24 @@ pub struct Depth {
     pub held_per_s: f64,
 }
 
+/// Of no-op handlers in eight slots; drains in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Handlers {
+    /// Of children in Python that stay; null where there is no python3.
+    pub persistent_per_s: Option<f64>,
+    /// Of a process for each task: `true`.
+    pub once_per_s: f64,
+    /// The same processes started and waited for by as many threads, without a queue.
+    pub bare_per_s: f64,
+    pub once_n: usize,
+    /// Of a Rust function that blocks.
+    pub thread_per_s: f64,
+    /// From the call of cancel to the end of a child that heeds SIGTERM.
+    pub cancel_ms: Latency,
+    /// The same, forced, of one that does not.
+    pub force_ms: Latency,
+}
+
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
@@ -173,6 +192,7 @@ impl Report {
             unique: None,
             workflows: None,
             depth: None,
+            handlers: None,
         }
     }
 }
@@ -198,6 +218,22 @@ impl Latency {
             samples.get(((last as f64) * share).round() as usize).copied().unwrap_or(f64::NAN)
         };
         Self { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
+    }
+}
+
+impl Report {
+    fn of_handlers(&self) -> [(&'static str, Option<f64>, &'static str); 8] {
+        let of = self.handlers;
+        [
+            ("children in Python that stay", of.and_then(|of| of.persistent_per_s), "tasks/s"),
+            ("a process for each task", of.map(|of| of.once_per_s), "tasks/s"),
+            ("the same without a queue", of.map(|of| of.bare_per_s), "processes/s"),
+            ("a thread for each task", of.map(|of| of.thread_per_s), "tasks/s"),
+            ("cancel to end of a child, p50", of.map(|of| of.cancel_ms.p50), "ms"),
+            ("cancel to end of a child, p99", of.map(|of| of.cancel_ms.p99), "ms"),
+            ("forced, of a deaf one, p50", of.map(|of| of.force_ms.p50), "ms"),
+            ("forced, of a deaf one, p99", of.map(|of| of.force_ms.p99), "ms"),
+        ]
     }
 }
 
@@ -255,7 +291,10 @@ impl fmt::Display for Report {
             ("the same in batches, server", split(cpu.http_batch, |of| of.server), "µs"),
             ("the same in batches, client", split(cpu.http_batch, |of| of.client), "µs"),
             ("fdatasync of this disk", Some(self.fdatasync_ms), "ms"),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.of_handlers())
+        {
             let Some(value) = value else { continue };
             let digits = if value >= 1_000.0 {
                 0

@@ -28,6 +28,8 @@ pub enum BenchPart {
     Workflow,
     /// Drains with many more tasks queued, and with a transaction held open
     Depth,
+    /// Commands and functions that block, and how soon a cancel ends one
+    Handlers,
 }
 
 /// What to measure.

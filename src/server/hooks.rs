@@ -119,6 +119,7 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         unique: wanted(BenchPart::Unique),
         workflow: wanted(BenchPart::Workflow),
         depth: wanted(BenchPart::Depth),
+        handlers: wanted(BenchPart::Handlers),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,

@@ -2,6 +2,7 @@
 
 mod app;
 mod embedded;
+mod handlers;
 mod hooks;
 mod node;
 mod reload;

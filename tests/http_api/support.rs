@@ -16,6 +16,7 @@ use jobqueue::{
         events::{EventHub, Events},
         notes::NoteTaker,
         remote::{Beats, Polls, RemoteHub},
+        stuck::StuckHandlers,
         supervision::Tree,
     },
     broker::{Broker, Bus, InProcess, RedisBroker, RedisConfig},
@@ -152,6 +153,8 @@ impl Server {
             tree: Tree::new(),
             events,
             remote,
+            stuck: StuckHandlers::new(2),
+            standing: Arc::default(),
             defaults: TaskDefaults {
                 max_retries: 3,
                 timeout_ms: Some(300_000),
