@@ -159,6 +159,8 @@ impl ApiState {
         let remote: Vec<_> = remote.collect();
         Ok(if remote.is_empty() { HashMap::new() } else { self.engine.holdings(remote).await? })
     }
+}
+
 fn stuck(state: &ApiState, caller: &Caller) -> Vec<StuckView> {
     let view = |handler: StuckHandler| {
         let seen = caller.sees(&handler.queue);
