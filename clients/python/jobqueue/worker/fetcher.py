@@ -72,7 +72,8 @@ class Fetcher(threading.Thread):
     def _lease(self, registration: Registration, room: int) -> None:
         body = {"max": min(room, 1000), "wait": f"{POLL:g}s"}
         told = self._channel.call("POST", f"/workers/{registration.worker_id}/lease", body, POLL)
-        if told["data"]:
+        # Leases of one that was given up meanwhile are void.
+        if told["data"] and registration is self._registrar.current:
             self._holding.add([self._held(task, registration) for task in told["data"]])
         if told.get("quiet"):
             # The heartbeat says when tasks are wanted again.

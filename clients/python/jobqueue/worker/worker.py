@@ -15,7 +15,7 @@ from ..errors import JobQueueError
 from .fetcher import Fetcher
 from .heartbeat import Heartbeat
 from .holding import Held, Holding
-from .link import Registrar, Registration, log
+from .link import Dead, Registrar, Registration, log
 from .processes import ProcessSlot
 from .reporter import Reporter, Teller
 from .settings import Settings
@@ -169,11 +169,12 @@ class Worker:
             part.stop()
         try:
             self._registrar.leave()
-        except (JobQueueError, Exception) as error:
+        except (JobQueueError, Dead) as error:
             log.warning("cannot deregister: %s", error)
         self._holding.wake()
+        until = time.monotonic() + 2.0
         for slot in self._slots:
-            slot.join(2.0)
+            slot.join(max(0.0, until - time.monotonic()))
 
     def _drain(self, timeout: float, enough: Callable[[], bool]) -> None:
         until = time.monotonic() + timeout
