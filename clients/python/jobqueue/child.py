@@ -36,7 +36,9 @@ class ChildContext(TaskContext):
         self._child.say({"id": self.id, "progress": self.take_progress()})
 
     def keep(self, line: dict[str, Any]) -> None:
-        self._child.say({"id": self.id, "log": line})
+        # By the server's protocol a line has no time of its own.
+        told = line if self._child.of_worker else {"level": line["level"], "message": line["message"]}
+        self._child.say({"id": self.id, "log": told})
 
     def extend(self, by: Any) -> None:
         if not self._child.of_worker:

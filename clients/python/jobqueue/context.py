@@ -83,7 +83,7 @@ class TaskContext:
         self.stop = Stop()
         self._extend = extend
         self._told = threading.Lock()
-        self._lines: deque[dict[str, Any]] = deque()
+        self.lines: deque[dict[str, Any]] = deque()
         self._dropped = 0
         self._progress: dict[str, Any] | None = None
 
@@ -177,10 +177,10 @@ class TaskContext:
 
     def keep(self, line: dict[str, Any]) -> None:
         with self._told:
-            if len(self._lines) >= MOST_LINES:
-                self._lines.popleft()
+            if len(self.lines) >= MOST_LINES:
+                self.lines.popleft()
                 self._dropped += 1
-            self._lines.append(line)
+            self.lines.append(line)
 
     def extend(self, by: Duration) -> None:
         """Asks for more time than the limit of the task allows: from now on so long again."""
@@ -190,16 +190,16 @@ class TaskContext:
         self.data = {**self.data, "deadline": deadline}
 
     def untold(self) -> bool:
-        return bool(self._lines) or self._progress is not None
+        return bool(self.lines) or self._progress is not None
 
     def take_progress(self) -> dict[str, Any] | None:
         with self._told:
             told, self._progress = self._progress, None
         return told
 
-    def take_lines(self, most: int = 100) -> list[dict[str, Any]]:
+    def take_lines(self, most: int) -> list[dict[str, Any]]:
         with self._told:
-            lines = [self._lines.popleft() for _ in range(min(most, len(self._lines)))]
+            lines = [self.lines.popleft() for _ in range(min(most, len(self.lines)))]
             dropped, self._dropped = self._dropped, 0
         if dropped and lines:
             lines[0] = {

@@ -68,10 +68,8 @@ def succeeded(value: Any) -> Outcome:
     return {"result": value}
 
 
-def failed(
-    kind: str, message: str, detail: str | None = None, retryable: bool = True, after: None | str | float = None
-) -> Outcome:
-    error = {"kind": kind, "message": message[:2000] or kind}
+def failed(kind: str, message: str, detail: str | None = None, retryable: bool = True, after: None | str | float = None) -> Outcome:
+    error = {"kind": kind, "message": message.strip()[:2000] or kind}
     if detail:
         error["detail"] = detail[-16000:]
     outcome: dict[str, Any] = {"error": error}

@@ -105,7 +105,9 @@ class FakeServer:
     def record(self, body: Any) -> Any:
         results = []
         for item in body["outcomes"]:
-            lease = item.pop("lease_id")
+            lease, lines = item.pop("lease_id"), item.pop("log", None)
+            if lines:
+                self.told.append((lease, {"log": {"lines": lines}}))
             if lease in self.refuse and "result" in item:
                 results.append({"status": 422, "code": "invalid_field", "detail": "too large"})
                 continue

@@ -31,7 +31,7 @@ class PersistentChild(ServerTest):
         cls.folder = folder()
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         command = f'command = ["{sys.executable}", "-m", "jobqueue", "child", "tests.tasks:app"]\nmode = "persistent"\n'
-        where = f'environment = {{ PYTHONPATH = "{PACKAGE}" }}\n'
+        where = f'env = {{ PYTHONPATH = "{PACKAGE}" }}\n'
         text = "".join(f"[tasks.{name}]\n{command}{where}\n" for name in NAMES)
         (cls.folder / "jobqueue.toml").write_text(text, encoding="utf-8")
         cls.server = Server(cls.folder, WORKER_CANCEL_GRACE="1s")

@@ -9,13 +9,11 @@ from typing import Any, Callable
 from .._http import Pool
 from .._wire import Backoff
 from ..errors import JobQueueError
-from .holding import Held, Holding
+from .holding import Holding
 from .link import Channel, Dead, Registrar, Registration, log
 
 #: Shortest time between two, in seconds: an answer may come at once each time.
 SHORTEST = 0.25
-#: A task named within this time of its limit is meant to stop for that, in seconds.
-NEAR = 2.0
 
 
 class Heartbeat(threading.Thread):
@@ -85,13 +83,12 @@ class Heartbeat(threading.Thread):
         self._holding.stop_waiting(lambda held: reasons.get(held.lease_id))
         for held in self._holding.find(list(reasons)):
             reason = reasons[held.lease_id]
-            held.ask("timeout" if reason == "cancelled" and is_late(held) else reason)
+            if reason == "cancelled":
+                held.ask_by_server()
+            else:
+                held.ask(reason)
         for held in self._holding.find(at_once):
             held.asked = float("-inf")  # The time to stop by itself is over.
-
-
-def is_late(held: Held) -> bool:
-    return held.limit is not None and time.monotonic() > held.limit - NEAR
 
 
 def resident() -> int | None:

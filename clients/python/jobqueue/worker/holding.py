@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SOON = 0.2
 #: What has waited for longer is given back.
 TOO_LONG = 1.0
+#: A task that is to stop within this time of its limit is meant to stop for that, in seconds.
+NEAR = 2.0
 #: Ends that are not told yet, and their size in characters: beyond this nothing new is begun.
 MOST_UNTOLD, MOST_UNTOLD_SIZE = 2000, 32 << 20
 
@@ -46,6 +48,11 @@ class Held:
     def ask(self, reason: str) -> None:
         if self.context.stop.ask(reason):
             self.asked = time.monotonic()
+
+    def ask_by_server(self) -> None:
+        """The server does not say whether it was cancelled or is out of time."""
+        late = self.limit is not None and time.monotonic() > self.limit - NEAR
+        self.ask("timeout" if late else "cancelled")
 
 
 class Holding:

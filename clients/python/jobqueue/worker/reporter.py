@@ -17,6 +17,8 @@ Batch = list[tuple[Held, str]]
 MOST, LARGEST = 1000, 1 << 19
 #: How often progress and log lines are told, in seconds.
 TOLD_EVERY = 0.5
+#: Most log lines told at once.
+MOST_LINES = 100
 
 
 class Reporter(threading.Thread):
@@ -46,8 +48,6 @@ class Reporter(threading.Thread):
         registration = batch[0][0].registration
         while batch and not self._ending.is_set() and registration is self._registrar.current:
             try:
-                for held, _ in batch:
-                    tell_lines(self._channel, held)
                 batch = self._tell(registration, batch)
             except Dead:
                 self._registrar.renew(registration, self._stopping)
@@ -58,7 +58,7 @@ class Reporter(threading.Thread):
                     self._until_told(batch[:half])
                     batch = batch[half:]
                 elif error.status in (413, 422):
-                    batch = [refused(held, error.detail) for held, text in batch if '"output"' not in text]
+                    batch = [refused(held, error.detail) for held, text in batch if '"kind":"output"' not in text]
                 else:
                     self._pause(backoff, error)
             except JobQueueError as error:
@@ -71,7 +71,7 @@ class Reporter(threading.Thread):
 
     def _tell(self, registration: Registration, batch: Batch) -> Batch:
         """What is to be told otherwise."""
-        items = ",".join(f'{{"lease_id":{encode(held.lease_id)},{text[1:]}' for held, text in batch)
+        items = ",".join(self._item(held, text) for held, text in batch)
         body = f'{{"outcomes":[{items}]}}'.encode()
         told = self._channel.call("POST", f"/workers/{registration.worker_id}/outcomes", body)
         again: Batch = []
@@ -79,11 +79,22 @@ class Reporter(threading.Thread):
             if result["status"] == 200:
                 continue
             why = result.get("detail") or result.get("code")
-            if result["status"] in (413, 422) and '"kind":"output"' not in text:
+            if result.get("code") == "not_cancelled":
+                again.append((held, '{"release":true}'))
+            elif result["status"] in (413, 422) and '"kind":"output"' not in text:
                 again.append(refused(held, why))
             else:
                 log.warning("what came of task %s does not count: %s", held.context.id, why)
         return again
+
+    def _item(self, held: Held, text: str) -> str:
+        """With the last lines of its log; where there are more than an item takes, those before are told first."""
+        context = held.context
+        while len(context.lines) > MOST_LINES and note(self._channel, held, "log", {"lines": context.take_lines(MOST_LINES)}):
+            pass
+        lines = context.take_lines(MOST_LINES)
+        log_lines = f',"log":{encode(lines)}' if lines else ""
+        return f'{{"lease_id":{encode(held.lease_id)}{log_lines},{text[1:]}'
 
 
 def refused(held: Held, why: str) -> tuple[Held, str]:
@@ -117,19 +128,19 @@ class Teller(threading.Thread):
 
 def tell_lines(channel: Channel, held: Held) -> None:
     """Lines that are refused, or lost on their way, are not told again: what came of the task matters more."""
-    while held.context._lines:
-        lines = held.context.take_lines()
-        if lines and not _tell(channel, held, "log", {"lines": lines}):
+    while held.context.lines:
+        lines = held.context.take_lines(MOST_LINES)
+        if lines and not note(channel, held, "log", {"lines": lines}):
             return
 
 
 def tell_progress(channel: Channel, held: Held) -> None:
     progress = held.context.take_progress()
     if progress:
-        _tell(channel, held, "progress", progress)
+        note(channel, held, "progress", progress)
 
 
-def _tell(channel: Channel, held: Held, what: str, body: object) -> bool:
+def note(channel: Channel, held: Held, what: str, body: object) -> bool:
     try:
         told = channel.call("POST", f"/leases/{held.lease_id}/{what}", body)
     except ApiError as error:
@@ -139,5 +150,5 @@ def _tell(channel: Channel, held: Held, what: str, body: object) -> bool:
             log.debug("the %s of task %s was refused: %s", what, held.context.id, error)
         return error.code != "lease_lost"
     if isinstance(told, dict) and told.get("cancel"):
-        held.ask("cancelled")
+        held.ask_by_server()
     return True
