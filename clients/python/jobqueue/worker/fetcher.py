@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, Callable
 
 from .._http import Pool
 from .._wire import Backoff
@@ -11,14 +11,17 @@ from ..context import TaskContext
 from ..errors import JobQueueError
 from .holding import Held, Holding
 from .link import Channel, Dead, Registrar, Registration, log
+from .parts import Part
 
 #: How long the server holds the answer back while there are no tasks, in seconds.
 POLL = 30.0
 
 
-class Fetcher(threading.Thread):
-    def __init__(self, pool: Pool, registrar: Registrar, holding: Holding, stopping: threading.Event) -> None:
-        super().__init__(name="jobqueue-fetcher", daemon=True)
+class Fetcher(Part):
+    def __init__(
+        self, pool: Pool, registrar: Registrar, holding: Holding, stopping: threading.Event, on_crash: Callable[[], None]
+    ) -> None:
+        super().__init__("fetcher", on_crash)
         self._pool = pool
         self._channel = Channel(pool)
         self._registrar = registrar
@@ -45,7 +48,7 @@ class Fetcher(threading.Thread):
         self._wanted.set()
         self._channel.abort()
 
-    def run(self) -> None:
+    def work(self) -> None:
         backoff = Backoff(longest=5.0)
         while not self._stopping.is_set():
             self._wanted.wait()

@@ -11,12 +11,13 @@ from .._wire import Backoff
 from ..errors import JobQueueError
 from .holding import Holding
 from .link import Channel, Dead, Registrar, Registration, log
+from .parts import Part
 
 #: Shortest time between two, in seconds: an answer may come at once each time.
 SHORTEST = 0.25
 
 
-class Heartbeat(threading.Thread):
+class Heartbeat(Part):
     """A thread of its own, so that no task and no long poll holds it up. The server holds its answer back until there is something
     to hear."""
 
@@ -28,8 +29,9 @@ class Heartbeat(threading.Thread):
         stopping: threading.Event,
         on_quiet: Callable[[str, bool], None],
         on_stop: Callable[[], None],
+        on_crash: Callable[[], None],
     ) -> None:
-        super().__init__(name="jobqueue-heartbeat", daemon=True)
+        super().__init__("heartbeat", on_crash)
         self._channel = Channel(pool)
         self._registrar = registrar
         self._holding = holding
@@ -42,7 +44,7 @@ class Heartbeat(threading.Thread):
         self._ending.set()
         self._channel.abort()
 
-    def run(self) -> None:
+    def work(self) -> None:
         backoff = Backoff(longest=1.0)
         while not self._ending.is_set():
             began = time.monotonic()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import JobQueueError
 from ..execute import Outcome, failed, stopped
 from .holding import Held, Holding
 from .link import log
@@ -115,13 +116,19 @@ class ProcessSlot(Slot):
             elif "log" in told:
                 held.context.keep(told["log"])
             elif "extend" in told:
-                held.context.extend(told["extend"])
+                self._extend(held, told["extend"])
             else:
                 child.done += 1
                 outcome: dict[str, Any] = told["outcome"]
                 reason = held.context.stop.reason
                 # Why it was to stop is known here and not there.
                 return stopped(reason) if reason and outcome.get("cancelled") else outcome
+
+    def _extend(self, held: Held, by: Any) -> None:
+        try:
+            held.context.extend(by)
+        except JobQueueError as error:
+            log.warning("task %s gets no more time: %s", held.context.id, error)
 
     def _died(self, held: Held, more: str) -> Outcome:
         child, self._child = self._child, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import Callable
 
 from .._http import Pool
 from .._wire import Backoff, encode
@@ -11,22 +12,27 @@ from ..errors import ApiError, JobQueueError
 from ..execute import failed
 from .holding import Held, Holding
 from .link import Channel, Dead, Registrar, Registration, log
+from .parts import Part
 
 Batch = list[tuple[Held, str]]
 #: Most ends told at once, and their size in characters.
 MOST, LARGEST = 1000, 1 << 19
 #: How often progress and log lines are told, in seconds.
 TOLD_EVERY = 0.5
+#: How an end begins that says that a result cannot be told.
+REFUSED = '{"error":{"kind":"output"'
 #: Most log lines told at once.
 MOST_LINES = 100
 
 
-class Reporter(threading.Thread):
+class Reporter(Part):
     """One request after the other, each with all that has ended meanwhile. What cannot be told is kept and told again: a lease
     makes sure that it counts once."""
 
-    def __init__(self, pool: Pool, registrar: Registrar, holding: Holding, stopping: threading.Event) -> None:
-        super().__init__(name="jobqueue-reporter", daemon=True)
+    def __init__(
+        self, pool: Pool, registrar: Registrar, holding: Holding, stopping: threading.Event, on_crash: Callable[[], None]
+    ) -> None:
+        super().__init__("reporter", on_crash)
         self._channel = Channel(pool)
         self._registrar = registrar
         self._holding = holding
@@ -36,7 +42,7 @@ class Reporter(threading.Thread):
     def stop(self) -> None:
         self._ending.set()
 
-    def run(self) -> None:
+    def work(self) -> None:
         while not self._ending.is_set():
             batch = self._holding.outcomes(MOST, LARGEST, 0.5)
             if batch:
@@ -46,6 +52,7 @@ class Reporter(threading.Thread):
     def _until_told(self, batch: Batch) -> None:
         backoff = Backoff(longest=2.0)
         registration = batch[0][0].registration
+        batch = [(held, self._with_lines(held, text)) for held, text in batch]
         while batch and not self._ending.is_set() and registration is self._registrar.current:
             try:
                 batch = self._tell(registration, batch)
@@ -58,7 +65,7 @@ class Reporter(threading.Thread):
                     self._until_told(batch[:half])
                     batch = batch[half:]
                 elif error.status in (413, 422):
-                    batch = [refused(held, error.detail) for held, text in batch if '"kind":"output"' not in text]
+                    batch = [refused(held, error.detail) for held, text in batch if not text.startswith(REFUSED)]
                 else:
                     self._pause(backoff, error)
             except JobQueueError as error:
@@ -71,7 +78,7 @@ class Reporter(threading.Thread):
 
     def _tell(self, registration: Registration, batch: Batch) -> Batch:
         """What is to be told otherwise."""
-        items = ",".join(self._item(held, text) for held, text in batch)
+        items = ",".join(f'{{"lease_id":{encode(held.lease_id)},{text[1:]}' for held, text in batch)
         body = f'{{"outcomes":[{items}]}}'.encode()
         told = self._channel.call("POST", f"/workers/{registration.worker_id}/outcomes", body)
         again: Batch = []
@@ -81,20 +88,22 @@ class Reporter(threading.Thread):
             why = result.get("detail") or result.get("code")
             if result.get("code") == "not_cancelled":
                 again.append((held, '{"release":true}'))
-            elif result["status"] in (413, 422) and '"kind":"output"' not in text:
+            elif result["status"] in (413, 422) and not text.startswith(REFUSED):
                 again.append(refused(held, why))
             else:
                 log.warning("what came of task %s does not count: %s", held.context.id, why)
         return again
 
-    def _item(self, held: Held, text: str) -> str:
+    def _with_lines(self, held: Held, text: str) -> str:
         """With the last lines of its log; where there are more than an item takes, those before are told first."""
         context = held.context
-        while len(context.lines) > MOST_LINES and note(self._channel, held, "log", {"lines": context.take_lines(MOST_LINES)}):
-            pass
+        try:
+            while len(context.lines) > MOST_LINES:
+                note(self._channel, held, "log", {"lines": context.take_lines(MOST_LINES)})
+        except JobQueueError as error:
+            log.debug("log lines of task %s are lost: %s", context.id, error)
         lines = context.take_lines(MOST_LINES)
-        log_lines = f',"log":{encode(lines)}' if lines else ""
-        return f'{{"lease_id":{encode(held.lease_id)}{log_lines},{text[1:]}'
+        return f'{text[:-1]},"log":{encode(lines)}}}' if lines else text
 
 
 def refused(held: Held, why: str) -> tuple[Held, str]:
@@ -102,11 +111,11 @@ def refused(held: Held, why: str) -> tuple[Held, str]:
     return held, json.dumps(failed("output", f"the result was refused: {why}", retryable=False), separators=(",", ":"))
 
 
-class Teller(threading.Thread):
+class Teller(Part):
     """Tells the progress and the log lines of what runs, once in a while."""
 
-    def __init__(self, pool: Pool, holding: Holding) -> None:
-        super().__init__(name="jobqueue-teller", daemon=True)
+    def __init__(self, pool: Pool, holding: Holding, on_crash: Callable[[], None]) -> None:
+        super().__init__("teller", on_crash)
         self._channel = Channel(pool)
         self._holding = holding
         self._ending = threading.Event()
@@ -114,7 +123,7 @@ class Teller(threading.Thread):
     def stop(self) -> None:
         self._ending.set()
 
-    def run(self) -> None:
+    def work(self) -> None:
         while not self._ending.wait(TOLD_EVERY):
             for held in self._holding.running():
                 if not held.context.untold():

@@ -28,11 +28,16 @@ class Slot(threading.Thread):
             held = self._holding.take(self)
             if held is None:
                 break
-            self._holding.finish(held, self.work(held))
+            try:
+                outcome = self.work(held)
+            except Exception as error:
+                log.exception("slot %d has failed with task %s", self.number, held.context.id)
+                outcome = failed("failure", f"the slot of the worker has failed: {error!r}")
+            self._holding.finish(held, outcome)
         self.close()
 
     def work(self, held: Held) -> Outcome:
-        """Runs one task to its end; raises nothing."""
+        """Runs one task to its end."""
         raise NotImplementedError
 
     def end(self, held: Held) -> bool:

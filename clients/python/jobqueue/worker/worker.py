@@ -59,10 +59,12 @@ class Worker:
         pool: Pool = app._pool
         queues = list(settings.queues) or _queues(app)
         self._registrar = Registrar(pool, settings, queues, sorted(app.tasks), self._lost)
-        self._fetcher = Fetcher(pool, self._registrar, self._holding, self._stopping)
-        self._reporter = Reporter(pool, self._registrar, self._holding, self._at_once)
-        self._teller = Teller(pool, self._holding)
-        self._heartbeat = Heartbeat(pool, self._registrar, self._holding, self._at_once, self._fetcher.quiet, self.stop)
+        self._fetcher = Fetcher(pool, self._registrar, self._holding, self._stopping, self._crash)
+        self._reporter = Reporter(pool, self._registrar, self._holding, self._at_once, self._crash)
+        self._teller = Teller(pool, self._holding, self._crash)
+        self._heartbeat = Heartbeat(
+            pool, self._registrar, self._holding, self._at_once, self._fetcher.quiet, self.stop, self._crash
+        )
         self._slots: list[Slot] = []
 
     @property
@@ -117,6 +119,10 @@ class Worker:
         on("SIGTSTP", self.quiet)
         on("SIGCONT", lambda: self.quiet(False))
 
+    def _crash(self) -> None:
+        self._failed = True
+        self._stopping.set()
+
     def _lost(self, dead: Registration) -> int:
         return self._holding.lose(dead)
 
@@ -140,8 +146,7 @@ class Worker:
         self._left_behind += 1
         if self._left_behind > self._settings.concurrency:
             log.error("%d threads are left behind with tasks that do not stop: this worker ends", self._left_behind)
-            self._failed = True
-            self._stopping.set()
+            self._crash()
             return
         number = self._slots.index(slot)
         self._slots[number] = self._slot(number)
