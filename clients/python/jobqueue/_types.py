@@ -13,104 +13,8 @@ CatchUp = Literal["skip", "one", "all"]
 DeadReason = Literal["exhausted", "timeout", "not_retryable", "expired", "poison"]
 DependsOn = Union[str, "Dependency"]
 Duration = Union[str, float]
-ErrorCode = Literal[
-    "invalid_json",
-    "invalid_utf8",
-    "incomplete_body",
-    "refused",
-    "key_required",
-    "invalid_key",
-    "key_expired",
-    "key_revoked",
-    "missing_scope",
-    "queue_not_allowed",
-    "cross_origin",
-    "route_not_found",
-    "file_not_found",
-    "invalid_id",
-    "task_not_found",
-    "queue_not_found",
-    "worker_not_found",
-    "dead_letter_not_found",
-    "actor_not_found",
-    "operation_not_found",
-    "schedule_not_found",
-    "workflow_not_found",
-    "key_not_found",
-    "rate_limit_not_set",
-    "method_not_allowed",
-    "body_timeout",
-    "workflow_finished",
-    "nothing_failed",
-    "workflow_callback_runs",
-    "task_finished",
-    "task_not_finished",
-    "unique_key_held",
-    "unique_key_released",
-    "parent_failed",
-    "parent_gone",
-    "task_not_waiting",
-    "no_result",
-    "key_configured",
-    "key_name_taken",
-    "too_many_keys",
-    "queue_changed",
-    "queue_not_empty",
-    "schedule_exists",
-    "schedule_changed",
-    "trigger_refused",
-    "operation_finished",
-    "result_expired",
-    "body_too_large",
-    "unsupported_media_type",
-    "unsupported_content_encoding",
-    "wrong_host",
-    "invalid_field",
-    "first_key",
-    "unknown_field",
-    "missing_field",
-    "duplicate_field",
-    "not_built_yet",
-    "invalid_parameter",
-    "unknown_parameter",
-    "duplicate_parameter",
-    "invalid_header",
-    "idempotency_key_reused",
-    "parent_not_found",
-    "dependency_cycle",
-    "confirmation_required",
-    "too_many_queues",
-    "too_many_schedules",
-    "queue_full",
-    "at_cap",
-    "too_many_streams",
-    "internal",
-    "busy",
-    "draining",
-    "shutting_down",
-    "too_many_subscribers",
-    "store_unavailable",
-    "indeterminate",
-    "store_schema",
-    "store_full",
-]
-ErrorKind = Literal[
-    "failure",
-    "panic",
-    "exit",
-    "signal",
-    "timeout",
-    "output",
-    "arguments",
-    "no_handler",
-    "spawn",
-    "cancelled",
-    "lost",
-    "poison",
-    "skipped",
-    "unneeded",
-    "expired",
-]
+ErrorCode = Literal["invalid_json", "invalid_utf8", "incomplete_body", "refused", "key_required", "invalid_key", "key_expired", "key_revoked", "missing_scope", "queue_not_allowed", "cross_origin", "route_not_found", "file_not_found", "invalid_id", "task_not_found", "queue_not_found", "worker_not_found", "dead_letter_not_found", "actor_not_found", "operation_not_found", "schedule_not_found", "workflow_not_found", "key_not_found", "rate_limit_not_set", "method_not_allowed", "body_timeout", "workflow_finished", "nothing_failed", "workflow_callback_runs", "task_finished", "task_not_finished", "unique_key_held", "unique_key_released", "parent_failed", "parent_gone", "task_not_waiting", "no_result", "key_configured", "key_name_taken", "too_many_keys", "queue_changed", "queue_not_empty", "schedule_exists", "schedule_changed", "trigger_refused", "operation_finished", "result_expired", "body_too_large", "unsupported_media_type", "unsupported_content_encoding", "wrong_host", "invalid_field", "first_key", "unknown_field", "missing_field", "duplicate_field", "not_built_yet", "invalid_parameter", "unknown_parameter", "duplicate_parameter", "invalid_header", "idempotency_key_reused", "parent_not_found", "dependency_cycle", "confirmation_required", "too_many_queues", "too_many_schedules", "queue_full", "at_cap", "too_many_streams", "internal", "busy", "draining", "shutting_down", "too_many_subscribers", "store_unavailable", "indeterminate", "store_schema", "store_full"]
+ErrorKind = Literal["failure", "panic", "exit", "signal", "timeout", "output", "arguments", "no_handler", "spawn", "cancelled", "lost", "poison", "skipped", "unneeded", "expired"]
 LimitBy = Literal["queue", "priority", "rate_key"]
 LimitNumbers = Union[int, "ByClass"]
 OnFailure = Literal["skip", "run", "only"]
@@ -118,9 +22,7 @@ OperationState = Literal["running", "done", "cancelled"]
 Origin = Literal["api", "file"]
 Overlap = Literal["allow", "skip"]
 PriorityWord = Literal["high", "medium", "low"]
-Status = Literal[
-    "pending", "scheduled", "queued", "running", "retry", "success", "failed", "timeout", "cancelled", "expired", "skipped"
-]
+Status = Literal["pending", "scheduled", "queued", "running", "retry", "success", "failed", "timeout", "cancelled", "expired", "skipped"]
 Strategy = Literal["exponential", "linear", "fixed", "fibonacci"]
 Time = str
 Unique = Union[bool, "UniqueSettings"]
@@ -381,7 +283,7 @@ class HealthPart(_HealthPartAlways, total=False):
     spool_bytes: Optional[int]
 
 
-_HeldKeyAlways = TypedDict("_HeldKeyAlways", {"while": "list[str]"}, total=True)
+_HeldKeyAlways = TypedDict('_HeldKeyAlways', {"while": "list[str]"}, total=True)
 
 
 class HeldKey(_HeldKeyAlways, total=False):
@@ -912,9 +814,7 @@ class Stats(_StatsAlways, total=False):
     oldest_ready_s: Optional[float]
 
 
-_StatsHistoryAlways = TypedDict(
-    "_StatsHistoryAlways", {"from": "Time", "points": "list[StatsPoint]", "step_ms": "i64", "to": "Time"}, total=True
-)
+_StatsHistoryAlways = TypedDict('_StatsHistoryAlways', {"from": "Time", "points": "list[StatsPoint]", "step_ms": "i64", "to": "Time"}, total=True)
 
 
 class StatsHistory(_StatsHistoryAlways, total=False):
@@ -942,26 +842,7 @@ class StatsPoint(_StatsPointAlways, total=False):
     utilisation: Optional[float]
 
 
-_StatsWindowAlways = TypedDict(
-    "_StatsWindowAlways",
-    {
-        "cancelled": "int",
-        "dead": "int",
-        "expired": "int",
-        "failed_attempts": "int",
-        "finished_per_s": "float",
-        "retried": "int",
-        "run_ms": "Spread",
-        "snoozed": "int",
-        "submitted": "int",
-        "submitted_per_s": "float",
-        "succeeded": "int",
-        "wait_ms": "Spread",
-        "from": "Time",
-        "to": "Time",
-    },
-    total=True,
-)
+_StatsWindowAlways = TypedDict('_StatsWindowAlways', {"cancelled": "int", "dead": "int", "expired": "int", "failed_attempts": "int", "finished_per_s": "float", "retried": "int", "run_ms": "Spread", "snoozed": "int", "submitted": "int", "submitted_per_s": "float", "succeeded": "int", "wait_ms": "Spread", "from": "Time", "to": "Time"}, total=True)
 
 
 class StatsWindow(_StatsWindowAlways, total=False):
@@ -1093,11 +974,7 @@ class Totals(TypedDict):
     succeeded: int
 
 
-UniqueSettings = TypedDict(
-    "UniqueSettings",
-    {"by": "Optional[list[str]]", "for": "Optional[Duration]", "while": "Optional[list[UniqueScope]]"},
-    total=False,
-)
+UniqueSettings = TypedDict('UniqueSettings', {"by": "Optional[list[str]]", "for": "Optional[Duration]", "while": "Optional[list[UniqueScope]]"}, total=False)
 
 
 class _WorkerAlways(TypedDict):
@@ -1180,7 +1057,7 @@ class WorkflowDetail(_WorkflowDetailAlways, total=False):
     meta: Optional[dict[str, Any]]
 
 
-WorkflowEdge = TypedDict("WorkflowEdge", {"from": "str", "on_failure": "OnFailure", "to": "str"}, total=True)
+WorkflowEdge = TypedDict('WorkflowEdge', {"from": "str", "on_failure": "OnFailure", "to": "str"}, total=True)
 
 
 class WorkflowGraph(TypedDict):
