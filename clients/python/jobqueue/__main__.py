@@ -96,6 +96,8 @@ def run_worker(options: argparse.Namespace) -> int:
         raise SystemExit(f"jobqueue worker: {error}") from None
     try:
         return made.run(signals=True)
+    except KeyboardInterrupt:
+        return 130  # It was not registered yet.
     except JobQueueError as error:
         print(f"jobqueue worker: {error}", file=sys.stderr)
         return 1

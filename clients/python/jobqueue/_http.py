@@ -115,9 +115,9 @@ class Pool:
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
-    def connection(self) -> Connection:
+    def connection(self, timeout: float | None = None) -> Connection:
         """One that is nobody else's and is not put back."""
-        return Connection(self.endpoint, self._timeout, self._context)
+        return Connection(self.endpoint, self._timeout if timeout is None else timeout, self._context)
 
     def exchange(self, call: Call[Any]) -> Reply:
         connection = self._take()

@@ -15,6 +15,8 @@ from .parts import Part
 
 #: Shortest time between two, in seconds: an answer may come at once each time.
 SHORTEST = 0.25
+#: An answer that has not come by then will not: the next attempt comes in time, in seconds beyond the wait.
+TIMEOUT = 4.0
 
 
 class Heartbeat(Part):
@@ -32,7 +34,7 @@ class Heartbeat(Part):
         on_crash: Callable[[], None],
     ) -> None:
         super().__init__("heartbeat", on_crash)
-        self._channel = Channel(pool)
+        self._channel = Channel(pool, TIMEOUT)
         self._registrar = registrar
         self._holding = holding
         self._stopping = stopping

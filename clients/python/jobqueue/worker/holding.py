@@ -79,8 +79,12 @@ class Holding:
 
     def add(self, held: list[Held]) -> None:
         with self._lock:
-            self._waiting.extend(held)
-            self._work.notify(len(held))
+            if not self.is_closed:
+                self._waiting.extend(held)
+                self._work.notify(len(held))
+                return
+            for each in held:
+                self._finish(each, write({"release": True}))
 
     def wait_for_room(self, timeout: float) -> int:
         """How many more tasks it can take; 0 where there is no room in time, or no more tasks are wanted."""

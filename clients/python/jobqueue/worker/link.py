@@ -37,9 +37,9 @@ class Registration:
 class Channel:
     """A connection of one thread, which another may abort."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._connection = pool.connection()
+    def __init__(self, pool: Pool, timeout: float | None = None) -> None:
+        self.endpoint = pool.endpoint
+        self._connection = pool.connection(timeout)
 
     def call(self, method: str, path: str, body: Any = None, wait: float = 0.0) -> Any:
         try:
@@ -93,7 +93,7 @@ class Registrar:
                 try:
                     told = self._channel.call("POST", "/workers", self._body)
                     self._current = _registration(told)
-                    log.info("registered as %s at %s", self._current.worker_id, self._channel._pool.endpoint)
+                    log.info("registered as %s at %s", self._current.worker_id, self._channel.endpoint)
                 except (Invalid, NotAllowed, NotFound):
                     raise
                 except JobQueueError as error:

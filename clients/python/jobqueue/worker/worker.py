@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import Callable
 
@@ -63,9 +64,10 @@ class Worker:
         self._reporter = Reporter(pool, self._registrar, self._holding, self._at_once, self._crash)
         self._teller = Teller(pool, self._holding, self._crash)
         self._heartbeat = Heartbeat(
-            pool, self._registrar, self._holding, self._at_once, self._fetcher.quiet, self.stop, self._crash
+            pool, self._registrar, self._holding, self._at_once, self._fetcher.quiet, self._stopping.set, self._crash
         )
         self._slots: list[Slot] = []
+        self._signalled: deque[Callable[[], None]] = deque()
 
     @property
     def worker_id(self) -> str | None:
@@ -89,16 +91,17 @@ class Worker:
 
     def run(self, signals: bool = False) -> int:
         """The exit code: 0, or 1 where too many threads had to be left behind. Raises what the server refuses for good."""
-        if signals:
-            self._on_signals()
         if self._registrar.register(self._stopping) is None:
             return 0
+        if signals:
+            self._on_signals()
         self._slots = [self._slot(number) for number in range(self._settings.concurrency)]
         for thread in (*self._slots, self._fetcher, self._reporter, self._teller, self._heartbeat):
             thread.start()
         try:
-            while not self._stopping.wait(TICK):
+            while not self._stopping.is_set():
                 self._tick()
+                time.sleep(TICK)
         finally:
             self._end()
         return 1 if self._failed else 0
@@ -110,9 +113,11 @@ class Worker:
         return ProcessSlot(number, self._holding, str(self._target), most, self._log_level)
 
     def _on_signals(self) -> None:
+        """A handler only takes a note: it may have interrupted this thread while that holds a lock."""
+
         def on(name: str, act: Callable[[], None]) -> None:
             if hasattr(signal, name):  # Not all of them exist everywhere.
-                signal.signal(getattr(signal, name), lambda _number, _frame: act())
+                signal.signal(getattr(signal, name), lambda _number, _frame: self._signalled.append(act))
 
         on("SIGTERM", self.stop)
         on("SIGINT", self.stop)
@@ -127,7 +132,10 @@ class Worker:
         return self._holding.lose(dead)
 
     def _tick(self) -> None:
-        """Asks those to stop whose time is over, ends those that do not, and gives back what waits for too long."""
+        """Does what signals ask for. Asks those to stop whose time is over, ends those that do not, and gives back what waits for
+        too long."""
+        while self._signalled:
+            self._signalled.popleft()()
         now = time.monotonic()
         for held in self._holding.running():
             if held.limit is not None and now > held.limit:
