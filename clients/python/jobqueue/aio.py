@@ -170,6 +170,10 @@ class AsyncClient:
         told: List[api.Attempt] = (await self._send(calls.task_part(task, "attempts")))["data"]
         return told
 
+    async def logs(self, task: TaskId) -> List[Raw]:
+        """What its handlers have said, the last thousand lines: `at`, `level`, `message` and `attempt`."""
+        return list_of(await self._send(calls.task_part(task, "logs")))
+
     # Queues.
 
     async def queues(self) -> List[Raw]:

@@ -171,6 +171,10 @@ class Client:
         told: List[api.Attempt] = self._send(calls.task_part(task, "attempts"))["data"]
         return told
 
+    def logs(self, task: TaskId) -> List[Raw]:
+        """What its handlers have said, the last thousand lines: `at`, `level`, `message` and `attempt`."""
+        return list_of(self._send(calls.task_part(task, "logs")))
+
     # Queues.
 
     def queues(self) -> List[Raw]:

@@ -103,7 +103,7 @@ class Ends(WorkerTest):
         self.assertEqual(task.get(60), "told")
 
         def lines() -> list[tuple[str, str]]:
-            return [(line["level"], line["message"]) for line in self.app.request("GET", f"/tasks/{task.id}/logs")["data"]]
+            return [(line["level"], line["message"]) for line in self.app.logs(task)]
 
         eventually("the lines are kept", lambda: len(lines()) >= 2)
         self.assertIn(("warn", "half of it"), lines())
