@@ -79,6 +79,7 @@ impl Bench {
             version: "0".into(),
             slots: 512,
             started_at: 1,
+            ..WorkerInfo::default()
         };
         let setup = &mut |tx: &mut dyn Tx| {
             tx.register_worker(&worker)?;

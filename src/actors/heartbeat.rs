@@ -101,9 +101,8 @@ impl Actor for Heartbeat {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.beat(ctx);
-        if self.node.engine.is_shared() {
-            self.look(ctx);
-        }
+        // Alone, too: remote workers may fall silent.
+        self.look(ctx);
     }
 }
 

@@ -91,7 +91,8 @@ impl QueueActor {
     fn after_claim(&mut self, outcome: Result<Left, StoreError>) -> bool {
         match outcome {
             Ok(Left { more, weight, next_due, blocked_until }) => {
-                self.weight = if weight > 0 { weight } else { self.weight };
+                let own = self.node.settings.queues.get(&*self.name).copied().flatten();
+                self.weight = own.unwrap_or(if weight > 0 { weight } else { self.weight });
                 self.due = next_due.is_some() || blocked_until.is_some();
                 if let Some(until) = blocked_until {
                     self.block(until);

@@ -117,7 +117,8 @@ async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome
     if !grant.is_in_time() {
         return Outcome::Interrupted;
     }
-    work::perform(&node.registry, work::Assignment::new(task.clone(), parents), stop, node.settings.grace).await
+    let assignment = work::Assignment::new(task.clone(), parents).with_notes(node.engine.notes(task));
+    work::perform(&node.registry, assignment, stop, node.settings.grace).await
 }
 
 fn parent(row: ParentRow) -> work::Parent {

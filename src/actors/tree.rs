@@ -5,6 +5,7 @@
 //! ├─ heartbeat            own thread
 //! ├─ metrics
 //! ├─ events
+//! ├─ note_taker           what handlers say
 //! ├─ dependency_resolver  ┐
 //! ├─ dead_letter          │ reconcilers
 //! ├─ scheduler            │
@@ -13,7 +14,9 @@
 //! ├─ rate_limiter
 //! ├─ slots (one_for_one)  ── slot-1 … slot-N    drain together
 //! ├─ queues (one_for_one; a queue that keeps crashing is parked) ── one for each busy queue
-//! └─ dispatcher
+//! ├─ dispatcher
+//! ├─ remote_beats         heartbeats of remote workers, time limits of what they run
+//! └─ remote_polls         remote workers that wait for tasks
 //! ```
 
 use std::{sync::Arc, time::Duration};
@@ -26,9 +29,11 @@ use super::{
     keys::KeyKeeper,
     metrics::Metrics,
     node::Node,
+    notes::NoteTaker,
     queue::QueueActor,
     rate_limiter::RateLimiter,
     reconcilers::{DependencyResolver, Pruner},
+    remote::{Beats, Polls},
     scheduler::Scheduler,
     slot::Slot,
     supervision::{ChildSpec, OnGiveUp, Restart, Root, StopOrder, Strategy, SupervisorSpec},
@@ -63,6 +68,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(heartbeat(node))
         .child(child(node, "metrics", "Metrics", Metrics::new))
         .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
+        .child(child(node, "note_taker", "NoteTaker", |node| NoteTaker::new(node.engine.clone(), node.events.clone())))
         .child(child(node, DEPENDENCY_RESOLVER, "DependencyResolver", DependencyResolver::new))
         .child(child(node, DEAD_LETTER, "DeadLetter", DeadLetter::new))
         .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
@@ -71,7 +77,9 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))
         .child(ChildSpec::supervisor(SLOTS, slots(node)))
         .child(ChildSpec::supervisor(QUEUES, queues()))
-        .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new));
+        .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new))
+        .child(child(node, "remote_beats", "Beats", |node| Beats::new(node.engine.clone(), node.remote.clone())))
+        .child(child(node, "remote_polls", "Polls", |node| Polls::new(node.engine.clone(), node.remote.clone())));
     Root::start(ROOT, spec, &node.tree, &node.directory)
 }
 

@@ -71,6 +71,9 @@ fn halves(notice: Notice) -> Option<[Notice; 2]> {
             if let Some([first, rest]) = split(std::mem::take(&mut events.queues).into_iter().collect()) {
                 (events.queues, later.queues) = (first.into_iter().collect(), rest.into_iter().collect());
             }
+            if let Some([first, rest]) = split(std::mem::take(&mut events.noted)) {
+                (events.noted, later.noted) = (first, rest);
+            }
             (later != Events::default()).then_some([Notice::Events(events), Notice::Events(later)])?
         }
         Notice::KeysChanged | Notice::Unresolved | Notice::Missed => return None,
@@ -131,6 +134,7 @@ pub(super) fn decode(node: &str, bytes: &[u8]) -> Heard {
 fn is_sound(events: &Events) -> bool {
     events.ids.len() <= Events::MAX_IDS
         && events.ended.len() <= Events::MAX_ENDED
+        && events.noted.len() <= Events::MAX_NOTED
         && events.queues.len() <= MOST
         && events.queues.iter().all(|queue| name::queue(queue).is_ok())
 }
@@ -151,6 +155,7 @@ mod tests {
             ids: vec![id],
             ended: vec![id],
             more: true,
+            noted: vec![(id, id)],
             ..Events::default()
         };
         for notice in [
@@ -187,6 +192,7 @@ mod tests {
             counts: [(Status::Success, 500)].into(),
             queues: queues[..100].iter().cloned().collect(),
             ended: ids.clone(),
+            noted: ids[..100].iter().map(|id| (*id, *id)).collect(),
             ids: ids[..100].to_vec(),
             ..Events::default()
         };

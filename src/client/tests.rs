@@ -35,6 +35,7 @@ async fn a_task_is_submitted_and_read_exactly() {
         .rate_key("api")
         .cost(3)
         .concurrency_key("account-9")
+        .requires("gpu")
         .tag("a")
         .idempotency_key("once");
     let submitted = client.submit(&request).await.unwrap();
@@ -50,7 +51,7 @@ async fn a_task_is_submitted_and_read_exactly() {
     assert_eq!(asked[0].line, "POST /api/v1/tasks");
     assert_eq!(
         asked[0].body,
-        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","tags":["a"]}"#
+        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","requires":["gpu"],"tags":["a"]}"#
     );
     assert_eq!(asked[0].header("authorization"), Some("Bearer k1"));
     assert_eq!(asked[0].header("idempotency-key"), Some("once"));

@@ -163,13 +163,13 @@ fn leaves(nodes: &[Node]) -> Vec<Leaf<'_>> {
 fn from_file(setting: &Setting, file: Option<&File>, leaves: &[Leaf<'_>]) -> Result<Option<Written>, Fault> {
     let Some((file, leaf)) = file.zip(leaves.iter().find(|leaf| leaf.path == setting.name)) else { return Ok(None) };
     let origin = Origin::File { path: file.path.clone(), line: leaf.node.line };
-    match leaf.node.value.scalar() {
-        Some(text) => Ok(Some(Written { quoted: leaf.node.value.shown(), text: text.to_owned(), origin })),
-        None => Err(Fault {
-            place: origin.place(setting.name, &leaf.node.value.shown()),
-            problem: "expected a single value, not a list or a table".into(),
-        }),
+    let value = &leaf.node.value;
+    if let Some(text) = value.scalar().map(str::to_owned).or_else(|| value.joined().filter(|_| setting.is_list)) {
+        return Ok(Some(Written { quoted: value.shown(), text, origin }));
     }
+    let problem =
+        if setting.is_list { "expected a list of values" } else { "expected a single value, not a list or a table" };
+    Err(Fault { place: origin.place(setting.name, &value.shown()), problem: problem.into() })
 }
 
 fn from_flags(setting: &Setting, flags: &[(&'static str, String)]) -> Option<Written> {

@@ -16,7 +16,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
@@ -151,6 +154,10 @@ pub struct WorkerConfig {
     pub cancel_grace_ms: Millis,
     /// Tasks a persistent child runs before it is replaced; 0: any number.
     pub max_tasks_per_child: u32,
+    /// The only queues it takes tasks of, with their weights if they have some here; empty: all.
+    pub queues: BTreeMap<String, Option<u32>>,
+    /// What tasks may require of it.
+    pub labels: BTreeSet<String>,
 }
 
 /// What holds for a task that does not say otherwise.

@@ -116,9 +116,6 @@ pub(super) fn check_by<'a>(
     now: Millis,
 ) -> Result<Checked<'a>, Problem> {
     let mut faults = Faults::default();
-    for field in draft.not_built() {
-        faults.add(Code::NotBuiltYet, format!("/{field}"), format!("`{field}` is not supported by this version"));
-    }
     let queue = draft.queue.unwrap_or(Cow::Borrowed(DEFAULT_QUEUE));
     faults.named("/name", name::task(&draft.name));
     faults.named("/queue", name::queue(&queue));
@@ -141,6 +138,7 @@ pub(super) fn check_by<'a>(
         rate_key: draft.rate_key,
         cost: draft.cost,
         concurrency_key: draft.concurrency_key,
+        requires: draft.requires,
     };
     let flow = flow::check(&mut faults, given, settings);
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);

@@ -12,7 +12,7 @@ use actix_web::web;
 
 use super::problem::Problem;
 use crate::{
-    actors::{events::EventHub, supervision::Tree},
+    actors::{events::EventHub, remote::RemoteHub, supervision::Tree},
     engine::Engine,
     store::{Reader, StoreError},
     task::{Millis, TaskDefaults},
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub tree: Tree,
     /// For `GET /events`.
     pub events: EventHub,
+    /// For remote workers.
+    pub remote: RemoteHub,
     /// What a submission gets that does not say otherwise.
     pub defaults: TaskDefaults,
     /// This process.

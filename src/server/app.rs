@@ -265,6 +265,8 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         drain: millis(config.worker.drain_timeout_ms),
         grace: millis(config.worker.cancel_grace_ms),
         dead_letter_alert: config.dead_letter_alert,
+        queues: config.worker.queues.clone(),
+        labels: config.worker.labels.clone(),
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
     let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
@@ -336,6 +338,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         engine: node.engine.clone(),
         tree: node.node.tree.clone(),
         events: node.node.events.clone(),
+        remote: node.node.remote.clone(),
         defaults: defaults(config),
         node: NodeInfo {
             host: node.worker.host.clone(),

@@ -10,6 +10,7 @@ use crate::{
     actors::{
         Link, Node, NodeSettings,
         events::EventHub,
+        remote::RemoteHub,
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
@@ -21,7 +22,7 @@ use crate::{
     engine::{Engine, Settings, StageThreads},
     planted::{self, Bug},
     store::{Location, Store, StoreError, WorkerInfo, postgres},
-    task::{Millis, WorkerId},
+    task::{Serves, WorkerId, patience},
     work::{Registry, witness},
 };
 
@@ -97,7 +98,7 @@ impl Embedded {
         let runtime = handler_runtime().map_err(StartError::Handlers)?;
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
-        let worker = worker_info(clock.now(), &settings, node_id.clone());
+        let worker = worker_info(clock.now(), &settings, &registry, node_id.clone());
         let Joint { broker, bus, line } = joint(redis, &store).await?;
         let spool = place.spool();
         let engine_settings = Settings { spool: Some(spool.clone()), ..engine_settings };
@@ -112,6 +113,7 @@ impl Embedded {
         if late {
             engine.replay(&spool).await?;
         }
+        let remote = RemoteHub::new(settings.heartbeat, settings.grace);
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -120,6 +122,7 @@ impl Embedded {
             directory: Directory::new(),
             tree: Tree::new(),
             events: EventHub::default(),
+            remote,
             fenced: CancellationToken::new(),
         });
         let root = tree::start(&node);
@@ -222,10 +225,8 @@ fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
 }
 
-/// Beyond three heartbeats that were missed.
-const GRACE: Millis = 3_000;
-
-fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> WorkerInfo {
+fn worker_info(now: i64, settings: &NodeSettings, registry: &Registry, node: Option<String>) -> WorkerInfo {
+    let serves = Serves::new(Some(registry.names().map(str::to_owned).collect()), settings.labels.clone());
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
         id: WorkerId::new(),
@@ -235,7 +236,10 @@ fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> Worke
         version: env!("CARGO_PKG_VERSION").into(),
         slots: u32::try_from(settings.slots).unwrap_or(u32::MAX),
         started_at: now,
-        patience: 3 * settings.heartbeat.as_millis() as Millis + GRACE,
+        patience: patience(settings.heartbeat),
+        queues: settings.queues.keys().cloned().collect(),
+        serves: Arc::new(serves),
+        ..WorkerInfo::default()
     }
 }
 

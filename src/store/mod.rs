@@ -8,6 +8,7 @@ mod any;
 mod counted;
 mod error;
 pub mod invariants;
+mod notes;
 mod operations;
 pub mod postgres;
 mod rows;
@@ -15,34 +16,41 @@ mod schedules;
 mod session;
 pub mod sqlite;
 mod submission;
+mod workers;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
 pub use any::{Location, Store};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
+pub use notes::{LogPiece, Note, NoteReader, NoteTx, ProgressRow};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
-    TaskFilter, TaskRow, WorkerRow,
+    TaskFilter, TaskRow,
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
-    ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
+    ResultChanged, RetentionLimits, Session, Tx,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
+pub use workers::{
+    Hold, Holding, Leased, Overdue, Renewed, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
+};
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };
 
 use std::sync::Arc;
 
-use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{
+    Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
-pub trait Reader: Send + Sync {
+pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
@@ -103,6 +111,11 @@ pub trait Reader: Send + Sync {
     /// When the first schedule is due.
     fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// What the workers that are alive offer, of at most so many.
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError>;
+    /// Tasks in the lanes of a queue that none of these can run, as far as they are at the fronts of its first lanes, and counted
+    /// to a bound each.
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError>;
     /// Those of these tasks that run and were asked to stop.
     fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
     /// The heartbeats of those that are held to be alive.

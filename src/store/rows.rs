@@ -121,18 +121,6 @@ pub struct DeadRow {
     pub died_at: Millis,
 }
 
-#[derive(Debug, Clone)]
-pub struct WorkerRow {
-    pub id: WorkerId,
-    pub host: String,
-    pub pid: u32,
-    pub version: String,
-    pub state: String,
-    pub slots: u32,
-    pub started_at: Millis,
-    pub beat_at: Millis,
-}
-
 /// Which tasks a list shows: all conditions together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -20,6 +20,11 @@ pub fn task(text: &str) -> Result<(), InvalidName> {
     plain(text, 128, "a task name", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))
 }
 
+/// What a worker bears and a task may require: 1 to 64 of `A-Z a-z 0-9 . _ - : /`.
+pub fn label(text: &str) -> Result<(), InvalidName> {
+    plain(text, 64, "a label", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))
+}
+
 /// Unique key, idempotency key, tag: 1 to `max` characters, none of them a control character.
 pub fn free(text: &str, max: usize, what: &str) -> Result<(), InvalidName> {
     if text.is_empty() || text.chars().count() > max {

@@ -1,30 +1,41 @@
 //! What a handler is told about its task.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde::de::DeserializeOwned;
 
-use super::{Assignment, Parent, StopReason, StopSignal, TaskFailure, arguments};
-use crate::task::{Granted, LeaseToken, TaskId};
+use super::{Assignment, Notes, Parent, StopReason, StopSignal, TaskFailure, arguments};
+use crate::task::{Granted, LeaseToken, LogLevel, Progress, TaskId};
 
 /// One attempt of one task, as its handler sees it. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TaskContext {
     // Shared with whoever decides about the outcome, so that no text of the task is copied.
     task: Arc<Granted>,
     parents: Arc<[Parent]>,
+    notes: Arc<dyn Notes>,
     stop: StopSignal,
     deadline: Option<Instant>,
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, parents, stop, deadline, .. } = self;
+        let mut all = f.debug_struct("TaskContext");
+        all.field("task", task).field("parents", parents).field("stop", stop).field("deadline", deadline);
+        all.finish_non_exhaustive()
+    }
 }
 
 impl TaskContext {
     /// For an attempt that `stop` can end and that has until `deadline`.
     pub fn new(assignment: impl Into<Assignment>, stop: StopSignal, deadline: Option<Instant>) -> Self {
-        let Assignment { task, parents } = assignment.into();
-        Self { task, parents, stop, deadline }
+        let Assignment { task, parents, notes } = assignment.into();
+        Self { task, parents, notes, stop, deadline }
     }
 
     /// The task's id: the same in every attempt, so it can serve as an idempotency key towards other systems.
@@ -108,6 +119,22 @@ impl TaskContext {
         let missing = || TaskFailure::new(format!("there is no result of a parent {id}")).not_retryable();
         let result = parent.and_then(|parent| parent.result.as_deref()).ok_or_else(missing)?;
         arguments::read_json(result, "parents")
+    }
+
+    /// Says how far it has come: a percentage (0 to 100), a few words, or both. Shown with the task until it says something
+    /// else.
+    pub fn progress(&self, percent: impl Into<Option<f64>>, message: impl AsRef<str>) {
+        let message = Some(message.as_ref()).filter(|message| !message.is_empty());
+        self.notes.progress(Progress::new(percent.into(), message));
+    }
+
+    /// A line in the log of this attempt, of which the last thousand are kept.
+    pub fn log(&self, level: LogLevel, message: impl AsRef<str>) {
+        self.notes.log(level, message.as_ref());
+    }
+
+    pub(super) fn notes(&self) -> &Arc<dyn Notes> {
+        &self.notes
     }
 
     /// When the attempt's time is over; `None`: it has no limit.

@@ -13,6 +13,7 @@ mod failure;
 mod function;
 pub mod guard;
 mod leftovers;
+mod notes;
 mod registry;
 mod runner;
 mod stop;
@@ -26,6 +27,7 @@ pub use command::{CommandHandler, CommandSpec, Limits, PersistentHandler, Recycl
 pub use context::TaskContext;
 pub use failure::{IntoFailure, Snooze, TaskFailure};
 pub use guard::Guard;
+pub use notes::Notes;
 pub use registry::{RegisterError, Registry};
 pub use runner::perform;
 pub use stop::{StopReason, StopSignal};

@@ -11,6 +11,10 @@ mod flow;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;
+mod remote;
+#[path = "../support/remote.rs"]
+mod remote_worker;
+mod routing;
 mod schedules;
 mod sql;
 mod sql_graph;

@@ -12,9 +12,13 @@ mod input;
 mod life;
 mod limits;
 mod many;
+mod notes;
 mod original;
 mod outcomes;
 mod persistent;
+mod remote;
+#[path = "../support/remote.rs"]
+mod remote_worker;
 mod schedules;
 #[path = "../support/mod.rs"]
 mod support;

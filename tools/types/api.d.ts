@@ -36,9 +36,14 @@ interface Task {
   rate_key: string | null;
   cost: number | null;
   concurrency_key: string | null;
+  requires: string[];
   tags: string[];
   generation: number;
+  progress?: Progress;
 }
+
+interface Progress { percent: number | null; message: string | null; at: string }
+interface LogLine { at: string; level: "debug" | "info" | "warn" | "error"; message: string; attempt: number; generation: number }
 
 type Outcome = "running" | "success" | "failure" | "timeout" | "cancelled" | "expired" | "crashed" | "released";
 
@@ -78,6 +83,7 @@ interface Queue {
   total_queued: number;
   queued_by_priority: { high: number; medium: number; low: number };
   status_counts: StatusCounts;
+  unservable: number;
   oldest_ready_s: number | null;
 }
 
@@ -96,16 +102,23 @@ interface Slot { slot: number; task_id: string | null; name: string | null; star
 
 interface Worker {
   id: string;
+  kind: "node" | "remote";
+  name: string | null;
+  client: string | null;
   host: string;
   pid: number;
   version: string;
-  state: "alive" | "draining" | "dead";
+  state: "alive" | "draining" | "stopped" | "dead";
+  asked: "quiet" | "stop" | null;
   started_at: string;
   heartbeat_age_s: number;
   slots_total: number;
+  queues: string[];
+  names: string[] | null;
+  labels: string[];
   slots: Slot[];
-  processed: number;
-  failed: number;
+  processed: number | null;
+  failed: number | null;
 }
 
 interface Actor {
@@ -137,4 +150,4 @@ interface Problem {
 }
 
 /** What an SSE event carries: a hint that something changed, never the data itself. */
-interface Hint { topic: "tasks" | "queues" | "workers"; queues?: string[]; ids?: string[] }
+interface Hint { topic: "tasks" | "queues" | "workers" | "progress" | "log"; queues?: string[]; ids?: string[]; task_id?: string }

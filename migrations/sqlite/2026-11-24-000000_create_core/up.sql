@@ -78,8 +78,13 @@ CREATE TABLE leases (
     -- Tasks not ended yet.
     open       INTEGER NOT NULL,
     -- The ids, 16 bytes each.
-    task_ids   BLOB    NOT NULL
+    task_ids   BLOB    NOT NULL,
+    -- When the first of its tasks may be out of time, where no node has them in hand: those of a remote worker.
+    due        BIGINT,
+    -- JSON: the deadlines that were moved, by task.
+    extended   TEXT
 ) WITHOUT ROWID;
+CREATE INDEX leases_due ON leases (due) WHERE due IS NOT NULL;
 
 -- Attempts that were followed by another one. The last is told by the task itself.
 CREATE TABLE attempts (
@@ -93,6 +98,33 @@ CREATE TABLE attempts (
     error         TEXT,
     next_delay_ms BIGINT,
     PRIMARY KEY (task_id, generation, number)
+) WITHOUT ROWID;
+
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    BLOB    NOT NULL,
+    -- Increases with time.
+    id         BLOB    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITHOUT ROWID;
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    BLOB    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE,
+    message    TEXT,
+    at         BIGINT  NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE dead_letter_queue (
@@ -236,7 +268,20 @@ CREATE TABLE workers (
     -- Without a heartbeat for so long it is dead.
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
-    node       TEXT
+    node       TEXT,
+    -- A process of its own that asks for tasks over the API is 'remote'.
+    kind       TEXT    NOT NULL DEFAULT 'node' CHECK (kind IN ('node', 'remote')),
+    name       TEXT,
+    -- The program by which a remote one speaks to the API.
+    client     TEXT,
+    -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
+    asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
+    -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
+    offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
+    -- Memory that it holds, where it has said so.
+    rss_bytes  BIGINT
 ) WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (

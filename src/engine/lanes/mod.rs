@@ -11,16 +11,18 @@
 mod aged;
 mod gate;
 mod turn;
+mod turns;
 mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 pub(super) use gate::KeyGate;
 use gate::Refused;
 use turn::{Turn, in_turns};
+pub(super) use turns::Turns;
 use walk::Walk;
 
 use super::Engine;
@@ -38,22 +40,14 @@ const STEPS: usize = 8;
 /// When it is tried again where it is not known when it will do.
 const AGAIN: Millis = 500;
 
-/// Of each queue of which tasks with keys were claimed.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<Arc<str>, Turn>>);
-
-impl Turns {
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Turn>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What a claim asks for.
 pub(super) struct Ask<'a> {
     pub(super) queue: &'a Arc<str>,
     pub(super) settings: &'a QueueSettings,
     pub(super) want: usize,
     pub(super) now: Millis,
+    /// Of what the claimer serves: others have turns of their own.
+    pub(super) print: i64,
 }
 
 /// A task whose turn it is.
@@ -100,7 +94,7 @@ impl Engine {
         gate: &mut KeyGate,
         quota: Quota,
     ) -> Result<Picked, StoreError> {
-        let mut turn = std::mem::take(self.0.turns.all().entry(ask.queue.clone()).or_default());
+        let mut turn = self.0.turns.take(ask.queue, ask.print);
         turn.begin(ask.settings, ask.now, self.ends());
         let weights = ask.settings.fair_weights.iter().map(|(key, weight)| (lane_of_fair_key(key), *weight as usize));
         let round = Round {
@@ -119,7 +113,7 @@ impl Engine {
             Some(_) => round.go_by_age(tx, Order::new(ask.settings.ageing)),
             None => round.go(tx),
         };
-        self.0.turns.all().insert(ask.queue.clone(), turn);
+        self.0.turns.keep(ask.queue, ask.print, turn, ask.now);
         done
     }
 
@@ -133,12 +127,12 @@ impl Engine {
     }
 
     pub(super) fn forget_turns(&self, queue: &str) {
-        self.0.turns.all().remove(queue);
+        self.0.turns.forget(queue);
     }
 
     /// How often a task with keys and one without take turns, for those of the same priority.
-    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, priority: Priority) -> bool {
-        self.0.turns.all().entry(queue.clone()).or_default().is_turn_of_keys(priority)
+    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, print: i64, priority: Priority) -> bool {
+        self.0.turns.with(queue, print, |turn| turn.is_turn_of_keys(priority))
     }
 }
 
@@ -375,6 +369,10 @@ impl Round<'_> {
             Err(Refused::UntilNextClaim) => {
                 self.picked.more = true;
                 true
+            }
+            Err(Refused::NotServed { whole_lane }) => {
+                self.turn.leave(lane, (!whole_lane).then_some(sublane), self.ask.now);
+                false
             }
             Err(Refused::For { until, whole_lane }) => {
                 self.turn.block(lane, (!whole_lane).then_some(sublane), until, self.ask.now);

@@ -11,6 +11,8 @@ use crate::{
 const MOST_BLOCKED: usize = 65_536;
 /// What waits for a task to end is looked at again after so long: the task may be one of another node.
 pub(super) const LOOK_AGAIN: Millis = 500;
+/// How long it is remembered that a lane is for other workers: it may be gone by then.
+const OTHERS: Millis = 600_000;
 const LEVELS: usize = Priority::MAX as usize + 1;
 
 #[derive(Default)]
@@ -43,6 +45,8 @@ struct Block {
     until: Millis,
     /// It waits for a task to end, and is looked at again then.
     at_cap: bool,
+    /// It is for other workers: nothing that happens makes it one of this one's.
+    is_others: bool,
 }
 
 impl Turn {
@@ -110,8 +114,15 @@ impl Turn {
     /// Until then, or until a task ends.
     pub(super) fn block(&mut self, lane: i64, sublane: Option<i64>, until: Option<Millis>, now: Millis) {
         if self.blocked.len() < MOST_BLOCKED {
-            let block = Block { until: until.unwrap_or(now + LOOK_AGAIN), at_cap: until.is_none() };
+            let block = Block { until: until.unwrap_or(now + LOOK_AGAIN), at_cap: until.is_none(), is_others: false };
             self.blocked.insert((lane, sublane), block);
+        }
+    }
+
+    /// What is in it is for other workers than this.
+    pub(super) fn leave(&mut self, lane: i64, sublane: Option<i64>, now: Millis) {
+        if self.blocked.len() < MOST_BLOCKED {
+            self.blocked.insert((lane, sublane), Block { until: now + OTHERS, at_cap: false, is_others: true });
         }
     }
 
@@ -121,7 +132,8 @@ impl Turn {
 
     /// When the first of them may go on, and whether one waits for a task to end.
     pub(super) fn blocked_until(&self) -> (Option<Millis>, bool) {
-        (self.blocked.values().map(|block| block.until).min(), self.blocked.values().any(|block| block.at_cap))
+        let limited = || self.blocked.values().filter(|block| !block.is_others);
+        (limited().map(|block| block.until).min(), limited().any(|block| block.at_cap))
     }
 
     /// Of two of the same priority, one with keys and one without, which comes first.

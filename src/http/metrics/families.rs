@@ -14,6 +14,7 @@ families! {
     STORE_UP Gauge "jobqueue_store_up" "1: the store was read for this answer; 0: what it knows is missing here";
     TASKS Gauge "jobqueue_tasks" "Tasks in the store by queue and status";
     DEAD_LETTERS Gauge "jobqueue_dead_letters" "Tasks in the dead-letter queue";
+    UNSERVABLE Gauge "jobqueue_unservable_tasks" "Tasks that wait and that no live worker can run";
     OLDEST_READY Gauge "jobqueue_oldest_ready_age_seconds" "How long the first task of the queue could have been running";
     QUEUES Gauge "jobqueue_queues" "Queues there are";
     WORKERS Gauge "jobqueue_workers" "Nodes by state";

@@ -6,11 +6,11 @@ use std::{
 };
 
 use super::{
-    families::{DEAD_LETTERS, HEAD, OLDEST_READY, QUEUES, TASKS, WORKERS},
+    families::{DEAD_LETTERS, HEAD, OLDEST_READY, QUEUES, TASKS, UNSERVABLE, WORKERS},
     text::Text,
 };
 use crate::{
-    engine::Engine,
+    engine::{Engine, MOST_WORKERS},
     http::{queues, stats},
     store::{Counted, Reader, StoreError},
     task::{Millis, Status},
@@ -24,6 +24,7 @@ const STATES: [&str; 4] = ["alive", "draining", "stopped", "dead"];
 struct Queue {
     tasks: [i64; Status::ALL.len()],
     oldest: Option<f64>,
+    unservable: u64,
     head: usize,
 }
 
@@ -53,8 +54,10 @@ impl Stored {
                 queue.tasks[place] += row.n;
             }
         }
-        for name in stats::busiest(&counters) {
+        let offers = reader.offers(MOST_WORKERS)?;
+        for (name, waiting) in stats::busiest(&counters) {
             let Some(queue) = labels.get(name).and_then(|label| queues.get_mut(label)) else { continue };
+            queue.unservable += queues::unservable(reader, name, waiting, &offers)?;
             let age = queues::oldest_ready(reader, name, now)?;
             queue.oldest = [queue.oldest, age].into_iter().flatten().reduce(f64::max);
         }
@@ -78,6 +81,10 @@ impl Stored {
         for (name, queue) in &self.queues {
             let all = Status::ALL.iter().zip(queue.tasks).filter(|(status, _)| status.is_dead());
             dead.add(&[("queue", name)], all.map(|(_, n)| n).sum::<i64>() as f64);
+        }
+        let mut unservable = text.family(&UNSERVABLE);
+        for (name, queue) in &self.queues {
+            unservable.add(&[("queue", name)], queue.unservable as f64);
         }
         let mut oldest = text.family(&OLDEST_READY);
         for (name, queue) in &self.queues {

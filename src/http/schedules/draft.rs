@@ -178,6 +178,7 @@ fn template(
         rate_key: written.rate_key,
         cost: written.cost.and_then(|cost| u32::try_from(cost).ok()),
         concurrency_key: written.concurrency_key,
+        requires: checked.flow.map(|keys| keys.requires).unwrap_or_default(),
         tags: checked.tags,
         meta,
     })

@@ -61,6 +61,8 @@ diesel::table! {
         granted_at -> BigInt,
         open -> Integer,
         task_ids -> Binary,
+        due -> Nullable<BigInt>,
+        extended -> Nullable<Text>,
     }
 }
 
@@ -243,6 +245,13 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        kind -> Text,
+        name -> Nullable<Text>,
+        client -> Nullable<Text>,
+        asked -> Nullable<Text>,
+        offer -> Text,
+        prefetch -> Integer,
+        rss_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -370,3 +379,33 @@ diesel::allow_tables_to_appear_in_same_query!(task_dependencies, workflows);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    task_logs (task_id, id) {
+        task_id -> Id,
+        id -> Id,
+        generation -> Integer,
+        attempt -> Integer,
+        lines -> Integer,
+        bytes -> Integer,
+        dropped -> Integer,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::super::Id;
+
+    task_progress (task_id) {
+        task_id -> Id,
+        generation -> Integer,
+        attempt -> Integer,
+        percent -> Nullable<Double>,
+        message -> Nullable<Text>,
+        at -> BigInt,
+    }
+}

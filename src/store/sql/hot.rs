@@ -75,11 +75,12 @@ statement! {
 
 statement! {
     InsertLease {
-        "INSERT INTO leases (lease_id, worker_id, granted_at, open, task_ids) VALUES (" lease: &'a [u8] => Id;
+        "INSERT INTO leases (lease_id, worker_id, granted_at, open, task_ids, due) VALUES (" lease: &'a [u8] => Id;
         ", " worker: &'a [u8] => Id;
         ", " now: i64 => BigInt;
         ", " open: i32 => Integer;
         ", " ids: &'a [u8] => Binary;
+        ", " due: Option<i64> => Nullable<BigInt>;
     } ")"
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     store::{Fronting, LaneAhead, TaskRow},
-    task::{Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
+    task::{FlowKeys, Lane, LeaseId, Millis, Offer, Priority, Status, TaskId, rate::LimitState},
 };
 
 statement! {
@@ -220,6 +220,35 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
     let lanes = lanes.iter().filter(|lane| **lane != place.lane).count() as u64;
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
     Ok(LaneAhead { own, lanes, above })
+}
+
+/// Lanes of a priority that are looked at.
+const LOOKED_AT: usize = 100;
+/// Tasks of a lane that are counted.
+const COUNTED: i64 = 1_000;
+
+pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Offer]) -> QueryResult<u64> {
+    let mut unservable = 0;
+    for priority in levels(connection, queue)? {
+        let lanes = lanes_from(connection, queue, priority, i64::MIN, LOOKED_AT)?;
+        let lanes: Vec<(i64, usize)> = lanes.into_iter().map(|lane| (lane, 1)).collect();
+        for first in super::fronts::lane_fronts(connection, queue, priority, &lanes, i64::MIN)? {
+            let FlowKeys { handler, requires, .. } = &first.flow;
+            if offers.iter().any(|offer| offer.lacks(queue, handler.as_deref(), requires).is_none()) {
+                continue;
+            }
+            let alike = tasks::table
+                .filter(tasks::queue.eq(queue))
+                .filter(tasks::priority.eq(i32::from(priority.level())))
+                .filter(laned())
+                .filter(tasks::lane.eq(first.place.lane))
+                .filter(tasks::sublane.eq(first.place.sublane))
+                .select(tasks::ready_at.assume_not_null())
+                .limit(COUNTED);
+            unservable += alike.load::<i64>(connection)?.len() as u64;
+        }
+    }
+    Ok(unservable)
 }
 
 /// What of keys does not matter any more, so many rows of each kind at most: they come and go by the million.

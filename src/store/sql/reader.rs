@@ -22,7 +22,7 @@ use crate::{
         LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
         StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
     },
-    task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -43,7 +43,7 @@ impl PooledReader {
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
@@ -258,15 +258,19 @@ impl Reader for PooledReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, i64, Option<String>);
+        self.read(super::workers::list)
+    }
+
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError> {
         self.read(|connection| {
-            let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, ..): Row| {
-                let (pid, slots) = (reading::count(pid), reading::count(slots));
-                Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
-            };
-            Ok(rows.into_iter().filter_map(worker).collect())
+            let alive = workers::table.filter(workers::state.eq("alive")).select(workers::offer);
+            let rows: Vec<String> = alive.limit(i64::try_from(most).unwrap_or(i64::MAX)).load(connection)?;
+            Ok(rows.iter().map(|offer| serde_json::from_str(offer).unwrap_or_default()).collect())
         })
+    }
+
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError> {
+        self.read(|connection| lanes::unservable(connection, queue, offers))
     }
 
     fn cancelled_among(&self, among: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {

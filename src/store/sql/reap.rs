@@ -32,6 +32,8 @@ pub(super) fn reap_others(
     // Others' are not touched: one that was stopped in the midst of a claim would hold up whoever wants its row.
     let holders = workers::id.eq_any(leases::table.select(leases::worker_id));
     let alive = workers::state.eq_any(["alive", "draining"]).or(holders);
+    // Remote workers are processes of their own, which do not end with a node.
+    let alive = alive.and(workers::kind.eq("node"));
     let meant = workers::table.filter(alive).order(workers::id).select((workers::id, workers::node));
     let meant: Vec<(Vec<u8>, Option<String>)> = meant.load(&mut writer.connection)?;
     let own = |id: &[u8]| survivor.is_some_and(|own| own.as_bytes() == id);
@@ -327,6 +329,7 @@ pub(super) fn prune(
         dependencies::cut(writer, &task)?;
         super::workflows::task_deleted(writer, &task)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
+        super::notes::forget(&mut writer.connection, &id)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }

@@ -28,8 +28,16 @@ function WorkerRow({ worker }) {
     <p class="sub facts-line"><span>pid ${worker.pid}</span><span>version ${worker.version}</span>${worker.state !== "dead" && html`<span>up <${Since} at=${worker.started_at} /></span>`}
       <span class=${late ? "late" : ""}>heartbeat ${fmt.relative(0, worker.heartbeat_age_s * 1000)}</span>
       <span><${Count} value=${worker.processed} /> processed</span><span><${Count} value=${worker.failed} /> failed</span><code title=${worker.id}>${fmt.shortId(worker.id)}</code></p>
+    <${Offer} worker=${worker} />
     ${(worker.state !== "dead" || busy > 0) && html`<ol class="slots" aria-label=${`Slots of ${worker.host}`}>${worker.slots.map((slot) => html`<${SlotItem} key=${slot.slot} ...${slot} />`)}</ol>`}
   </li>`;
+}
+
+/** What it takes, where that is not everything. @param {{ worker: Worker }} props */
+function Offer({ worker }) {
+  if (worker.queues.length + worker.labels.length === 0) return null;
+  return html`<p class="sub facts-line">${worker.queues.length > 0 && html`<span>queues <${Text} value=${worker.queues.join(", ")} /></span>`}
+    ${worker.labels.length > 0 && html`<span>labels <${Text} value=${worker.labels.join(", ")} /></span>`}</p>`;
 }
 
 /** @param {Slot} props */

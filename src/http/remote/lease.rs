@@ -1,0 +1,273 @@
+//! `POST /workers/{id}/lease`: a remote worker asks for tasks, and waits for some.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::{
+    super::{
+        ApiState,
+        body::Body,
+        caller::Caller,
+        check::Faults,
+        code::Code,
+        draft::DurationWritten,
+        problem::{Fault, Problem},
+        query::{Nothing, Query},
+        reply, shape,
+        tasks::Id,
+        time::Time,
+        view::Raw,
+    },
+    draining, worker_dead,
+};
+use crate::{
+    actors::remote::{Brought, Poll},
+    engine::{Claimer, Engine},
+    store::{Reader, StoreError, WorkerRow},
+    task::{Granted, Millis, Priority, Serves, TaskId, WorkerId, duration},
+};
+
+const LONGEST_WAIT: Millis = 60_000;
+const MOST: u32 = 1_000;
+/// Whoever does not wait is answered when its queues have been looked at.
+const LOOK: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[schema(as = LeaseRequest)]
+pub(in crate::http) struct LeaseBody {
+    /// At most so many, up to its `concurrency` and `prefetch`; 1 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
+    max: Option<u32>,
+    /// How long it waits where there is nothing: at most 60s; not at all if not given.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    #[schema(value_type = Option<DurationWritten>)]
+    wait: Option<Millis>,
+    /// Some of its queues only.
+    #[serde(default)]
+    #[schema(min_items = 1)]
+    queues: Option<Vec<String>>,
+    /// Tasks of some of its names only.
+    #[serde(default)]
+    #[schema(min_items = 1)]
+    names: Option<Vec<String>>,
+}
+
+/// A task in a remote worker's hands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LeasedTask)]
+pub(in crate::http) struct LeasedView<'a> {
+    #[schema(value_type = String, format = Uuid)]
+    id: TaskId,
+    /// By which everything about this attempt is said.
+    lease_id: String,
+    name: &'a str,
+    queue: &'a str,
+    #[schema(value_type = u8, minimum = 0, maximum = 9)]
+    priority: Priority,
+    #[schema(value_type = Vec<Value>)]
+    args: Raw<'a>,
+    #[schema(value_type = Object)]
+    kwargs: Raw<'a>,
+    /// Number of this attempt, 1 = the first.
+    attempt: u32,
+    max_retries: u32,
+    failures: u32,
+    snoozes: u32,
+    generation: u32,
+    /// Seconds that the attempt may take; null: no limit.
+    timeout_s: Option<f64>,
+    /// When they are over.
+    deadline: Option<Time>,
+    created_at: Time,
+    #[schema(value_type = Option<Object>)]
+    meta: Raw<'a>,
+    tags: Vec<String>,
+    /// The results of the tasks it has waited for, by id; null where one has none.
+    #[schema(value_type = Object)]
+    parents: BTreeMap<TaskId, Raw<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Leased)]
+pub(in crate::http) struct LeaseView<'a> {
+    data: Vec<LeasedView<'a>>,
+    /// It is to lease nothing more.
+    quiet: bool,
+}
+
+/// Leases tasks to a remote worker
+///
+/// Answered as soon as there is one, and with none after `wait`. A task leased counts as started.
+#[utoipa::path(
+    post, path = "/api/v1/workers/{id}/lease", operation_id = "lease_tasks", tag = "remote workers",
+    params(("id" = String, Path, format = Uuid)),
+    request_body(content = Option<LeaseBody>),
+    responses((status = 200, body = LeaseView))
+)]
+pub(in crate::http) async fn lease(
+    state: Data<ApiState>,
+    caller: Caller,
+    id: Id<WorkerId>,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let given: LeaseBody = shape::parse_or_empty(&body.0)?;
+    let wait = wait(given.wait)?;
+    if state.is_draining() {
+        return Err(draining());
+    }
+    let row = state.remote_worker(id.0).await?;
+    let (queues, names, want) = wanted(given, &row)?;
+    queues.iter().try_for_each(|queue| caller.check_queue(queue))?;
+    if row.asked.is_some() {
+        return reply::ok(&LeaseView { data: Vec::new(), quiet: true });
+    }
+    let serves = Serves::new(Some(names.into_iter().collect()), row.offer.labels.iter().cloned().collect());
+    let claimer = Claimer { worker: id.0, serves: state.remote.shared(serves) };
+    drop((row, body));
+    let mut answer = state.remote.poll(|reply| Poll { claimer, queues, want, once: wait.is_zero(), reply });
+    let patience = if wait.is_zero() { LOOK } else { wait };
+    let brought = match timeout(patience, &mut answer).await {
+        Ok(brought) => brought.ok(),
+        // What is granted from now on goes back at once; what was granted is here.
+        Err(_) => {
+            answer.close();
+            answer.try_recv().ok()
+        }
+    };
+    match brought {
+        Some(Brought::Tasks(tasks)) => deliver(&state, &caller, InHand::new(&state, id.0, tasks)).await,
+        Some(Brought::Quiet) => reply::ok(&LeaseView { data: Vec::new(), quiet: true }),
+        Some(Brought::Fenced) => Err(worker_dead("dead")),
+        None => reply::ok(&LeaseView { data: Vec::new(), quiet: false }),
+    }
+}
+
+/// Tasks that are granted and not on their way yet: where this ends without that, they go back.
+struct InHand {
+    engine: Engine,
+    worker: WorkerId,
+    tasks: Vec<Granted>,
+}
+
+impl InHand {
+    fn new(state: &ApiState, worker: WorkerId, tasks: Vec<Granted>) -> Self {
+        Self { engine: state.engine.clone(), worker, tasks }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let tasks = std::mem::take(&mut self.tasks);
+        if !tasks.is_empty() {
+            self.engine.give_back(self.worker, tasks);
+        }
+    }
+}
+
+async fn deliver(state: &ApiState, caller: &Caller, mut hand: InHand) -> Result<HttpResponse, Problem> {
+    caller.check_still_good(state)?;
+    let asked: Vec<(TaskId, u32)> = hand.tasks.iter().map(|task| (task.id, task.parents)).collect();
+    let more =
+        if asked.is_empty() { More::default() } else { state.read(move |reader| More::read(reader, &asked)).await? };
+    let data = hand.tasks.iter().map(|task| leased(task, &more)).collect();
+    let response = reply::ok(&LeaseView { data, quiet: false })?;
+    // From here on the worker has them, or its heartbeats tell that it has not.
+    hand.tasks.clear();
+    Ok(response)
+}
+
+/// What a grant does not bring.
+#[derive(Default)]
+struct More {
+    origins: HashMap<TaskId, (Millis, Vec<String>)>,
+    /// Of each task its parents' results.
+    parents: HashMap<TaskId, Vec<(TaskId, Option<Box<RawValue>>)>>,
+}
+
+impl More {
+    fn read(reader: &dyn Reader, asked: &[(TaskId, u32)]) -> Result<Self, StoreError> {
+        let ids: Vec<TaskId> = asked.iter().map(|(id, _)| *id).collect();
+        let origins = reader.origins(&ids)?.into_iter().map(|(id, at, tags)| (id, (at, tags))).collect();
+        let mut parents = HashMap::new();
+        for (id, count) in asked.iter().filter(|(_, count)| *count > 0) {
+            let rows = reader.parents(*id, *count)?.into_iter();
+            let result = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+            parents.insert(*id, rows.map(|row| (row.id, result(row.result))).collect());
+        }
+        Ok(Self { origins, parents })
+    }
+}
+
+fn leased<'a>(task: &'a Granted, more: &'a More) -> LeasedView<'a> {
+    let (created_at, tags) = more.origins.get(&task.id).cloned().unwrap_or((task.started_at, Vec::new()));
+    let parents = more.parents.get(&task.id).into_iter().flatten();
+    LeasedView {
+        id: task.id,
+        lease_id: task.token().to_string(),
+        name: &task.name,
+        queue: &task.queue,
+        priority: task.priority,
+        args: Raw::of(&task.args),
+        kwargs: Raw::of(&task.kwargs),
+        attempt: task.attempt,
+        max_retries: task.max_retries,
+        failures: task.failures,
+        snoozes: task.snoozes,
+        generation: task.generation,
+        timeout_s: task.timeout_ms.map(|limit| limit as f64 / 1_000.0),
+        deadline: task.deadline().map(Time),
+        created_at: Time(created_at),
+        meta: Raw::or_null(task.meta.as_deref()),
+        tags,
+        parents: parents.map(|(id, result)| (*id, result.as_deref().map_or(Raw::Null, Raw::Text))).collect(),
+    }
+}
+
+pub(super) fn too_long() -> Problem {
+    Problem::invalid(Code::InvalidField, vec![Fault::at("/wait", "must be at most 60s")])
+}
+
+fn wait(given: Option<Millis>) -> Result<Duration, Problem> {
+    match given.unwrap_or_default() {
+        wait if wait > LONGEST_WAIT => Err(too_long()),
+        wait => Ok(Duration::from_millis(wait.unsigned_abs())),
+    }
+}
+
+/// Of its queues and names those that are asked for, and how many tasks.
+fn wanted(given: LeaseBody, row: &WorkerRow) -> Result<(Vec<Arc<str>>, Vec<String>, usize), Problem> {
+    let mut faults = Faults::default();
+    let some = |faults: &mut Faults, pointer: &str, given: Option<Vec<String>>, own: &[String]| {
+        let Some(given) = given else { return own.to_vec() };
+        if given.is_empty() {
+            faults.invalid(pointer, "must not be empty: leave it out for all of them");
+        }
+        for (index, one) in given.iter().enumerate().filter(|(_, one)| !own.contains(one)) {
+            faults.invalid(format!("{pointer}/{index}"), format!("{one:?} is not among those it registered with"));
+        }
+        given
+    };
+    let mut queues = some(&mut faults, "/queues", given.queues, &row.offer.queues);
+    let names = some(&mut faults, "/names", given.names, row.offer.names.as_deref().unwrap_or_default());
+    let max = given.max.unwrap_or(1);
+    let most = (row.slots + row.prefetch).min(MOST);
+    if !(1..=most).contains(&max) {
+        faults.invalid("/max", format!("must be a number from 1 to {most}: its concurrency and what it prefetches"));
+    }
+    faults.none()?;
+    queues.sort_unstable();
+    queues.dedup();
+    Ok((queues.iter().map(|queue| queue.as_str().into()).collect(), names, max as usize))
+}
