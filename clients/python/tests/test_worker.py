@@ -89,7 +89,7 @@ class Ends(WorkerTest):
         self.assertEqual(self.run_task("add", 1, 2), 3)
 
     def test_what_does_not_stop_is_ended(self) -> None:
-        self.start("--concurrency", "1")
+        self.start("--concurrency", "2")
         task = self.app.submit("deaf", [600, str(self.file())], max_retries=0)
         self.begun()
         task.cancel()
