@@ -80,14 +80,15 @@ class Server:
 
     def _read(self, process: subprocess.Popen[str], up: queue.Queue[str | None]) -> None:
         assert process.stderr is not None
-        for line in process.stderr:
-            self.log.append(line)
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if record.get("msg") == "jobqueue is up":
-                up.put(record["address"])
+        with process.stderr:
+            for line in process.stderr:
+                self.log.append(line)
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue
+                if record.get("msg") == "jobqueue is up":
+                    up.put(record["address"])
         up.put(None)
 
     @property
@@ -107,8 +108,6 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
 
 
 class WorkerProcess:

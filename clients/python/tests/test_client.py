@@ -224,6 +224,7 @@ class AwayTest(ServerTest):
 
     def test_a_submission_with_a_key_and_a_wait_outlive_a_kill_of_the_server(self) -> None:
         client = Client(self.server.url, retry_for=60)
+        self.addCleanup(client.close)
         task = client.submit("demo.sleep", [2])
         results: list[object] = []
         waiter = threading.Thread(target=lambda: results.append(client.wait(task, timeout=60).status))

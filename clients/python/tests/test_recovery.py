@@ -50,6 +50,11 @@ class RealFiles(ServerTest):
         for task, path, result in zip(tasks, paths, expected):
             self.assertEqual((task.status, task.result), ("success", result), f"{path}: {task.error}")
         self.assertEqual(len(set(ids)), FILES)
+        if IS_LONG:
+            again = sum(task.crashes > 0 for task in tasks)
+            print(
+                f"{pool}: {FILES} files right; {WORKER_KILLS} kills of workers and {SERVER_KILLS} of the server, {again} ran again"
+            )
         for worker in workers:
             self.assertEqual(worker.stop(), 0)
 

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from jobqueue import JobQueue, NotFound, TaskFailed, chain, chord
+from jobqueue import NotFound, TaskFailed, chain, chord
 
 from . import tasks
 from .support import ServerTest, WorkerProcess, eventually
@@ -201,7 +201,7 @@ class AppTest(ServerTest):
     """What the decorator makes."""
 
     def test_a_decorated_function_is_still_a_function(self) -> None:
-        app = JobQueue("named", url=self.server.url)
+        app = self.queue("named")
 
         @app.task(name="other", queue="elsewhere", max_retries=2, tags=["x"])
         def something(a: int, b: int = 2) -> int:
