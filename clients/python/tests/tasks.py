@@ -80,6 +80,20 @@ def large(size: int) -> str:
 
 
 @app.task
+def flood(lines: int) -> str:
+    """Much on its standard output, and in the log."""
+    for line in range(lines):
+        print("x" * 100)
+        log.info("line %d", line)
+    return "done"
+
+
+@app.task
+def half_a_pair() -> str:
+    return "\ud800"
+
+
+@app.task
 def tell() -> str:
     """Prints, logs and says how far it is, and waits for `cancel`."""
     print("this is no answer")

@@ -109,6 +109,17 @@ class Ends(WorkerTest):
         self.assertIn(("warn", "half of it"), lines())
         self.assertIn(("error", "by hand"), lines())
 
+    def test_what_is_too_much_or_no_text_fails_alone(self) -> None:
+        self.start("--concurrency", "2")
+        beside = self.app.submit("nap", [3])
+        self.assertEqual(len(self.run_task("large", 300_000)), 300_000)
+        self.assertEqual(self.error("large", 20_000_000, max_retries=5).kind, "output")
+        self.assertEqual(self.error("half_a_pair", max_retries=5).kind, "output")
+        flood = self.app.submit("flood", [20_000])
+        self.assertEqual(flood.get(60), "done")
+        self.assertLessEqual(len(self.app.logs(flood)), 1000)
+        self.assertEqual(beside.get(60), 3)
+
     def test_a_stop_finishes_what_runs_and_gives_back_the_rest(self) -> None:
         worker = self.start("--concurrency", "2", "--drain-timeout", "2")
         short = self.app.submit("nap", [0.5, str(self.file())])
