@@ -47,6 +47,11 @@ impl NodeSettings {
     pub fn takes_from(&self, queue: &str) -> bool {
         self.queues.is_empty() || self.queues.contains_key(queue)
     }
+
+    /// Its share of this node's slots, where that is not the queue's own.
+    pub fn weight_of(&self, queue: &str) -> Option<u32> {
+        self.queues.get(queue).copied().flatten()
+    }
 }
 
 /// Shared by all actors. Holds no state of theirs.

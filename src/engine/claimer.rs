@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{ClaimReply, Engine, Grant, Submission};
 use crate::{
     store::StoreError,
-    task::{Granted, Outcome, Serves, WorkerId},
+    task::{Granted, NewTask, Outcome, Serves, WorkerId},
 };
 
 /// In whose name tasks are granted, and which ones it can run.
@@ -58,9 +58,13 @@ impl Engine {
         }
     }
 
-    /// Tasks for which this node has no handler go to the lanes of their names at once: it would come upon them in vain.
+    /// Tasks for which this node has no handler go to the lanes of their names at once: it would come upon them in vain. Where
+    /// it runs nothing at all that is not so: then what has a fair key stays in one lane for each key, whatever the names.
     pub(super) fn laid(&self, mut submission: Submission) -> Submission {
-        for task in submission.tasks.iter_mut().filter(|task| !self.0.own.serves.has_name(&task.name)) {
+        let serves = &self.0.own.serves;
+        let is_fair = |task: &NewTask| task.flow.as_ref().is_some_and(|keys| keys.fair_key.is_some());
+        let tasks = submission.tasks.iter_mut().filter(|task| !serves.has_name(&task.name));
+        for task in tasks.filter(|task| !(serves.is_nothing() && is_fair(task))) {
             task.flow.get_or_insert_default().handler = Some(task.name.clone());
         }
         submission

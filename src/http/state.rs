@@ -53,8 +53,6 @@ pub struct NodeInfo {
     pub version: &'static str,
     /// Tasks it can run at the same time.
     pub slots: usize,
-    /// Names of the tasks it can run.
-    pub handlers: std::collections::BTreeSet<String>,
     /// Start of the process.
     pub started_at: Millis,
 }

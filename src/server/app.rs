@@ -345,7 +345,6 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
             pid: node.worker.pid,
             version: env!("CARGO_PKG_VERSION"),
             slots: config.worker.concurrency,
-            handlers: node.node.registry.names().map(str::to_owned).collect(),
             started_at: node.worker.started_at,
         },
         draining,

@@ -70,6 +70,14 @@ pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
     /// The lanes from this one on, in order.
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
+    /// The sublanes of a lane from this one on, in order.
+    fn sublanes_from(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        from: Lane,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError>;
     /// The first so many of each lane, from a sublane on and round to it again.
     fn lane_fronts(
         &mut self,

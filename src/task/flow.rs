@@ -60,35 +60,33 @@ impl FlowKeys {
         self.handler.is_some() || !self.requires.is_empty()
     }
 
-    /// Without a fair key the limits decide who takes turns: who is at one does not hold up the others. Without any key it is
-    /// what a worker must have.
+    /// Without a fair key the limits decide who takes turns: who is at one does not hold up the others. Tasks that are not for
+    /// the same workers are in lanes of their own, so that a worker passes by what is for others without a look into it.
     pub fn lane(&self) -> Lane {
         let or_none = |key: &Option<String>| key.as_ref().map_or_else(String::new, |key| format!("={key}"));
-        // No label has a comma.
-        let (handler, requires) = (or_none(&self.handler), self.requires.join(","));
-        let lane = match (&self.fair_key, &self.rate_key, &self.concurrency_key) {
-            (Some(key), ..) => lane_of_fair_key(key),
-            (None, Some(key), _) => hash(&["rate", key]),
-            (None, None, Some(key)) => hash(&["concurrency", key]),
-            (None, None, None) => hash(&["worker", &handler, &requires]),
+        let (kind, key) = match (&self.fair_key, &self.rate_key, &self.concurrency_key) {
+            (Some(key), ..) => ("fair", key.as_str()),
+            (None, Some(key), _) => ("rate", key.as_str()),
+            (None, None, Some(key)) => ("concurrency", key.as_str()),
+            (None, None, None) => ("worker", ""),
         };
-        let (rate, concurrency) = (or_none(&self.rate_key), or_none(&self.concurrency_key));
-        let sublane = if self.asks_for_worker() {
-            hash(&["limits", &rate, &concurrency, &handler, &requires])
+        let lane = if self.asks_for_worker() {
+            // No label has a comma.
+            hash(&[kind, key, &or_none(&self.handler), &self.requires.join(",")])
         } else {
-            hash(&["limits", &rate, &concurrency])
+            hash(&[kind, key])
         };
-        Lane { lane, sublane }
+        Lane { lane, sublane: hash(&["limits", &or_none(&self.rate_key), &or_none(&self.concurrency_key)]) }
+    }
+
+    /// The lane of its fair key, where it is in another one because of what a worker must have for it.
+    pub fn fair_lane(&self) -> Option<i64> {
+        self.fair_key.as_deref().filter(|_| self.asks_for_worker()).map(lane_of_fair_key)
     }
 
     /// As far as the keys tell: who has no handler for it may have to find that out.
     pub fn is_for(&self, worker: &Serves) -> bool {
         self.handler.as_ref().is_none_or(|name| worker.has_name(name)) && worker.has_labels(&self.requires)
-    }
-
-    /// Whoever is in its lane is for the same workers.
-    pub const fn shares_workers(&self) -> bool {
-        self.has_no_key()
     }
 
     /// Where only those look who have a handler for this name.
@@ -156,18 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_must_have_is_a_lane_where_there_is_no_key_and_else_a_part_of_one() {
+    fn what_is_for_other_workers_is_in_another_lane_under_the_same_limits() {
         let of = |keys: FlowKeys, name: &str, requires: &[&str]| {
             let requires = requires.iter().map(|label| (*label).to_owned()).collect();
             FlowKeys { requires, ..keys }.of_handler(name).lane()
         };
-        let none = FlowKeys::default;
-        assert_ne!(of(none(), "a", &[]).lane, of(none(), "b", &[]).lane);
-        assert_ne!(of(none(), "a", &[]).lane, of(none(), "a", &["gpu"]).lane);
-        let fair = || keys(Some("f"), None, None);
-        assert_eq!(of(fair(), "a", &[]).lane, fair().lane().lane);
-        assert_ne!(of(fair(), "a", &[]).sublane, fair().lane().sublane);
-        assert_ne!(of(fair(), "a", &[]).sublane, of(fair(), "b", &[]).sublane);
+        for keys in [FlowKeys::default(), keys(Some("f"), None, None), keys(None, Some("r"), Some("c"))] {
+            let of = |name, requires| of(keys.clone(), name, requires);
+            let lanes = [of("a", &[]), of("b", &[]), of("a", &["gpu"]), of("a", &["gpu", "big"]), keys.lane()];
+            assert!((1..lanes.len()).all(|n| !lanes[..n].iter().any(|other| other.lane == lanes[n].lane)), "{lanes:?}");
+            assert!(lanes.iter().all(|lane| lane.sublane == lanes[0].sublane), "{lanes:?}");
+        }
+        let fair = keys(Some("f"), None, None);
+        assert_eq!(fair.clone().of_handler("a").fair_lane(), Some(fair.lane().lane));
+        assert_eq!(fair.fair_lane(), None);
     }
 
     #[test]

@@ -186,7 +186,7 @@ async fn what_could_not_be_handed_on_goes_back_unburnt() {
         }
         tokio::task::yield_now().await;
     }
-    assert_eq!(ids(&again), [id.clone()]);
+    assert_eq!(ids(&again), [&*id]);
     // A node of which a worker is held to be dead gives it nothing.
     let stranger = Claimer { worker: jobqueue::task::WorkerId::new(), serves: worker.serves.clone() };
     assert!(server.claim_for(&stranger, "default", 1).await.fenced);
@@ -224,12 +224,17 @@ async fn keys_hold_for_tasks_that_are_not_for_everybody_and_those_hold_up_nobody
         assert!((18..=22).contains(&n), "{tenant}: {n} of {}", taken.len());
     }
     let worker = server.worker(&[], serves(&["slow"], &[]));
-    let grants = server.claim_for(&worker, "default", 40).await.grants;
-    assert!(grants.iter().all(|task| task.name == "slow"));
-    assert_eq!(grants.iter().filter(|task| of(task) == "\"one\"").count(), 1, "no more at a time than may");
+    let mut taken: Vec<String> = Vec::new();
+    while taken.len() < 61 {
+        let reply = server.claim_for(&worker, "default", 3).await;
+        assert!(!reply.grants.is_empty() || reply.more, "only {} of 121", taken.len());
+        assert!(reply.grants.iter().all(|task| task.name == "slow"));
+        taken.extend(reply.grants.iter().map(of));
+    }
+    assert_eq!(taken.iter().filter(|of| *of == "\"one\"").count(), 1, "no more at a time than may");
     for tenant in ["\"x\"", "\"y\"", "\"z\""] {
-        let n = grants.iter().filter(|task| of(task) == tenant).count();
-        assert!((10..=16).contains(&n), "{tenant}: {n} of {}", grants.len());
+        let n = taken.iter().filter(|of| *of == tenant).count();
+        assert!((18..=22).contains(&n), "{tenant}: {n} of {}", taken.len());
     }
 }
 
@@ -254,7 +259,7 @@ async fn what_is_required_goes_wherever_tasks_are_made() {
     let id = ticked["id"].as_str().unwrap_or_else(|| panic!("{ticked}")).to_owned();
     assert!(server.claim_some("s", 5).await.is_empty());
     let mut granted = server.claim_for(&worker, "s", 5).await.grants;
-    assert_eq!(ids(&granted), [id.clone()]);
+    assert_eq!(ids(&granted), [&*id]);
     finish(&server, &worker, granted.remove(0)).await;
     // Once more, by hand.
     assert_eq!(server.post(&format!("/api/v1/tasks/{id}/retry"), "").await.status, 200);

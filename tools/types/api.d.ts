@@ -80,6 +80,7 @@ interface Queue {
   key_concurrency: number | null;
   fair_weights: Record<string, number>;
   max_depth: number | null;
+  at_cap: string;
   total_queued: number;
   queued_by_priority: { high: number; medium: number; low: number };
   status_counts: StatusCounts;

@@ -541,7 +541,7 @@ DECLARE
     p_requires   TEXT[] := (SELECT array_agg(DISTINCT label COLLATE "C" ORDER BY label COLLATE "C")
         FROM unnest(jobqueue_submit.requires) label);
     p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent, p_requires);
-    p_labels     TEXT := coalesce(array_to_string(p_requires, ','), '');
+    p_place      TEXT[];
     p_lane       BIGINT;
     p_sublane    BIGINT;
     rule         JSON;
@@ -687,16 +687,15 @@ BEGIN
         END IF;
     END IF;
     IF p_flow IS NOT NULL THEN
-        p_lane := CASE
-            WHEN p_fair IS NOT NULL THEN jobqueue_lane('fair', p_fair)
-            WHEN p_rate IS NOT NULL THEN jobqueue_lane('rate', p_rate)
-            WHEN p_concurrent IS NOT NULL THEN jobqueue_lane('concurrency', p_concurrent)
-            ELSE jobqueue_lane('worker', '', p_labels)
+        p_place := CASE
+            WHEN p_fair IS NOT NULL THEN ARRAY['fair', p_fair]
+            WHEN p_rate IS NOT NULL THEN ARRAY['rate', p_rate]
+            WHEN p_concurrent IS NOT NULL THEN ARRAY['concurrency', p_concurrent]
+            ELSE ARRAY['worker', '']
         END;
-        p_sublane := CASE
-            WHEN p_requires IS NULL THEN jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''))
-            ELSE jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''), '', p_labels)
-        END;
+        p_lane := jobqueue_lane(VARIADIC p_place
+            || CASE WHEN p_requires IS NULL THEN '{}' ELSE ARRAY['', array_to_string(p_requires, ',')] END);
+        p_sublane := jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''));
     END IF;
     retries := coalesce(retries, (settings ->> 'max_retries')::integer, 3);
     limit_ms := CASE

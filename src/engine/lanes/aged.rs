@@ -51,7 +51,9 @@ impl Round<'_> {
         for Column { priority, mut passed, has_more, .. } in columns {
             self.picked.more |= has_more && self.room(priority) > 0 && !self.picked.picks.is_empty();
             passed.dedup_by_key(|place| place.lane);
-            passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))?;
+            for place in passed {
+                self.pass(tx, priority, place, self.weight(place.lane))?;
+            }
         }
         Ok(self.done(&levels))
     }

@@ -19,11 +19,8 @@ use crate::{
 pub(in super::super) enum Refused {
     /// What is left is for others of this claim, should they get it.
     UntilNextClaim,
-    /// The worker cannot run it, nor what else is in its sublane.
-    NotServed {
-        /// Nor whoever else is in its lane.
-        whole_lane: bool,
-    },
+    /// The worker cannot run it, nor what else is in its lane.
+    NotServed,
     /// Its key is at a limit until then; `None`: until a task ends.
     For {
         until: Option<Millis>,
@@ -89,7 +86,7 @@ impl KeyGate {
     /// May this one start? Then it has a place until the end of this claim.
     pub(super) fn admit(&mut self, flow: &FlowKeys) -> Result<(), Refused> {
         if !flow.is_for(&self.serves) {
-            return Err(Refused::NotServed { whole_lane: flow.shares_workers() });
+            return Err(Refused::NotServed);
         }
         let mut reserve = None;
         if let (Some(rule), Some(key)) = (self.rule, &flow.rate_key) {

@@ -10,6 +10,7 @@
 
 mod aged;
 mod gate;
+mod pass;
 mod turn;
 mod turns;
 mod walk;
@@ -35,8 +36,6 @@ use crate::{
 const LOOK: usize = 512;
 /// How often a claim looks up lanes; the next one goes on.
 const LOOKS: usize = 8;
-/// Sublanes at their limit that are passed over in one lane in one turn.
-const STEPS: usize = 8;
 /// When it is tried again where it is not known when it will do.
 const AGAIN: Millis = 500;
 
@@ -195,7 +194,7 @@ impl Round<'_> {
     }
 
     fn weight(&self, lane: i64) -> usize {
-        self.weights.get(&lane).copied().unwrap_or(1).max(1)
+        self.weights.get(&self.turn.fair_lane(lane)).copied().unwrap_or(1).max(1)
     }
 
     fn room(&self, priority: Priority) -> usize {
@@ -265,6 +264,7 @@ impl Round<'_> {
         let (room, before) = (self.room(priority), self.picked.picks.len());
         let asked: Vec<_> = wanted.iter().map(|(lane, weight)| (*lane, (weight * turns).min(room))).collect();
         let mut passed = Vec::new();
+        let share: HashMap<i64, usize> = asked.iter().copied().collect();
         let mut left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
         let room = self.room(priority);
         if room > 0 && !left.is_empty() {
@@ -277,7 +277,13 @@ impl Round<'_> {
             self.picked.more |= progress && self.room(priority) > 0 && !left.is_empty();
         }
         passed.dedup_by_key(|place: &mut Lane| place.lane);
-        passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))
+        for place in passed {
+            let picks = self.picked.picks[before..].iter();
+            let taken = picks.filter(|pick| pick.task.place.lane == place.lane).count();
+            let most = share.get(&place.lane).copied().unwrap_or(1).saturating_sub(taken);
+            self.pass(tx, priority, place, most)?;
+        }
+        Ok(())
     }
 
     /// The lanes that have more than was asked for, with how much that was.
@@ -324,38 +330,14 @@ impl Round<'_> {
         Ok((in_turns(lanes.collect()), left))
     }
 
-    /// Others of a lane of which one is at a limit.
-    fn pass(&mut self, tx: &mut dyn Tx, priority: Priority, from: Lane) -> Result<(), StoreError> {
-        let mut place = from;
-        for _ in 0..STEPS {
-            if self.room(priority) == 0 {
-                return Ok(());
-            }
-            let next = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, 1)], place.sublane.wrapping_add(1))?;
-            let Some(task) = next.into_iter().next().filter(|task| task.place != from) else { return Ok(()) };
-            place = task.place;
-            if !self.seen.insert(task.mark.1) {
-                continue; // taken already
-            }
-            self.gate.load(tx, self.ask.queue, [&task.flow])?;
-            let (since, before) = (task.mark.0, self.picked.picks.len());
-            self.pick(priority, task, since);
-            if self.picked.picks.len() > before {
-                // Its lane has had its turn.
-                self.picked.more = true;
-                return Ok(());
-            }
-        }
-        // There may be one that is not: another pivot finds it.
-        self.picked.blocked(self.ask.now + AGAIN);
-        Ok(())
-    }
-
     /// False where its lane is at a limit.
     fn pick(&mut self, priority: Priority, task: Fronting, since: Millis) -> bool {
         let Lane { lane, sublane } = task.place;
         if self.turn.is_blocked(lane, Some(sublane)) || self.turn.is_blocked(lane, None) {
             return false;
+        }
+        if let Some(fair) = task.flow.fair_lane().filter(|fair| self.weights.contains_key(fair)) {
+            self.turn.learn(lane, fair);
         }
         match self.gate.admit(&task.flow) {
             Ok(()) => {
@@ -370,8 +352,8 @@ impl Round<'_> {
                 self.picked.more = true;
                 true
             }
-            Err(Refused::NotServed { whole_lane }) => {
-                self.turn.leave(lane, (!whole_lane).then_some(sublane), self.ask.now);
+            Err(Refused::NotServed) => {
+                self.turn.leave(lane, self.ask.now);
                 false
             }
             Err(Refused::For { until, whole_lane }) => {

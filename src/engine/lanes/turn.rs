@@ -11,6 +11,8 @@ use crate::{
 const MOST_BLOCKED: usize = 65_536;
 /// What waits for a task to end is looked at again after so long: the task may be one of another node.
 pub(super) const LOOK_AGAIN: Millis = 500;
+/// Lanes of which the fair key is remembered.
+const MOST_FAIR: usize = 65_536;
 /// How long it is remembered that a lane is for other workers: it may be gone by then.
 const OTHERS: Millis = 600_000;
 const LEVELS: usize = Priority::MAX as usize + 1;
@@ -25,6 +27,8 @@ pub(super) struct Turn {
     /// Lanes that were at a limit and are not any more: they need not be looked for.
     reopened: Vec<i64>,
     limits: (Option<RateLimit>, Option<u32>),
+    /// Of lanes for some workers only: the lane of their fair key, by whose weight they are served.
+    fair: HashMap<i64, i64>,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -119,10 +123,20 @@ impl Turn {
         }
     }
 
+    pub(super) fn learn(&mut self, lane: i64, fair_lane: i64) {
+        if self.fair.len() < MOST_FAIR {
+            self.fair.insert(lane, fair_lane);
+        }
+    }
+
+    pub(super) fn fair_lane(&self, lane: i64) -> i64 {
+        self.fair.get(&lane).copied().unwrap_or(lane)
+    }
+
     /// What is in it is for other workers than this.
-    pub(super) fn leave(&mut self, lane: i64, sublane: Option<i64>, now: Millis) {
+    pub(super) fn leave(&mut self, lane: i64, now: Millis) {
         if self.blocked.len() < MOST_BLOCKED {
-            self.blocked.insert((lane, sublane), Block { until: now + OTHERS, at_cap: false, is_others: true });
+            self.blocked.insert((lane, None), Block { until: now + OTHERS, at_cap: false, is_others: true });
         }
     }
 

@@ -54,6 +54,27 @@ impl Query for LanesFrom<'_> {
     type SqlType = BigInt;
 }
 
+statement! {
+    /// A seek for each sublane.
+    SublanesFrom {
+        "WITH RECURSIVE walk (sublane, n) AS (SELECT (SELECT sublane FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
+        " AND priority = " priority: i32 => Integer;
+        " AND lane = " lane: i64 => BigInt;
+        " AND sublane >= " from: i64 => BigInt;
+        " ORDER BY sublane LIMIT 1), 1 UNION ALL SELECT (SELECT t.sublane FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL \
+         AND t.queue = " queue_too: &'a str => Text;
+        " AND t.priority = " priority_too: i32 => Integer;
+        " AND t.lane = " lane_too: i64 => BigInt;
+        " AND t.sublane > walk.sublane ORDER BY t.sublane LIMIT 1), n + 1 FROM walk WHERE walk.sublane IS NOT NULL AND n < "
+        limit: i32 => Integer;
+    } ") SELECT sublane FROM walk WHERE sublane IS NOT NULL"
+}
+
+impl Query for SublanesFrom<'_> {
+    type SqlType = BigInt;
+}
+
 /// Those whose time has come go to their lanes; how many.
 pub(super) fn enter(writer: &mut Writer, queue: &str, now: Millis, limit: usize) -> QueryResult<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -75,6 +96,19 @@ pub(super) fn lanes_from(
 ) -> QueryResult<Vec<i64>> {
     let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
     let walk = LanesFrom { queue, priority: level, from, queue_too: queue, priority_too: level, limit };
+    walk.load(connection)
+}
+
+pub(super) fn sublanes_from(
+    connection: &mut Connection,
+    queue: &str,
+    priority: Priority,
+    Lane { lane, sublane: from }: Lane,
+    limit: usize,
+) -> QueryResult<Vec<i64>> {
+    let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
+    let (queue_too, priority_too, lane_too) = (queue, level, lane);
+    let walk = SublanesFrom { queue, priority: level, lane, from, queue_too, priority_too, lane_too, limit };
     walk.load(connection)
 }
 
@@ -242,7 +276,6 @@ pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Off
                 .filter(tasks::priority.eq(i32::from(priority.level())))
                 .filter(laned())
                 .filter(tasks::lane.eq(first.place.lane))
-                .filter(tasks::sublane.eq(first.place.sublane))
                 .select(tasks::ready_at.assume_not_null())
                 .limit(COUNTED);
             unservable += alike.load::<i64>(connection)?.len() as u64;

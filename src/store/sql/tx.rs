@@ -16,7 +16,7 @@ use crate::{
         Tx, WorkflowCancelled, WorkflowRetried,
     },
     task::{
-        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
+        KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
         rate::LimitState,
     },
 };
@@ -157,6 +157,16 @@ impl Tx for Writer {
 
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
         told!(self, lanes::lanes_from(&mut self.connection, queue, priority, from, limit))
+    }
+
+    fn sublanes_from(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        from: Lane,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        told!(self, lanes::sublanes_from(&mut self.connection, queue, priority, from, limit))
     }
 
     fn lane_fronts(
