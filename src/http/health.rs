@@ -40,6 +40,16 @@ pub(super) struct HealthDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<PartView>,
     version: &'static str,
+    /// What this installation is called, where it was given a name.
+    environment: Option<EnvironmentView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Environment)]
+pub(super) struct EnvironmentView {
+    name: String,
+    /// red, orange, green, blue, violet or gray.
+    color: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -165,7 +175,8 @@ pub(super) async fn health(
     if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
         return reply::json(code, &HealthView { status, details: None });
     }
-    let details = HealthDetails { store, broker, line, version: state.node.version };
+    let environment = state.node.environment.clone().map(|(name, color)| EnvironmentView { name, color });
+    let details = HealthDetails { store, broker, line, version: state.node.version, environment };
     reply::json(code, &HealthView { status, details: Some(details) })
 }
 

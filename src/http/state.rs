@@ -55,6 +55,8 @@ pub struct NodeInfo {
     pub handlers: std::collections::BTreeSet<String>,
     /// Start of the process.
     pub started_at: Millis,
+    /// What the installation is called, and the colour of that.
+    pub environment: Option<(String, &'static str)>,
 }
 
 /// Limits towards clients.

@@ -344,6 +344,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
             slots: config.worker.concurrency,
             handlers: node.node.registry.names().map(str::to_owned).collect(),
             started_at: node.worker.started_at,
+            environment: config.api.environment.clone().map(|name| (name, config.api.environment_color)),
         },
         draining,
         allow_faults,

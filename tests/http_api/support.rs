@@ -122,6 +122,7 @@ impl Server {
                 slots: 2,
                 handlers: Default::default(),
                 started_at: 1_800_000_000_000,
+                environment: None,
             },
             draining: Arc::default(),
             allow_faults: false,

@@ -83,6 +83,7 @@ diesel::table! {
         error -> Text,
         attempts -> Integer,
         died_at -> BigInt,
+        cause -> Text,
     }
 }
 
@@ -264,6 +265,10 @@ diesel::table! {
         expired -> BigInt,
         busy_ms -> BigInt,
         slot_ms -> BigInt,
+        waiting_high -> BigInt,
+        waiting_medium -> BigInt,
+        waiting_low -> BigInt,
+        looks -> BigInt,
         waits -> Text,
         runs -> Text,
     }
