@@ -133,6 +133,9 @@ pub struct ApiConfig {
     pub port: u16,
     /// Listen beyond this machine although nobody has to authenticate.
     pub insecure_no_auth: bool,
+    /// What this installation is called in the dashboard, and in which colour.
+    pub environment: Option<String>,
+    pub environment_color: &'static str,
     /// Keys with every right, besides those in the store.
     pub keys: Vec<Secret>,
 }

@@ -44,6 +44,16 @@ pub(super) struct HealthDetails {
     #[serde(skip_serializing_if = "is_zero")]
     stuck_handlers: usize,
     version: &'static str,
+    /// What this installation is called, where it was given a name.
+    environment: Option<EnvironmentView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Environment)]
+pub(super) struct EnvironmentView {
+    name: String,
+    /// red, orange, green, blue, violet or gray.
+    color: &'static str,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -180,7 +190,8 @@ pub(super) async fn health(
     if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
         return reply::json(code, &HealthView { status, details: None });
     }
-    let details = HealthDetails { store, broker, line, stuck_handlers: state.stuck.len(), version: state.node.version };
+    let environment = state.node.environment.clone().map(|(name, color)| EnvironmentView { name, color });
+    let details = HealthDetails { store, broker, line, stuck_handlers: state.stuck.len(), version: state.node.version, environment };
     reply::json(code, &HealthView { status, details: Some(details) })
 }
 

@@ -59,6 +59,8 @@ pub struct NodeInfo {
     pub slots: usize,
     /// Start of the process.
     pub started_at: Millis,
+    /// What the installation is called, and the colour of that.
+    pub environment: Option<(String, &'static str)>,
 }
 
 /// Limits towards clients.

@@ -345,6 +345,7 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
             version: env!("CARGO_PKG_VERSION"),
             slots: config.worker.concurrency,
             started_at: node.worker.started_at,
+            environment: config.api.environment.clone().map(|name| (name, config.api.environment_color)),
         },
         draining,
         allow_faults,

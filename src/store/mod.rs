@@ -97,8 +97,14 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
     fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
     fn dead_letter_count(&self, within: Option<&Reach>) -> Result<i64, StoreError>;
-    /// Dead letters of the newest `among` by what they have died of, most first.
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;
+    /// Dead letters of the newest `among` by what they have died of, most first, also counted from each moment of `since` on.
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError>;
     /// How many there are, counted one by one.
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError>;
     /// Those for no queue but these. A page may have fewer than its limit although the list goes on.

@@ -224,8 +224,14 @@ impl Reader for PooledReader {
         Ok(self.counters(None)?.iter().filter(|row| meant(row)).map(|row| row.n).sum())
     }
 
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError> {
-        self.read(|connection| dead::groups(connection, filter, among, limit))
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError> {
+        self.read(|connection| dead::groups(connection, filter, since, among, limit))
     }
 
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError> {

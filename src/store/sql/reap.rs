@@ -17,7 +17,7 @@ use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
         DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
-        WorkerId,
+        WorkerId, alike,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
         unique::bit,
     },
@@ -207,6 +207,7 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
         reason: DeadReason::Poison.as_str(),
         error: &text,
         attempts: task.attempt,
+        cause: &alike(&error.message),
         now,
     }
     .execute(&mut writer.connection)
