@@ -1,6 +1,6 @@
-// What an operator sets for the keys by which tasks share a queue: as text in a form, and as the API takes it.
+// What an operator sets for how tasks share a queue, and for the keys they do it by: as text in a form, and as the API takes it.
 
-/** The fields of the form, as text. @typedef {{ key_rate_limit: string, key_concurrency: string, fair_weights: string }} Sharing */
+/** The fields of the form, as text. @typedef {{ concurrency: string, ageing: string, key_rate_limit: string, key_concurrency: string, fair_weights: string }} Sharing */
 /** What is wrong, by field. @typedef {Partial<Record<keyof Sharing | "form", string>>} Faults */
 
 /** Settings that the API replaces all at once, and so have to be sent along. */
@@ -8,8 +8,10 @@ const KEPT = ["paused", "weight", "concurrency", "at_cap", "ageing", "max_depth"
 const RULE = ["limit", "per", "by", "algorithm", "burst", "enabled"];
 
 /** @param {Queue} queue @returns {Sharing} */
-export function textOf({ key_rate_limit, key_concurrency, fair_weights }) {
+export function textOf({ concurrency, ageing, key_rate_limit, key_concurrency, fair_weights }) {
   return {
+    concurrency: concurrency === null ? "" : String(concurrency),
+    ageing: ageing ?? "",
     key_rate_limit: key_rate_limit ?? "",
     key_concurrency: key_concurrency === null ? "" : String(key_concurrency),
     fair_weights: Object.entries(fair_weights).map(([key, weight]) => `${key}=${weight}`).join("\n"),
@@ -23,8 +25,9 @@ export function parse(typed, shown, rule) {
   const faults = {};
   const limit = rateOf(typed.key_rate_limit, shown, rule);
   if (limit === undefined) faults.key_rate_limit = "This isn't a number and a time, such as 100/1m.";
-  const cap = typed.key_concurrency.trim();
-  if (!/^\d*$/.test(cap)) faults.key_concurrency = "This isn't a number.";
+  const caps = /** @type {const} */ (["concurrency", "key_concurrency"]);
+  const [cap, capOfKeys] = caps.map((field) => typed[field].trim());
+  for (const field of caps) if (!/^\d*$/.test(typed[field].trim())) faults[field] = "This isn't a number.";
   /** @type {[string, number][]} */
   const weights = [];
   for (const line of typed.fair_weights.split("\n").map((each) => each.trim()).filter(Boolean)) {
@@ -34,7 +37,8 @@ export function parse(typed, shown, rule) {
     else faults.fair_weights ??= `"${line}" isn't a key and its number, such as tenant-7=3.`;
   }
   if (Object.keys(faults).length) return { faults };
-  return { set: { key_rate_limit: limit, key_concurrency: cap ? Number(cap) : null, fair_weights: Object.fromEntries(weights) }, faults };
+  const number = (/** @type {string} */ text) => (text ? Number(text) : null);
+  return { set: { concurrency: number(cap), ageing: typed.ageing.trim() || null, key_rate_limit: limit, key_concurrency: number(capOfKeys), fair_weights: Object.fromEntries(weights) }, faults };
 }
 
 /** Null: none. Undefined: no limit that one could understand. @param {string} text @param {string} shown @param {any} rule */
@@ -64,7 +68,7 @@ export function faultsOf(problem, message) {
   for (const { pointer, detail } of problem.errors ?? []) {
     const [field, key] = pointer.replace(/^#?\//, "").split("/");
     if (field === "fair_weights") faults.fair_weights = key ? `${key.replaceAll("~1", "/").replaceAll("~0", "~")}: ${detail}` : detail;
-    else if (field === "key_rate_limit" || field === "key_concurrency") faults[field] = detail;
+    else if (field === "concurrency" || field === "ageing" || field === "key_rate_limit" || field === "key_concurrency") faults[field] = detail;
     else faults.form = detail;
   }
   return Object.keys(faults).length ? faults : { form: message };

@@ -4,15 +4,15 @@ import { bodyOf, faultsOf, parse, textOf } from "../../static/js/sharing.js";
 
 const RULE = { limit: 5, per: "1h", by: "rate_key", algorithm: "token_bucket", burst: 7, enabled: true };
 const SHOWN = { ...RULE, used: 3, remaining: 2, next_permit_in_s: 0, source: "queue" };
-const NONE = { key_rate_limit: "", key_concurrency: "", fair_weights: "" };
+const NONE = { concurrency: "", ageing: "", key_rate_limit: "", key_concurrency: "", fair_weights: "" };
 
 test("what is set is shown as text, and means the same when it comes back", () => {
-  const queue = { key_rate_limit: "5 per 1h", key_concurrency: 2, fair_weights: { "a=b": 3, c: 1 } };
+  const queue = { concurrency: 9, ageing: "10m", key_rate_limit: "5 per 1h", key_concurrency: 2, fair_weights: { "a=b": 3, c: 1 } };
   const text = textOf(queue);
-  assert.deepEqual(text, { key_rate_limit: "5 per 1h", key_concurrency: "2", fair_weights: "a=b=3\nc=1" });
-  assert.deepEqual(parse(text, "5 per 1h", SHOWN).set, { key_rate_limit: RULE, key_concurrency: 2, fair_weights: { "a=b": 3, c: 1 } });
-  assert.deepEqual(textOf({ key_rate_limit: null, key_concurrency: null, fair_weights: {} }), NONE);
-  assert.deepEqual(parse(NONE, "", null).set, { key_rate_limit: null, key_concurrency: null, fair_weights: {} });
+  assert.deepEqual(text, { concurrency: "9", ageing: "10m", key_rate_limit: "5 per 1h", key_concurrency: "2", fair_weights: "a=b=3\nc=1" });
+  assert.deepEqual(parse(text, "5 per 1h", SHOWN).set, { concurrency: 9, ageing: "10m", key_rate_limit: RULE, key_concurrency: 2, fair_weights: { "a=b": 3, c: 1 } });
+  assert.deepEqual(textOf({ concurrency: null, ageing: null, key_rate_limit: null, key_concurrency: null, fair_weights: {} }), NONE);
+  assert.deepEqual(parse(NONE, "", null).set, { concurrency: null, ageing: null, key_rate_limit: null, key_concurrency: null, fair_weights: {} });
 });
 
 test("a limit is a number and a time, and keeps what is not said", () => {
@@ -24,9 +24,9 @@ test("a limit is a number and a time, and keeps what is not said", () => {
 });
 
 test("what cannot be understood is told at its field", () => {
-  const { set, faults } = parse({ key_rate_limit: "", key_concurrency: "-1", fair_weights: "a=1\nb" }, "", null);
+  const { set, faults } = parse({ ...NONE, concurrency: "x", key_concurrency: "-1", fair_weights: "a=1\nb" }, "", null);
   assert.equal(set, undefined);
-  assert.deepEqual(Object.keys(faults), ["key_concurrency", "fair_weights"]);
+  assert.deepEqual(Object.keys(faults), ["concurrency", "key_concurrency", "fair_weights"]);
 });
 
 test("all other settings are sent along, a timeout only where one is set", () => {
@@ -37,7 +37,7 @@ test("all other settings are sent along, a timeout only where one is set", () =>
 });
 
 test("the server's faults go to their fields", () => {
-  const errors = [{ pointer: "/key_rate_limit/limit", detail: "x" }, { pointer: "/fair_weights/a~1b", detail: "y" }];
-  assert.deepEqual(faultsOf({ errors }, "z"), { key_rate_limit: "x", fair_weights: "a/b: y" });
+  const errors = [{ pointer: "/ageing", detail: "w" }, { pointer: "/key_rate_limit/limit", detail: "x" }, { pointer: "/fair_weights/a~1b", detail: "y" }];
+  assert.deepEqual(faultsOf({ errors }, "z"), { ageing: "w", key_rate_limit: "x", fair_weights: "a/b: y" });
   assert.deepEqual(faultsOf({}, "z"), { form: "z" });
 });

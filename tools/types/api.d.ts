@@ -73,6 +73,9 @@ interface Queue {
   concurrency: number | null;
   key_rate_limit: string | null;
   key_concurrency: number | null;
+  at_cap: "wait" | "reject";
+  ageing: string | null;
+  max_age: string | null;
   fair_weights: Record<string, number>;
   max_depth: number | null;
   total_queued: number;

@@ -26,7 +26,7 @@ export function QueuePage() {
       ${queue.paused && html`<p class="line"><${Pill} status="paused" title="Nothing in it starts until it is resumed" /></p>`}</div></header>
     <div class="detail">
       <aside><h2>Details</h2><${Facts} queue=${queue} /></aside>
-      <section><h2>Sharing by keys</h2>
+      <section><h2>Sharing</h2>
         <p class="muted">Tasks of different fair keys take turns. Each rate key has a limit for itself, and of each concurrency key only so many run at a time.</p>
         ${may("operate") ? html`<${Edit} queue=${queue} />` : html`<${Shared} queue=${queue} />`}</section>
     </div>`;
@@ -47,7 +47,9 @@ function Facts({ queue }) {
     ["Rate limit", queue.rate_limit ?? "none"],
     ["Concurrency", queue.concurrency ?? "no cap"],
     ["At a cap", queue.at_cap === "reject" ? "submissions are refused" : "tasks wait"],
+    ["Priority ageing", queue.ageing ? `a level each ${queue.ageing}` : "off, priorities are strict"],
     ["Max depth", queue.max_depth ?? "no cap"],
+    ["Max age", queue.max_age ?? "none"],
   ]} />`;
 }
 
@@ -86,6 +88,8 @@ function Edit({ queue }) {
   const fields = { draft: sharing, faults: faults.value, set };
   return html`<form class="form" onSubmit=${onSubmit} novalidate>
     ${faults.value.form && html`<p class="note is-bad" role="alert">${faults.value.form}</p>`}
+    <${Field} ...${fields} name="concurrency" label="Cap of the queue" hint="Most running at a time, over all nodes; empty is no cap" />
+    <${Field} ...${fields} name="ageing" label="Priority ageing" hint="Tasks gain a level each time they have waited so long, such as 10m; empty is off" />
     <${Field} ...${fields} name="key_rate_limit" label="Limit of each rate key" hint="Starts in a time, such as 100/1m; empty is no limit" />
     <${Field} ...${fields} name="key_concurrency" label="Cap of each concurrency key" hint="Most running at a time; empty is no cap" />
     <${Field} ...${fields} name="fair_weights" label="Weights of fair keys" hint="How many start when it is their turn: KEY=N, one a line. Of keys not named it is one." lines=${4} />
