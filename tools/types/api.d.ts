@@ -78,6 +78,9 @@ interface Queue {
   concurrency: number | null;
   key_rate_limit: string | null;
   key_concurrency: number | null;
+  at_cap: "wait" | "reject";
+  ageing: string | null;
+  max_age: string | null;
   fair_weights: Record<string, number>;
   at_cap: "wait" | "reject";
   max_depth: number | null;
