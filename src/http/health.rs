@@ -191,7 +191,14 @@ pub(super) async fn health(
         return reply::json(code, &HealthView { status, details: None });
     }
     let environment = state.node.environment.clone().map(|(name, color)| EnvironmentView { name, color });
-    let details = HealthDetails { store, broker, line, stuck_handlers: state.stuck.len(), version: state.node.version, environment };
+    let details = HealthDetails {
+        store,
+        broker,
+        line,
+        stuck_handlers: state.stuck.len(),
+        version: state.node.version,
+        environment,
+    };
     reply::json(code, &HealthView { status, details: Some(details) })
 }
 

@@ -88,8 +88,11 @@ impl Page {
     /// Drags over the middle of an element, from 100 pixels left to 100 pixels right of it.
     pub(crate) async fn drag(&self, selector: &str) {
         self.act(selector, async |element: Element| {
-            let to = |x: f64| PointerAction::MoveToElement { element: element.clone(), duration: Some(PAUSE), x, y: 0.0 };
-            let drag = MouseActions::new("mouse".into()).then(to(-100.0)).then(PointerAction::Down { button: MOUSE_BUTTON_LEFT });
+            let to =
+                |x: f64| PointerAction::MoveToElement { element: element.clone(), duration: Some(PAUSE), x, y: 0.0 };
+            let drag = MouseActions::new("mouse".into())
+                .then(to(-100.0))
+                .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT });
             let drag = drag.then(to(0.0)).then(to(100.0)).then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
             self.client.perform_actions(drag).await
         })
