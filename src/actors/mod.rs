@@ -15,9 +15,12 @@ mod reconcilers;
 pub mod remote;
 pub mod scheduler;
 pub mod slot;
+pub mod standing;
+pub mod stuck;
 pub mod supervision;
 pub mod ticket;
 mod timers;
 pub mod tree;
+mod warden;
 
 pub use node::{Link, Node, NodeSettings};

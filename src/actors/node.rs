@@ -11,10 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     dead_letter::{Begun, DeadLetter},
     events::EventHub,
+    heartbeat::{Heartbeat, LookAtOrders},
     queue::{QueueActor, Wake},
     reconcilers::{DependencyResolver, Poke},
     remote::RemoteHub,
     scheduler::{Scheduler, Tick},
+    standing::Standing,
+    stuck::StuckHandlers,
     supervision::{AddChild, Directory, Phase, Supervisor, Tree},
     tree,
 };
@@ -65,6 +68,8 @@ pub struct Node {
     pub tree: Tree,
     pub events: EventHub,
     pub remote: RemoteHub,
+    pub stuck: StuckHandlers,
+    pub standing: Arc<Standing>,
     /// Cancelled when the store holds this node to be dead: its process is then to end.
     pub fenced: CancellationToken,
 }
@@ -76,6 +81,13 @@ impl Node {
             log::error!("The store holds this node to be dead: nothing is started any more, what runs is given up");
             self.fenced.cancel();
             self.engine.held().interrupt_all();
+        }
+    }
+
+    /// Somebody may have asked something of this node.
+    pub fn look_at_orders_soon(&self) {
+        if let Some(heartbeat) = self.directory.get::<Heartbeat>(tree::HEARTBEAT) {
+            heartbeat.do_send(LookAtOrders);
         }
     }
 
@@ -137,8 +149,12 @@ impl Listener for Link {
         self.0.remote.cancelled(ids, at_once);
     }
 
-    fn worker_asked(&self, _: WorkerId) {
-        self.0.remote.asked();
+    fn worker_asked(&self, worker: WorkerId) {
+        if worker == self.0.engine.worker() {
+            self.0.look_at_orders_soon();
+        } else {
+            self.0.remote.asked();
+        }
     }
 
     fn noted(&self, noted: Vec<Noted>) {

@@ -12,6 +12,7 @@
 //! ├─ pruner               ┘
 //! ├─ key_keeper
 //! ├─ rate_limiter
+//! ├─ warden
 //! ├─ slots (one_for_one)  ── slot-1 … slot-N    drain together
 //! ├─ queues (one_for_one; a queue that keeps crashing is parked) ── one for each busy queue
 //! ├─ dispatcher
@@ -37,9 +38,11 @@ use super::{
     scheduler::Scheduler,
     slot::Slot,
     supervision::{ChildSpec, OnGiveUp, Restart, Root, StopOrder, Strategy, SupervisorSpec},
+    warden::Warden,
 };
 
 pub const ROOT: &str = "root";
+pub const HEARTBEAT: &str = "heartbeat";
 pub const SLOTS: &str = "slots";
 pub const QUEUES: &str = "queues";
 pub const DISPATCHER: &str = "dispatcher";
@@ -59,6 +62,16 @@ pub fn queue_path(queue: &str) -> String {
     format!("{ROOT}/{QUEUES}/{queue}")
 }
 
+/// What a slot is called in the directory.
+pub fn slot_name(number: usize) -> String {
+    format!("slot-{number}")
+}
+
+/// Where a slot stands in the tree.
+pub fn slot_path(number: usize) -> String {
+    format!("{ROOT}/{SLOTS}/{}", slot_name(number))
+}
+
 /// Starts the tree on this thread's arbiter.
 pub fn start(node: &Arc<Node>) -> Root {
     let spec = SupervisorSpec::new(Strategy::OneForOne)
@@ -75,6 +88,7 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(child(node, "pruner", "Pruner", Pruner::new))
         .child(child(node, "key_keeper", "KeyKeeper", KeyKeeper::new))
         .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))
+        .child(child(node, "warden", "Warden", Warden::new))
         .child(ChildSpec::supervisor(SLOTS, slots(node)))
         .child(ChildSpec::supervisor(QUEUES, queues()))
         .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new))
@@ -95,7 +109,7 @@ fn child<A: super::supervision::TreeActor>(
 
 fn heartbeat(node: &Arc<Node>) -> ChildSpec {
     let node = node.clone();
-    ChildSpec::new("heartbeat", "Heartbeat", move |watch| {
+    ChildSpec::new(HEARTBEAT, "Heartbeat", move |watch| {
         let node = node.clone();
         watch.start_alone(move || Heartbeat::new(node))
     })
@@ -113,7 +127,7 @@ fn slots(node: &Arc<Node>) -> SupervisorSpec {
 
 fn slot(node: &Arc<Node>, number: usize) -> ChildSpec {
     let (grace, node) = (node.settings.drain + BEYOND_DRAIN, node.clone());
-    let name: Arc<str> = format!("slot-{number}").into();
+    let name: Arc<str> = slot_name(number).into();
     let own = name.clone();
     ChildSpec::new(name, "Slot", move |watch| watch.start(Slot::new(node.clone(), number, own.clone()))).grace(grace)
 }

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Outage;
-use crate::task::{Status, TaskId};
+use crate::task::{Status, TaskId, WorkerId};
 
 /// Something one node tells all the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Notice {
     QueuesChanged(Vec<Arc<str>>),
     /// Keys of the API were made or revoked.
     KeysChanged,
+    /// Something was asked of these workers.
+    WorkersAsked(Vec<WorkerId>),
     /// Children were submitted past the nodes, and their parents are to be asked. Only `jobqueue_submit` says it.
     Unresolved,
     /// Tasks have changed.

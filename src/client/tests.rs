@@ -162,6 +162,10 @@ async fn a_refusal_is_decoded() {
     let fake = Fake::new([
         Answer::Json(422, problem.into()),
         Answer::Json(404, r#"{"title":"Not found","code":"task_not_found"}"#.into()),
+        Answer::Json(
+            422,
+            r#"{"code":"c","detail":"is no number","errors":[{"parameter":"n","detail":"is no number"}]}"#.into(),
+        ),
         Answer::Json(502, "<html>Bad gateway</html>".into()),
         Answer::Json(302, "{}".into()),
         Answer::Json(200, "[]".into()),
@@ -173,6 +177,8 @@ async fn a_refusal_is_decoded() {
     let missing = client.get(id()).await.unwrap_err();
     assert!(missing.is_not_found());
     assert_eq!(missing.to_string(), "Not found (HTTP 404, task_not_found)");
+    let query = client.get(id()).await.unwrap_err();
+    assert_eq!(query.to_string(), "is no number (HTTP 422, c); n: is no number");
     for what in ["HTTP 502 without a problem", "HTTP 302", "HTTP 200 whose body is not what was asked for"] {
         let error = client.get(id()).await.unwrap_err();
         assert!(matches!(error, Error::Unexpected { .. }) && error.to_string().contains(what), "{error}");

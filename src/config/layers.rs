@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 };
 
 /// What a configuration is made of. [`Sources::process`] takes the process' own; tests make them up.
-// Not `Debug`: the environment holds secrets, ours and others'.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// Name of the setting (`api.port`) and its text.
@@ -23,6 +23,13 @@ pub struct Sources {
     pub env: BTreeMap<OsString, OsString>,
     /// Where `jobqueue.toml` is looked for.
     pub folder: PathBuf,
+}
+
+/// The environment holds secrets, ours and others': nothing of it is shown.
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Sources {
@@ -60,7 +67,8 @@ impl Written {
 }
 
 pub(super) fn load(sources: &Sources, scope: Scope) -> Result<Config, ConfigError> {
-    let (config, faults) = examine(sources, scope);
+    let (mut config, faults) = examine(sources, scope);
+    config.sources = Arc::new(sources.clone());
     if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
 }
 

@@ -103,6 +103,21 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// What an installation is called; empty: nothing.
+pub(super) fn environment(text: &str) -> Parsed<Option<String>> {
+    let name = text.trim();
+    let fits = name.chars().count() <= 24 && !name.chars().any(char::is_control);
+    let said = || Some(name.to_owned()).filter(|name| !name.is_empty());
+    fits.then(said).ok_or_else(|| "expected a name of at most 24 characters".to_owned())
+}
+
+/// One of the colours that are readable on light and on dark.
+pub(super) fn color(text: &str) -> Parsed<&'static str> {
+    const COLORS: [&str; 6] = ["red", "orange", "green", "blue", "violet", "gray"];
+    let found = COLORS.into_iter().find(|color| *color == text.trim());
+    found.ok_or_else(|| "expected red, orange, green, blue, violet or gray".to_owned())
+}
+
 /// Keys separated by commas. A header must be able to carry each.
 pub(super) fn keys(text: &str) -> Parsed<Vec<Secret>> {
     let keys: Vec<&str> = text.split(',').map(str::trim).filter(|key| !key.is_empty()).collect();

@@ -121,6 +121,21 @@ const OWN: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        name: "api.environment",
+        env: &["JOBQUEUE_ENVIRONMENT"],
+        doc: "What this installation is called, such as production or staging: the dashboard shows it beside its name",
+        set: |config, text| parse::environment(text).map(|name| config.api.environment = name),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.environment_color",
+        env: &["JOBQUEUE_ENVIRONMENT_COLOR"],
+        default: "gray",
+        doc: "Colour of that name in the dashboard: red, orange, green, blue, violet or gray",
+        set: |config, text| parse::color(text).map(|color| config.api.environment_color = color),
+        ..PLAIN
+    },
+    Setting {
         name: "api.keys",
         env: &["API_KEYS"],
         doc: "API keys with every right, separated by commas, besides those made with `jobqueue key create`",

@@ -237,7 +237,7 @@ fn ahead(
 }
 
 fn waits_for(reader: &dyn Reader, task: &TaskRow) -> Result<Reason, StoreError> {
-    let parents = reader.parents(task.id, task.parents)?;
+    let parents = reader.parent_states(task.id, task.parents)?;
     let open = parents.iter().filter(|parent| !parent.status.is_terminal());
     Ok(Reason::Parents { unmet: task.unmet, some: open.map(|parent| parent.id).take(NAMED).collect() })
 }

@@ -129,6 +129,8 @@ struct Inner {
     /// Outcomes that were handed over and are not in the store yet.
     outcomes: AtomicUsize,
     spool_bytes: AtomicU64,
+    /// Since the last time that all of them were counted.
+    schedules_added: AtomicUsize,
     /// What an earlier life has left in the spool.
     left: Mutex<Vec<owed::Owed>>,
 }
@@ -190,6 +192,7 @@ impl Engine {
             failed: AtomicU64::new(0),
             outcomes: AtomicUsize::new(0),
             spool_bytes: AtomicU64::new(spool.as_ref().map_or(0, spool::Spool::bytes)),
+            schedules_added: AtomicUsize::new(0),
             left: Mutex::new(left.unwrap_or_default()),
         }));
         let mut queues = stage::Queues::new();

@@ -9,7 +9,7 @@ use std::{
 use super::{Engine, Inner, Listener, notice::Changes};
 use crate::{
     broker::{Bus, BusListener, Notice, bus::Events},
-    task::{Millis, QueueSettings, Ready, TaskId},
+    task::{Millis, QueueSettings, Ready, TaskId, WorkerId},
 };
 
 /// Tasks of a lane that are hinted at where it is not known which are new: more than a head keeps, so that one with all of
@@ -141,6 +141,7 @@ impl Engine {
             }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
             Notice::KeysChanged => self.look_at_keys(),
+            Notice::WorkersAsked(workers) => workers.iter().for_each(|worker| self.worker_asked(*worker)),
             Notice::Unresolved => self.look_for_unresolved(),
             Notice::Events(events) => self.heard_events(events),
             Notice::Missed => self.look_at_everything(),
@@ -168,6 +169,12 @@ impl Engine {
             log::debug!("The tasks that have come into a queue could not be read: {error}");
         }
         self.queue_changed(queue);
+    }
+
+    pub(super) fn worker_asked(&self, worker: WorkerId) {
+        if let Some(listener) = self.listener() {
+            listener.worker_asked(worker);
+        }
     }
 
     fn look_for_unresolved(&self) {
@@ -211,6 +218,7 @@ impl Engine {
     fn look_at_everything(&self) {
         self.0.watches.all();
         self.look_at_keys();
+        self.worker_asked(self.worker());
         self.look_for_unresolved();
         match self.reader().queues() {
             Ok(rows) => {

@@ -8,6 +8,7 @@ use super::{
     notice::After,
 };
 use crate::{
+    broker::Notice,
     store::{Act, Holding, Renewed, StoreError, Tx, WorkerAsked, WorkerInfo},
     task::{Asked, LeaseToken, Millis, Ready, WorkerId},
 };
@@ -18,7 +19,7 @@ impl Engine {
         self.admin(move |tx, _| tx.register_worker(&worker), |(), _| {}).await
     }
 
-    /// Asks a worker to start nothing new, to end, or (`None`) to work again. It hears of it with its next heartbeat.
+    /// Asks a worker to start nothing new, to end, or (`None`) to work again. A remote one hears of it with its next heartbeat.
     pub async fn ask_worker(
         &self,
         worker: WorkerId,
@@ -31,10 +32,16 @@ impl Engine {
             Ok(done)
         };
         let done = self.admin(ask, |_, _| {}).await?;
-        if let Some(listener) = self.listener() {
-            listener.worker_asked(worker);
-        }
+        self.worker_asked(worker);
+        self.tell_peers(Notice::WorkersAsked(vec![worker]));
         Ok(done)
+    }
+
+    /// What is asked of this node, as the store has it.
+    pub async fn asked_of_this_node(&self) -> Result<Option<Asked>, StoreError> {
+        let worker = self.worker();
+        let row = blocking_read(self, move |reader| reader.worker(worker)).await?;
+        Ok(row.and_then(|row| row.asked))
     }
 
     /// Renews remote workers, each with the memory it holds if it says so.

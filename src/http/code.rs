@@ -138,7 +138,7 @@ codes! {
         "The task is not over, so it cannot be run again.",
         "Wait for its end, or cancel it first.";
     "unique_key_held": CONFLICT, UniqueKeyHeld,
-        "Another task of the queue has this unique key, and the submission said to reject in that case, or to replace one that waits.",
+        "Another task of the queue has this unique key, and the submission said to reject in that case, or to replace one that waits and is of no workflow.",
         "The answer's `task_id` is the task that has it. Wait for its end, cancel it, or submit with another key. `GET` shows in `unique` for how long it has the key.";
     "unique_key_released": CONFLICT, UniqueKeyReleased,
         "The task that held the unique key was deleted at this very moment, and nothing was stored.",

@@ -63,6 +63,7 @@ mod window;
 mod workers;
 mod workflows;
 
+pub use check::offline_task;
 pub use keys::offline_key;
 pub use openapi::openapi;
 pub use schedules::declared_schedule;

@@ -12,7 +12,7 @@ use actix_web::web;
 
 use super::problem::Problem;
 use crate::{
-    actors::{events::EventHub, remote::RemoteHub, supervision::Tree},
+    actors::{events::EventHub, remote::RemoteHub, standing::Standing, stuck::StuckHandlers, supervision::Tree},
     engine::Engine,
     store::{Reader, StoreError},
     task::{Millis, TaskDefaults},
@@ -28,6 +28,10 @@ pub struct ApiState {
     pub events: EventHub,
     /// For remote workers.
     pub remote: RemoteHub,
+    /// Handlers of this node that do not end.
+    pub stuck: StuckHandlers,
+    /// What is asked of this node.
+    pub standing: Arc<Standing>,
     /// What a submission gets that does not say otherwise.
     pub defaults: TaskDefaults,
     /// This process.
@@ -55,6 +59,8 @@ pub struct NodeInfo {
     pub slots: usize,
     /// Start of the process.
     pub started_at: Millis,
+    /// What the installation is called, and the colour of that.
+    pub environment: Option<(String, &'static str)>,
 }
 
 /// Limits towards clients.

@@ -20,6 +20,7 @@ use super::{
     time::{Time, seconds},
 };
 use crate::{
+    actors::stuck::StuckHandler,
     store::{Holding, WorkerAsked, WorkerRow},
     task::{Asked, Offer, TaskId, WorkerId, WorkerKind},
 };
@@ -36,7 +37,7 @@ pub(super) struct WorkerView {
     host: String,
     pid: u32,
     version: String,
-    /// alive, draining, stopped or dead.
+    /// alive, quiet (it starts nothing new), draining, stopped or dead.
     state: String,
     /// What an operator wants of it: `quiet`, that it starts nothing new; `stop`, that it ends.
     asked: Option<Asked>,
@@ -53,6 +54,8 @@ pub(super) struct WorkerView {
     labels: Vec<String>,
     /// What each slot runs, of a remote worker what it has leased; empty for other nodes than the one asked.
     slots: Vec<SlotView>,
+    /// Handlers that go on although their attempts were ended; empty for other nodes than the one asked.
+    stuck: Vec<StuckView>,
     /// Attempts ended since the start; null for other nodes than the one asked.
     processed: Option<u64>,
     failed: Option<u64>,
@@ -69,10 +72,31 @@ pub(super) struct SlotView {
     started_at: Option<Time>,
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = StuckHandler)]
+pub(super) struct StuckView {
+    /// Where it ran.
+    slot: usize,
+    /// Null: a task that this key may not see.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    task_id: Option<TaskId>,
+    name: Option<String>,
+    /// When it was given up.
+    since: Time,
+    /// The slot runs other tasks; false: there are too many stuck ones, and it waits.
+    replaced: bool,
+}
+
 impl WorkerView {
     fn of(row: WorkerRow, state: &ApiState, caller: &Caller, held: &HashMap<WorkerId, Vec<Holding>>) -> Self {
         let own = row.id == state.engine.worker();
         let Offer { queues, names, labels, .. } = row.offer;
+        // Of this node it is known whether it has heard of it yet.
+        let shown = match row.shown_state() {
+            "alive" | "quiet" if own && state.standing.is_quiet() => "quiet".to_owned(),
+            "alive" | "quiet" if own => "alive".to_owned(),
+            shown => shown.to_owned(),
+        };
         Self {
             id: row.id,
             kind: row.kind,
@@ -81,7 +105,7 @@ impl WorkerView {
             host: row.host,
             pid: row.pid,
             version: row.version,
-            state: row.state,
+            state: shown,
             asked: row.asked,
             started_at: Time(row.started_at),
             heartbeat_age_s: seconds(row.beat_at, state.now()),
@@ -91,6 +115,7 @@ impl WorkerView {
             labels,
             slots_total: row.slots,
             slots: if own { slots(state, caller) } else { leased(held.get(&row.id), caller) },
+            stuck: if own { stuck(state, caller) } else { Vec::new() },
             processed: own.then(|| state.engine.processed()),
             failed: own.then(|| state.engine.failed()),
         }
@@ -134,6 +159,20 @@ impl ApiState {
         let remote: Vec<_> = remote.collect();
         Ok(if remote.is_empty() { HashMap::new() } else { self.engine.holdings(remote).await? })
     }
+}
+
+fn stuck(state: &ApiState, caller: &Caller) -> Vec<StuckView> {
+    let view = |handler: StuckHandler| {
+        let seen = caller.sees(&handler.queue);
+        StuckView {
+            slot: handler.slot,
+            task_id: seen.then_some(handler.task),
+            name: seen.then_some(handler.name),
+            since: Time(handler.since),
+            replaced: handler.replaced,
+        }
+    };
+    state.stuck.list().into_iter().map(view).collect()
 }
 
 /// Lists the workers, the latest first

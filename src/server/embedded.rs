@@ -11,6 +11,7 @@ use crate::{
         Link, Node, NodeSettings,
         events::EventHub,
         remote::RemoteHub,
+        stuck::StuckHandlers,
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
@@ -95,7 +96,7 @@ impl Embedded {
         for migration in store.migrate_up()? {
             log::info!("Migration {migration} was applied to {}", store.name());
         }
-        let runtime = handler_runtime().map_err(StartError::Handlers)?;
+        let runtime = handler_runtime(settings.slots).map_err(StartError::Handlers)?;
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
         let worker = worker_info(clock.now(), &settings, &registry, node_id.clone());
@@ -114,6 +115,7 @@ impl Embedded {
             engine.replay(&spool).await?;
         }
         let remote = RemoteHub::new(settings.heartbeat, settings.grace);
+        let slots = settings.slots;
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -123,6 +125,8 @@ impl Embedded {
             tree: Tree::new(),
             events: EventHub::default(),
             remote,
+            stuck: StuckHandlers::new(slots),
+            standing: Arc::default(),
             fenced: CancellationToken::new(),
         });
         let root = tree::start(&node);
@@ -218,11 +222,20 @@ async fn joint(redis: Option<RedisConfig>, store: &Store) -> Result<Joint, Start
     Ok(Joint { broker: broker.clone(), bus: Some(broker), line: notify.map(|line| line as Arc<dyn Bus>) })
 }
 
-/// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live
+/// Most threads that poll handlers.
+const MOST_POLLING: usize = 32;
+
+/// Handlers that never yield keep a thread each, while they run in a slot and while they are stuck beside it: with two threads
+/// for each slot and one more they hold up nobody. On a node with many slots so many of them are not expected. Threads live
 /// as long as the process: a child's parent-death signal comes with the end of the *thread* that started it.
-fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
+fn handler_runtime(slots: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((2 * slots + 1).clamp(cores, MOST_POLLING.max(cores)))
+        .max_blocking_threads(2 * slots + MOST_POLLING)
+        .thread_name("handler")
+        .enable_all()
+        .build()
 }
 
 fn worker_info(now: i64, settings: &NodeSettings, registry: &Registry, node: Option<String>) -> WorkerInfo {

@@ -20,7 +20,7 @@ mod workers;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
-pub use any::{Location, Store};
+pub use any::{Location, Snapshot, Store, hold_snapshot};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
 pub use notes::{LogPiece, Note, NoteReader, NoteTx, ProgressRow};
@@ -49,6 +49,9 @@ use crate::task::{
     Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
 };
 
+/// Results that one task can be given by its parents, in bytes: they are in memory while it runs.
+pub const MOST_PASSED_ON: usize = 64 << 20;
+
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
@@ -56,8 +59,10 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
     /// Attempts that were followed by another one, oldest first.
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
-    /// The parents of a task, which had so many, and how they ended, with their results.
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The parents of a task, which had so many, and how they stand, without their results.
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The same with their results: what the task is given. `None`: those are more than [`MOST_PASSED_ON`] bytes together.
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError>;
     /// Tasks that wait, or have waited, for this one, at most `limit`.
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError>;
     /// Whether children are left to be told of their parents' end.
@@ -92,8 +97,14 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
     fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
     fn dead_letter_count(&self, within: Option<&Reach>) -> Result<i64, StoreError>;
-    /// Dead letters of the newest `among` by what they have died of, most first.
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;
+    /// Dead letters of the newest `among` by what they have died of, most first, also counted from each moment of `since` on.
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError>;
     /// How many there are, counted one by one.
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError>;
     /// Those for no queue but these. A page may have fewer than its limit although the list goes on.

@@ -60,6 +60,14 @@ pub struct WorkerRow {
 }
 
 impl WorkerRow {
+    /// Its state as an operator sees it.
+    pub fn shown_state(&self) -> &str {
+        match (&*self.state, self.asked) {
+            ("alive", Some(Asked::Quiet)) => "quiet",
+            (state, _) => state,
+        }
+    }
+
     /// It may hold tasks.
     pub fn is_alive(&self) -> bool {
         matches!(&*self.state, "alive" | "draining")

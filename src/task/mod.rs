@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod alike;
 pub mod canonical;
 pub mod defaults;
 pub mod duration;
@@ -30,6 +31,7 @@ pub mod worker;
 pub mod workflow;
 
 pub use access::{Reach, Scope, Scopes};
+pub use alike::alike;
 pub use defaults::TaskDefaults;
 pub use figures::{Figures, Span};
 pub use flow::{FlowKeys, Lane};

@@ -8,7 +8,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Assignment, Notes, Parent, StopReason, StopSignal, TaskFailure, arguments};
+use super::{Assignment, AtWork, Notes, Parent, State, StopReason, StopSignal, TaskFailure, arguments};
 use crate::task::{Granted, LeaseToken, LogLevel, Progress, TaskId};
 
 /// One attempt of one task, as its handler sees it. Cheap to clone.
@@ -20,6 +20,7 @@ pub struct TaskContext {
     notes: Arc<dyn Notes>,
     stop: StopSignal,
     deadline: Option<Instant>,
+    state: State,
 }
 
 impl fmt::Debug for TaskContext {
@@ -35,7 +36,21 @@ impl TaskContext {
     /// For an attempt that `stop` can end and that has until `deadline`.
     pub fn new(assignment: impl Into<Assignment>, stop: StopSignal, deadline: Option<Instant>) -> Self {
         let Assignment { task, parents, notes } = assignment.into();
-        Self { task, parents, notes, stop, deadline }
+        Self { task, parents, notes, stop, deadline, state: State::default() }
+    }
+
+    #[must_use]
+    pub(super) fn with_state(self, state: &State) -> Self {
+        Self { state: state.clone(), ..self }
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Until this is dropped, the attempt is at work.
+    pub(super) fn at_work(&self) -> AtWork {
+        self.stop.at_work()
     }
 
     /// The task's id: the same in every attempt, so it can serve as an idempotency key towards other systems.
@@ -151,6 +166,15 @@ impl TaskContext {
     /// to return; after that it is dropped.
     pub async fn cancelled(&self) {
         self.stop.requested().await;
+    }
+
+    /// For functions that block: waits until the handler is to end, at most so long; whether it is.
+    ///
+    /// # Panics
+    /// On a thread of an async function, where it would hold up others.
+    pub fn cancelled_within(&self, patience: Duration) -> bool {
+        let handle = tokio::runtime::Handle::current();
+        handle.block_on(async { tokio::time::timeout(patience, self.cancelled()).await.is_ok() })
     }
 
     /// Whether [`Self::cancelled`] would resolve at once.

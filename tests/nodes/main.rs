@@ -8,6 +8,7 @@ mod support;
 #[path = "../support/drawn.rs"]
 mod drawn;
 mod flow;
+mod lifecycle;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;

@@ -140,7 +140,9 @@ CREATE TABLE dead_letter_queue (
     reason   TEXT    NOT NULL,
     error    TEXT    NOT NULL,
     attempts INTEGER NOT NULL,
-    died_at  BIGINT  NOT NULL
+    died_at  BIGINT  NOT NULL,
+    -- Its error's message with what differs between failures of one kind left out.
+    cause    TEXT    NOT NULL DEFAULT ''
 );
 CREATE INDEX dead_letter_queue_died ON dead_letter_queue (died_at, task_id);
 
@@ -367,6 +369,11 @@ CREATE TABLE task_metrics (
     expired         BIGINT  NOT NULL,
     busy_ms         BIGINT  NOT NULL,
     slot_ms         BIGINT  NOT NULL,
+    -- Tasks found waiting, added up over so many looks.
+    waiting_high    BIGINT  NOT NULL,
+    waiting_medium  BIGINT  NOT NULL,
+    waiting_low     BIGINT  NOT NULL,
+    looks           BIGINT  NOT NULL,
     -- JSON: how many durations up to each bound (in milliseconds) and above the one before, and the sum of all.
     waits           TEXT    NOT NULL,
     runs            TEXT    NOT NULL,

@@ -31,6 +31,7 @@ families! {
     SPOOL_BYTES Gauge "jobqueue_spool_bytes" "Bytes of the outcomes that wait in the node's folder while the store takes nothing";
     SLOTS Gauge "jobqueue_slots" "Tasks this node can run at a time";
     SLOTS_BUSY Gauge "jobqueue_slots_busy" "Slots of this node that run a task";
+    STUCK Gauge "jobqueue_stuck_handlers" "Handlers of this node that go on although their attempts were ended";
     SLOT_BUSY Counter "jobqueue_slot_busy_seconds_total" "Time this node's slots have spent on tasks";
 
     TRANSACTIONS Histogram "jobqueue_store_transaction_seconds" "Transactions of the stage, from begin to on the disk";

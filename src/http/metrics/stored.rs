@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The states a worker's row may have, so that a series does not go when its last worker does.
-const STATES: [&str; 4] = ["alive", "draining", "stopped", "dead"];
+const STATES: [&str; 5] = ["alive", "quiet", "draining", "stopped", "dead"];
 
 /// Of a queue, or of those that share a label.
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Stored {
         }
         let mut workers = [0; STATES.len()];
         for worker in reader.workers()? {
-            if let Some(place) = STATES.iter().position(|state| *state == worker.state) {
+            if let Some(place) = STATES.iter().position(|state| *state == worker.shown_state()) {
                 workers[place] += 1;
             }
         }

@@ -99,6 +99,8 @@ mod ties;
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/wanted.rs"]
+mod wanted;
 #[path = "../sql/workers.rs"]
 mod workers;
 #[path = "../sql/workflow_acts.rs"]
@@ -126,6 +128,7 @@ use id::Id;
 pub use inspect::Inspector;
 pub use line::Line;
 use own::{MarkCancelled, advance_schedules};
+pub(super) use scratch::hold;
 pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
 /// What the shared modules in `store/sql` know this store as.

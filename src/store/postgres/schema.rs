@@ -96,6 +96,7 @@ diesel::table! {
         error -> Text,
         attempts -> Integer,
         died_at -> BigInt,
+        cause -> Text,
     }
 }
 
@@ -332,6 +333,10 @@ diesel::table! {
         expired -> BigInt,
         busy_ms -> BigInt,
         slot_ms -> BigInt,
+        waiting_high -> BigInt,
+        waiting_medium -> BigInt,
+        waiting_low -> BigInt,
+        looks -> BigInt,
         waits -> Text,
         runs -> Text,
     }

@@ -125,7 +125,7 @@ statement! {
 
 statement! {
     Bury {
-        "INSERT INTO dead_letter_queue (task_id, queue, name, priority, reason, error, attempts, died_at) VALUES ("
+        "INSERT INTO dead_letter_queue (task_id, queue, name, priority, reason, error, attempts, cause, died_at) VALUES ("
         task: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -133,9 +133,10 @@ statement! {
         ", " reason: &'a str => Text;
         ", " error: &'a str => Text;
         ", " attempts: i32 => Integer;
+        ", " cause: &'a str => Text;
         ", " now: i64 => BigInt;
     } ") ON CONFLICT (task_id) DO UPDATE SET priority = excluded.priority, reason = excluded.reason, \
-       error = excluded.error, attempts = excluded.attempts, died_at = excluded.died_at"
+       error = excluded.error, attempts = excluded.attempts, cause = excluded.cause, died_at = excluded.died_at"
 }
 
 statement! {

@@ -19,8 +19,9 @@ use super::{
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
-        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
+        LaneAhead, ListedPage, MOST_PASSED_ON, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter,
+        ScheduleRow, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan,
+        WorkflowRow,
     },
     task::{Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
@@ -94,8 +95,12 @@ impl Reader for PooledReader {
         })
     }
 
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
-        self.read(|connection| relatives::parents(connection, id, count))
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::parent_states(connection, id, count))
+    }
+
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError> {
+        self.read(|connection| relatives::parents(connection, id, count, MOST_PASSED_ON))
     }
 
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError> {
@@ -219,8 +224,14 @@ impl Reader for PooledReader {
         Ok(self.counters(None)?.iter().filter(|row| meant(row)).map(|row| row.n).sum())
     }
 
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError> {
-        self.read(|connection| dead::groups(connection, filter, among, limit))
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError> {
+        self.read(|connection| dead::groups(connection, filter, since, among, limit))
     }
 
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError> {

@@ -11,12 +11,13 @@ use super::{
     schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
     telling,
     tx::Writer,
+    wanted,
 };
 use crate::{
     store::{Counted, Reaped, RetentionLimits},
     task::{
         DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
-        WorkerId,
+        WorkerId, alike,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
         unique::bit,
     },
@@ -206,6 +207,7 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
         reason: DeadReason::Poison.as_str(),
         error: &text,
         attempts: task.attempt,
+        cause: &alike(&error.message),
         now,
     }
     .execute(&mut writer.connection)
@@ -324,6 +326,9 @@ pub(super) fn prune(
         // Held from here on: it may have been started anew since it was read.
         let Some(task) = StateRecord::find(&mut writer.connection, task_id(&id))? else { continue };
         if task.status() != status || task.finished_at != finished_at || dependencies::is_needed(writer, &id)? {
+            continue;
+        }
+        if wanted::is_wanted(writer, &task)? {
             continue;
         }
         dependencies::cut(writer, &task)?;

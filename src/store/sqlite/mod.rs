@@ -90,6 +90,8 @@ mod ties;
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/wanted.rs"]
+mod wanted;
 #[path = "../sql/workers.rs"]
 mod workers;
 #[path = "../sql/workflow_acts.rs"]
@@ -100,6 +102,7 @@ mod workflow_reads;
 mod workflows;
 
 pub use inspect::Inspector;
+pub(super) use survey::hold;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};
 
 use std::{

@@ -85,6 +85,7 @@ diesel::table! {
         error -> Text,
         attempts -> Integer,
         died_at -> BigInt,
+        cause -> Text,
     }
 }
 
@@ -273,6 +274,10 @@ diesel::table! {
         expired -> BigInt,
         busy_ms -> BigInt,
         slot_ms -> BigInt,
+        waiting_high -> BigInt,
+        waiting_medium -> BigInt,
+        waiting_low -> BigInt,
+        looks -> BigInt,
         waits -> Text,
         runs -> Text,
     }

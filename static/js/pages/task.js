@@ -1,19 +1,22 @@
 // One task: how it stands, its life, what went in and what came out, every attempt.
-import { cancelTask, retryTask } from "../actions.js";
+import { cancelTask, deleteTask, retryTask, runTaskNow } from "../actions/tasks.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { taskHref, tasksWith } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { members } from "../json.js";
+import { go } from "../router.js";
 import { may } from "../session.js";
 import { canCancel, canRetry } from "../status.js";
 import { useLive } from "../store.js";
 import { Attempts, concernsTask } from "../ui/attempts.js";
 import { Ago, Empty, ErrorNote, Pill, Since, Text } from "../ui/bits.js";
+import { confirmThen } from "../ui/confirm.js";
 import { Copy } from "../ui/copy.js";
 import { ErrorView } from "../ui/error-view.js";
 import { Icon } from "../ui/icon.js";
 import { Json } from "../ui/json.js";
 import { Log, ProgressBar } from "../ui/log.js";
+import { Relatives } from "../ui/relatives.js";
 import { Tabs } from "../ui/tabs.js";
 import { Timeline } from "../ui/timeline.js";
 import { html } from "../../vendor/preact.js";
@@ -57,10 +60,17 @@ function Header({ task, parts }) {
         <span class="id"><code>${task.id}</code><${Copy} text=${task.id} label="Copy the id" /></span></p></div>
     <div class="actions">
       <${Copy} text=${() => curlOf(task, parts)} label="Copy the curl that submits the same task">Copy as curl</${Copy}>
+      ${may("operate") && (task.status === "scheduled" || task.status === "retry") && html`<button onClick=${() => runTaskNow(task.id)}><${Icon} name="running" />Run now</button>`}
+      ${may("operate") && canRetry(task.status) && html`<button class="danger" onClick=${() => askDelete(task)}><${Icon} name="trash" />Delete</button>`}
       ${may("operate") && canRetry(task.status) && html`<button onClick=${() => retryTask(task.id)}><${Icon} name="retry" />Retry</button>`}
       ${may("operate") && canCancel(task.status) && html`<button disabled=${asked} onClick=${() => cancelTask(task.id)}><${Icon} name="cancelled" />Cancel</button>`}
     </div>
   </header>`;
+}
+
+/** @param {Task} task */
+function askDelete({ id, name }) {
+  confirmThen({ title: `Delete ${name}?`, text: "The task is gone for good, with its result and its attempts.", verb: "Delete it", run: () => deleteTask(id).then((done) => done && go("tasks")) });
 }
 
 /** @param {Task} task @param {Map<string, string>} parts @param {string} text @returns {import("../ui/tabs.js").Tab[]} */
@@ -75,6 +85,7 @@ function tabs(task, parts, text) {
     { id: "error", label: "Error", body: () => (task.error ? html`<${ErrorView} error=${task.error} />` : html`<p class="muted">No error.</p>`) },
     { id: "attempts", label: `Attempts ${task.attempt}`, body: () => html`<${Attempts} id=${task.id} />` },
     { id: "log", label: "Log", body: () => html`<${Log} id=${task.id} />` },
+    { id: "relatives", label: "Dependencies", body: () => html`<${Relatives} id=${task.id} />` },
     { id: "raw", label: "Raw", body: () => html`<${Json} text=${text} label="raw JSON" />` },
   ];
 }
