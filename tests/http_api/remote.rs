@@ -96,7 +96,7 @@ async fn a_worker_leases_a_task_and_reports_its_result() {
 async fn an_attempt_ends_in_each_way_there_is() {
     let server = Server::serving(nothing()).await;
     let worker = Worker::new(&server, &["t"], 4).await;
-    let fixed = json!({"strategy": "fixed", "initial": "1h", "jitter": false});
+    let fixed = json!({"strategy": "fixed", "initial": "1m", "jitter": false});
     for (what, body, status, more) in [
         (
             "fail",

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub use beats::{Beat, Beaten, Beats};
 pub use orders::Orders;
-pub use polls::{Brought, Poll, Polls};
+pub use polls::{Brought, InHand, Poll, Polls};
 
 use crate::task::{Serves, TaskId, WorkerId};
 

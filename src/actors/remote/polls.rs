@@ -43,13 +43,40 @@ pub struct Poll {
 }
 
 /// What a poll has brought.
-#[derive(Debug)]
 pub enum Brought {
-    Tasks(Vec<Granted>),
+    Tasks(InHand),
+    Nothing,
     /// Its worker is held to be dead.
     Fenced,
     /// Its worker is to take nothing more.
     Quiet,
+}
+
+/// Tasks that are granted and not on their way to their worker yet: dropped, they go back, and no attempt is used up.
+pub struct InHand {
+    engine: Engine,
+    worker: WorkerId,
+    tasks: Vec<Granted>,
+}
+
+impl InHand {
+    pub fn tasks(&self) -> &[Granted] {
+        &self.tasks
+    }
+
+    /// The worker has them, as far as can be told.
+    pub fn delivered(mut self) {
+        self.tasks.clear();
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let tasks = std::mem::take(&mut self.tasks);
+        if !tasks.is_empty() {
+            self.engine.give_back(self.worker, tasks);
+        }
+    }
 }
 
 pub(super) enum Call {
@@ -197,7 +224,7 @@ impl Polls {
                 let key = (queue, waiting.poll.claimer.serves.print());
                 self.claim(id, key, 0);
             }
-            None => drop(self.polls.remove(&id).map(|waiting| waiting.poll.reply.send(Brought::Tasks(Vec::new())))),
+            None => drop(self.polls.remove(&id).map(|waiting| waiting.poll.reply.send(Brought::Nothing))),
         }
     }
 
@@ -244,12 +271,10 @@ impl Polls {
     }
 
     fn answer(&mut self, id: u64, worker: WorkerId, tasks: Vec<Granted>) {
-        let unheard = match self.polls.remove(&id) {
-            Some(waiting) => waiting.poll.reply.send(Brought::Tasks(tasks)).err(),
-            None => Some(Brought::Tasks(tasks)),
-        };
-        if let Some(Brought::Tasks(tasks)) = unheard {
-            self.engine.give_back(worker, tasks);
+        let hand = InHand { engine: self.engine.clone(), worker, tasks };
+        // Where nobody waits for it any more it is dropped here.
+        if let Some(waiting) = self.polls.remove(&id) {
+            let _ = waiting.poll.reply.send(Brought::Tasks(hand));
         }
     }
 

@@ -2,14 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{
+    HttpResponse,
+    web::{Bytes, Data},
+};
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 use utoipa::ToSchema;
 
 use super::{
@@ -30,14 +35,18 @@ use super::{
     draining, worker_dead,
 };
 use crate::{
-    actors::remote::{Brought, Poll},
-    engine::{Claimer, Engine},
+    actors::remote::{Brought, InHand, Poll},
+    engine::Claimer,
     store::{Reader, StoreError, WorkerRow},
     task::{Granted, Millis, Priority, Serves, TaskId, WorkerId, duration},
 };
 
 const LONGEST_WAIT: Millis = 60_000;
 const MOST: u32 = 1_000;
+/// So long it waits before the head of the answer is sent, which says that the worker lives and is known.
+const AT_FIRST: Duration = Duration::from_millis(50);
+const NOTHING: &str = r#"{"data":[],"quiet":false}"#;
+const QUIET: &str = r#"{"data":[],"quiet":true}"#;
 /// Whoever does not wait is answered when its queues have been looked at.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -108,7 +117,8 @@ pub(in crate::http) struct LeaseView<'a> {
 
 /// Leases tasks to a remote worker
 ///
-/// Answered as soon as there is one, and with none after `wait`. A task leased counts as started.
+/// Answered as soon as there is one, and with none after `wait`: the head of the answer comes before, its body then. A task leased
+/// counts as started.
 #[utoipa::path(
     post, path = "/api/v1/workers/{id}/lease", operation_id = "lease_tasks", tag = "remote workers",
     params(("id" = String, Path, format = Uuid)),
@@ -131,65 +141,66 @@ pub(in crate::http) async fn lease(
     let (queues, names, want) = wanted(given, &row)?;
     queues.iter().try_for_each(|queue| caller.check_queue(queue))?;
     if row.asked.is_some() {
-        return reply::ok(&LeaseView { data: Vec::new(), quiet: true });
+        return Ok(reply::text(QUIET.to_owned()));
     }
     let serves = Serves::new(Some(names.into_iter().collect()), row.offer.labels.iter().cloned().collect());
     let claimer = Claimer { worker: id.0, serves: state.remote.shared(serves) };
     drop((row, body));
     let mut answer = state.remote.poll(|reply| Poll { claimer, queues, want, once: wait.is_zero(), reply });
     let patience = if wait.is_zero() { LOOK } else { wait };
-    let brought = match timeout(patience, &mut answer).await {
-        Ok(brought) => brought.ok(),
-        // What is granted from now on goes back at once; what was granted is here.
-        Err(_) => {
-            answer.close();
-            answer.try_recv().ok()
-        }
+    let at_first = patience.min(AT_FIRST);
+    let left = patience - at_first;
+    let found = match timeout(at_first, &mut answer).await {
+        Ok(found) => Some(found.unwrap_or(Brought::Nothing)),
+        Err(_) if left.is_zero() => Some(last(&mut answer)),
+        Err(_) => None,
     };
+    if let Some(brought) = found {
+        return Ok(reply::text(written(&state, &caller, brought).await?));
+    }
+    // Who waits longer does so in the body of its answer: of ten thousand, each then keeps hardly more than its connection.
+    let rest = async move {
+        let brought = match timeout(left, &mut answer).await {
+            Ok(found) => found.unwrap_or(Brought::Nothing),
+            Err(_) => last(&mut answer),
+        };
+        let text = Box::pin(written(&state, &caller, brought)).await;
+        Ok::<_, Infallible>(Bytes::from(text.unwrap_or_else(|_| NOTHING.to_owned())))
+    };
+    Ok(HttpResponse::Ok().content_type("application/json").streaming(stream::once(rest)))
+}
+
+/// What has come in the last moment. What is granted from now on goes back at once.
+fn last(answer: &mut oneshot::Receiver<Brought>) -> Brought {
+    answer.close();
+    answer.try_recv().unwrap_or(Brought::Nothing)
+}
+
+/// The answer as JSON.
+async fn written(state: &ApiState, caller: &Caller, brought: Brought) -> Result<String, Problem> {
     match brought {
-        Some(Brought::Tasks(tasks)) => deliver(&state, &caller, InHand::new(&state, id.0, tasks)).await,
-        Some(Brought::Quiet) => reply::ok(&LeaseView { data: Vec::new(), quiet: true }),
-        Some(Brought::Fenced) => Err(worker_dead("dead")),
-        None => reply::ok(&LeaseView { data: Vec::new(), quiet: false }),
+        Brought::Tasks(tasks) => deliver(state, caller, tasks).await,
+        Brought::Nothing => Ok(NOTHING.to_owned()),
+        Brought::Quiet => Ok(QUIET.to_owned()),
+        Brought::Fenced => Err(worker_dead("dead")),
     }
 }
 
-/// Tasks that are granted and not on their way yet: where this ends without that, they go back.
-struct InHand {
-    engine: Engine,
-    worker: WorkerId,
-    tasks: Vec<Granted>,
-}
-
-impl InHand {
-    fn new(state: &ApiState, worker: WorkerId, tasks: Vec<Granted>) -> Self {
-        Self { engine: state.engine.clone(), worker, tasks }
-    }
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        let tasks = std::mem::take(&mut self.tasks);
-        if !tasks.is_empty() {
-            self.engine.give_back(self.worker, tasks);
-        }
-    }
-}
-
-async fn deliver(state: &ApiState, caller: &Caller, mut hand: InHand) -> Result<HttpResponse, Problem> {
+async fn deliver(state: &ApiState, caller: &Caller, hand: InHand) -> Result<String, Problem> {
     caller.check_still_good(state)?;
-    let asked: Vec<(TaskId, u32)> = hand.tasks.iter().map(|task| (task.id, task.parents)).collect();
-    let more =
-        if asked.is_empty() { More::default() } else { state.read(move |reader| More::read(reader, &asked)).await? };
-    let data = hand.tasks.iter().map(|task| leased(task, &more)).collect();
-    let response = reply::ok(&LeaseView { data, quiet: false })?;
+    let asked: Vec<(TaskId, u32)> = hand.tasks().iter().map(|task| (task.id, task.parents)).collect();
+    let more = state.read(move |reader| More::read(reader, &asked)).await?;
+    let data = hand.tasks().iter().map(|task| leased(task, &more)).collect();
+    let text = serde_json::to_string(&LeaseView { data, quiet: false }).map_err(|error| {
+        log::error!("An answer cannot be written: {error}");
+        Problem::internal()
+    })?;
     // From here on the worker has them, or its heartbeats tell that it has not.
-    hand.tasks.clear();
-    Ok(response)
+    hand.delivered();
+    Ok(text)
 }
 
 /// What a grant does not bring.
-#[derive(Default)]
 struct More {
     origins: HashMap<TaskId, (Millis, Vec<String>)>,
     /// Of each task its parents' results.

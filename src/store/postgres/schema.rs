@@ -1,5 +1,9 @@
 //! The tables, as diesel knows them. The same as the other store's but for the ids.
 
+mod said;
+
+pub use said::{task_logs, task_progress};
+
 diesel::table! {
     use diesel::sql_types::*;
     use super::super::Id;
@@ -384,33 +388,3 @@ diesel::allow_tables_to_appear_in_same_query!(task_dependencies, workflows);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::super::Id;
-
-    task_logs (task_id, id) {
-        task_id -> Id,
-        id -> Id,
-        generation -> Integer,
-        attempt -> Integer,
-        lines -> Integer,
-        bytes -> Integer,
-        dropped -> Integer,
-        body -> Text,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::super::Id;
-
-    task_progress (task_id) {
-        task_id -> Id,
-        generation -> Integer,
-        attempt -> Integer,
-        percent -> Nullable<Double>,
-        message -> Nullable<Text>,
-        at -> BigInt,
-    }
-}

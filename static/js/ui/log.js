@@ -24,6 +24,6 @@ export function Log({ id }) {
     <ol class="log" tabindex="0" aria-label="Log">${lines.map((line, index) => html`<li key=${index} class=${`is-${line.level}`}>
       <time datetime=${line.at} title=${fmt.absolute(line.at)}>${fmt.clock(line.at, now.value)}</time>
       ${several && html`<span class="muted" title="Attempt">${line.attempt}</span>`}
-      <span class="muted">${line.level}</span><${Text} value=${line.message} />
+      <span class="muted level">${line.level}</span><${Text} value=${line.message} />
     </li>`)}</ol>`;
 }
