@@ -48,7 +48,7 @@ pub enum Reason {
         limit: u32,
         running: u32,
     },
-    /// No worker that is alive can run it: what those lack that come closest; `None`: there is none.
+    /// No worker that is alive and takes tasks can run it: what those lack that come closest; `None`: there is none.
     NoWorker(Option<Lack>),
     /// It has outlived two workers and waits until no other such task is on the node.
     Suspect,

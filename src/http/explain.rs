@@ -69,7 +69,7 @@ fn no_worker(task: &TaskRow, lack: Option<Lack>) -> ReasonView {
     let TaskRow { queue, name, flow, .. } = task;
     let requires = flow.as_ref().map(|keys| keys.requires.join(", ")).unwrap_or_default();
     let (missing, detail) = match lack {
-        None => (None, "No worker is alive: start one".to_owned()),
+        None => (None, "No worker is alive and takes tasks: start one, or resume one that is quiet".to_owned()),
         Some(Lack::Queue) => (
             Some("queue"),
             format!("No live worker takes tasks of queue {queue:?}: start one that does, see its `worker.queues`"),

@@ -122,7 +122,7 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     /// When the first schedule is due.
     fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
-    /// What the workers that are alive offer, of at most so many.
+    /// What the workers offer that are alive and not asked to go, of at most so many.
     fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError>;
     /// Tasks in the lanes of a queue that none of these can run, as far as they are at the fronts of its first lanes, and counted
     /// to a bound each.

@@ -76,6 +76,11 @@ async fn a_task_that_nobody_can_run_waits_and_says_so_until_somebody_can() {
     let worker = server.worker(&[], serves(&["unknown"], &[]));
     assert_eq!(explained(&server, &unknown).await.0, Vec::<String>::new());
     assert_eq!(unservable(&server, "default").await, (json!(0), "0".into()));
+    for (ask, codes) in [("quiet", vec!["no_worker".to_owned()]), ("resume", Vec::new())] {
+        let asked = server.post(&format!("/api/v1/workers/{}/{ask}", worker.worker), "").await;
+        assert_eq!(asked.status, 200, "{}", asked.text());
+        assert_eq!(explained(&server, &unknown).await.0, codes, "{ask}");
+    }
     let mut granted = server.claim_for(&worker, "default", 5).await.grants;
     assert_eq!(ids(&granted), [&*unknown]);
     assert_eq!(granted[0].attempt, 1);

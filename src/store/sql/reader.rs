@@ -274,7 +274,9 @@ impl Reader for PooledReader {
 
     fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError> {
         self.read(|connection| {
-            let alive = workers::table.filter(workers::state.eq("alive")).select(workers::offer);
+            // One that was asked to go takes nothing more.
+            let taking = workers::state.eq("alive").and(workers::asked.is_null());
+            let alive = workers::table.filter(taking).select(workers::offer);
             let rows: Vec<String> = alive.limit(i64::try_from(most).unwrap_or(i64::MAX)).load(connection)?;
             Ok(rows.iter().map(|offer| serde_json::from_str(offer).unwrap_or_default()).collect())
         })
