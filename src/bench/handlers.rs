@@ -2,6 +2,7 @@
 //! time from a cancel to the end of a child.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -137,6 +138,8 @@ async fn start(spot: &Spot) -> Result<Embedded, BenchError> {
         drain: Duration::from_secs(25),
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
+        queues: BTreeMap::new(),
+        labels: BTreeSet::new(),
     };
     let engine_settings = Settings::default();
     Ok(Embedded::start(&spot.place, registry, settings, engine_settings, spot.redis.clone()).await?)

@@ -144,7 +144,7 @@ impl TestQueue {
         let reply: ClaimReply = told.await.map_err(|_| TestError::Submit(SubmitError::Closed))??;
         let Some(grant) = reply.grants.into_iter().next() else { return Ok(None) };
         let task = grant.task().clone();
-        let parents = self.engine.reader().parents(task.id, task.parents)?;
+        let parents = self.engine.reader().parents(task.id, task.parents)?.unwrap_or_default();
         let parent = |row: crate::store::ParentRow| Parent {
             id: row.id,
             name: row.name,
