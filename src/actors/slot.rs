@@ -204,8 +204,8 @@ async fn attempt(node: &Node, hold: &Hold, task: &Arc<Granted>, stop: &work::Sto
     work::perform(&node.registry, assignment, stop, node.settings.grace).await
 }
 
-/// It would be so the next time too.
-fn too_much(parents: u32) -> Outcome {
+/// What its parents pass on to a task is too much. It would be so the next time too.
+pub fn too_much(parents: u32) -> Outcome {
     let message = format!(
         "the results of its {parents} parents have more than {} MiB together: let them keep such results elsewhere and return \
          where they are",

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     engine::{ClaimReply, Claimer, Engine},
     store::StoreError,
-    task::{Granted, Millis, WorkerId},
+    task::{Granted, Millis, TaskId, WorkerId},
 };
 
 /// Claims under way at a time, of all groups.
@@ -62,6 +62,21 @@ pub struct InHand {
 impl InHand {
     pub fn tasks(&self) -> &[Granted] {
         &self.tasks
+    }
+
+    /// Some of them, for whoever calls to see to.
+    pub fn take(&mut self, some: &HashSet<TaskId>) -> Vec<Granted> {
+        self.tasks.extract_if(.., |task| some.contains(&task.id)).collect()
+    }
+
+    /// These do not reach the worker now.
+    pub fn give_back(&mut self, some: &HashSet<TaskId>) {
+        let tasks = self.take(some);
+        self.engine.give_back(self.worker, tasks);
+    }
+
+    pub const fn worker(&self) -> WorkerId {
+        self.worker
     }
 
     /// The worker has them, as far as can be told.

@@ -1,7 +1,7 @@
 //! `POST /workers/{id}/lease`: a remote worker asks for tasks, and waits for some.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     convert::Infallible,
     sync::Arc,
     time::Duration,
@@ -35,9 +35,12 @@ use super::{
     draining, worker_dead,
 };
 use crate::{
-    actors::remote::{Brought, InHand, Poll},
+    actors::{
+        remote::{Brought, InHand, Poll},
+        slot::too_much,
+    },
     engine::Claimer,
-    store::{Reader, StoreError, WorkerRow},
+    store::{Hold, MOST_PASSED_ON, Reader, StoreError, WorkerRow},
     task::{Granted, Millis, Priority, Serves, TaskId, WorkerId, duration},
 };
 
@@ -186,10 +189,17 @@ async fn written(state: &ApiState, caller: &Caller, brought: Brought) -> Result<
     }
 }
 
-async fn deliver(state: &ApiState, caller: &Caller, hand: InHand) -> Result<String, Problem> {
+async fn deliver(state: &ApiState, caller: &Caller, mut hand: InHand) -> Result<String, Problem> {
     caller.check_still_good(state)?;
     let asked: Vec<(TaskId, u32)> = hand.tasks().iter().map(|task| (task.id, task.parents)).collect();
     let more = state.read(move |reader| More::read(reader, &asked)).await?;
+    hand.give_back(&more.later);
+    let (worker, refused) = (hand.worker(), hand.take(&more.too_much));
+    let refused = refused.into_iter().map(|task| {
+        let outcome = too_much(task.parents);
+        (Hold { task, worker, cancel_requested: false, deadline: None }, outcome)
+    });
+    state.engine.conclude(refused.collect()).await?;
     let data = hand.tasks().iter().map(|task| leased(task, &more)).collect();
     let text = serde_json::to_string(&LeaseView { data, quiet: false }).map_err(|error| {
         log::error!("An answer cannot be written: {error}");
@@ -205,19 +215,31 @@ struct More {
     origins: HashMap<TaskId, (Millis, Vec<String>)>,
     /// Of each task its parents' results.
     parents: HashMap<TaskId, Vec<(TaskId, Option<Box<RawValue>>)>>,
+    /// Those to which their parents pass on more than a task may be given.
+    too_much: HashSet<TaskId>,
+    /// Those for which there is no more room in this answer.
+    later: HashSet<TaskId>,
 }
 
 impl More {
     fn read(reader: &dyn Reader, asked: &[(TaskId, u32)]) -> Result<Self, StoreError> {
         let ids: Vec<TaskId> = asked.iter().map(|(id, _)| *id).collect();
         let origins = reader.origins(&ids)?.into_iter().map(|(id, at, tags)| (id, (at, tags))).collect();
-        let mut parents = HashMap::new();
+        let (mut parents, mut too_much, mut later, mut bytes) = (HashMap::new(), HashSet::new(), HashSet::new(), 0);
         for (id, count) in asked.iter().filter(|(_, count)| *count > 0) {
-            let rows = reader.parents(*id, *count)?.into_iter();
+            if bytes > MOST_PASSED_ON {
+                later.insert(*id);
+                continue;
+            }
+            let Some(rows) = reader.parents(*id, *count)? else {
+                too_much.insert(*id);
+                continue;
+            };
+            bytes += rows.iter().map(|row| row.result.as_ref().map_or(0, String::len)).sum::<usize>();
             let result = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-            parents.insert(*id, rows.map(|row| (row.id, result(row.result))).collect());
+            parents.insert(*id, rows.into_iter().map(|row| (row.id, result(row.result))).collect());
         }
-        Ok(Self { origins, parents })
+        Ok(Self { origins, parents, too_much, later })
     }
 }
 
