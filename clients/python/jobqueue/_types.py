@@ -13,7 +13,7 @@ CatchUp = Literal["skip", "one", "all"]
 DeadReason = Literal["exhausted", "timeout", "not_retryable", "expired", "poison"]
 DependsOn = Union[str, "Dependency"]
 Duration = Union[str, float]
-ErrorCode = Literal["invalid_json", "invalid_utf8", "incomplete_body", "refused", "key_required", "invalid_key", "key_expired", "key_revoked", "missing_scope", "queue_not_allowed", "cross_origin", "route_not_found", "file_not_found", "invalid_id", "task_not_found", "queue_not_found", "worker_not_found", "dead_letter_not_found", "actor_not_found", "operation_not_found", "schedule_not_found", "workflow_not_found", "key_not_found", "rate_limit_not_set", "method_not_allowed", "body_timeout", "workflow_finished", "nothing_failed", "workflow_callback_runs", "task_finished", "task_not_finished", "unique_key_held", "unique_key_released", "parent_failed", "parent_gone", "task_not_waiting", "no_result", "key_configured", "key_name_taken", "too_many_keys", "queue_changed", "queue_not_empty", "schedule_exists", "schedule_changed", "trigger_refused", "operation_finished", "result_expired", "body_too_large", "unsupported_media_type", "unsupported_content_encoding", "wrong_host", "invalid_field", "first_key", "unknown_field", "missing_field", "duplicate_field", "invalid_parameter", "unknown_parameter", "duplicate_parameter", "invalid_header", "idempotency_key_reused", "parent_not_found", "dependency_cycle", "confirmation_required", "too_many_queues", "too_many_schedules", "queue_full", "at_cap", "too_many_streams", "internal", "busy", "draining", "shutting_down", "too_many_subscribers", "store_unavailable", "indeterminate", "store_schema", "store_full"]
+ErrorCode = Literal["invalid_json", "invalid_utf8", "incomplete_body", "refused", "key_required", "invalid_key", "key_expired", "key_revoked", "missing_scope", "queue_not_allowed", "cross_origin", "route_not_found", "file_not_found", "invalid_id", "task_not_found", "queue_not_found", "worker_not_found", "dead_letter_not_found", "actor_not_found", "operation_not_found", "schedule_not_found", "workflow_not_found", "key_not_found", "rate_limit_not_set", "method_not_allowed", "body_timeout", "workflow_finished", "nothing_failed", "workflow_callback_runs", "task_finished", "task_not_finished", "unique_key_held", "unique_key_released", "parent_failed", "parent_gone", "task_not_waiting", "no_result", "key_configured", "key_name_taken", "too_many_keys", "queue_changed", "queue_not_empty", "schedule_exists", "schedule_changed", "trigger_refused", "operation_finished", "worker_gone", "result_expired", "body_too_large", "unsupported_media_type", "unsupported_content_encoding", "wrong_host", "invalid_field", "first_key", "unknown_field", "missing_field", "duplicate_field", "not_built_yet", "invalid_parameter", "unknown_parameter", "duplicate_parameter", "invalid_header", "idempotency_key_reused", "parent_not_found", "dependency_cycle", "confirmation_required", "too_many_queues", "too_many_schedules", "queue_full", "at_cap", "too_many_streams", "internal", "busy", "draining", "shutting_down", "too_many_subscribers", "store_unavailable", "indeterminate", "store_schema", "store_full"]
 ErrorKind = Literal["failure", "panic", "exit", "signal", "timeout", "output", "arguments", "no_handler", "spawn", "cancelled", "lost", "poison", "skipped", "unneeded", "expired"]
 LimitBy = Literal["queue", "priority", "rate_key"]
 LimitNumbers = Union[int, "ByClass"]
@@ -28,6 +28,8 @@ Time = str
 Unique = Union[bool, "UniqueSettings"]
 UniqueConflict = Literal["return", "reject", "replace"]
 UniqueScope = Literal["waiting", "running", "success", "failed", "timeout", "cancelled", "expired", "skipped"]
+WorkerAsked = Literal["quiet", "stop"]
+WorkerKind = Literal["node", "remote"]
 WorkflowState = Literal["running", "success", "failed", "cancelled"]
 i64 = int
 Priority = Union[PriorityWord, int]
@@ -44,6 +46,7 @@ class _ActorAlways(TypedDict):
 
 class Actor(_ActorAlways, total=False):
     last_panic: Optional[LastPanic]
+    note: Optional[str]
     parent: Optional[str]
     started_at: Optional[Time]
     strategy: Optional[str]
@@ -210,6 +213,7 @@ class _ExplanationAlways(TypedDict):
     status: Status
     summary: str
     task_id: str
+    warnings: list[str]
 
 
 class Explanation(_ExplanationAlways, total=False):
@@ -256,6 +260,7 @@ class Health(_HealthAlways, total=False):
     broker: HealthPart
     line: Optional[HealthPart]
     store: HealthPart
+    stuck_handlers: int
     version: str
 
 
@@ -267,6 +272,7 @@ class _HealthDetailsAlways(TypedDict):
 
 class HealthDetails(_HealthDetailsAlways, total=False):
     line: Optional[HealthPart]
+    stuck_handlers: int
 
 
 class _HealthPartAlways(TypedDict):
@@ -498,7 +504,6 @@ class NewTask(_NewTaskAlways, total=False):
     priority: Optional[Priority]
     queue: Optional[str]
     rate_key: Optional[str]
-    requires: Optional[list[str]]
     result_ttl: Optional[Duration]
     retry: Optional[RetryPolicy]
     run_at: Optional[str]
@@ -575,7 +580,6 @@ class _QueueAlways(TypedDict):
     queued_by_priority: ByPriority
     status_counts: StatusCounts
     total_queued: int
-    unservable: int
     version: int
     weight: int
 
@@ -674,7 +678,6 @@ class _ReasonAlways(TypedDict):
 
 class Reason(_ReasonAlways, total=False):
     count: Optional[int]
-    missing: Optional[str]
     parents: list[str]
     until: Optional[Time]
 
@@ -867,6 +870,17 @@ class StatusCounts(TypedDict):
     timeout: int
 
 
+class _StuckHandlerAlways(TypedDict):
+    replaced: bool
+    since: Time
+    slot: int
+
+
+class StuckHandler(_StuckHandlerAlways, total=False):
+    name: Optional[str]
+    task_id: Optional[str]
+
+
 class _TaskAlways(TypedDict):
     attempt: int
     cancel_requested: bool
@@ -880,7 +894,6 @@ class _TaskAlways(TypedDict):
     parents: int
     priority: int
     queue: str
-    requires: list[str]
     snoozes: int
     status: Status
     tags: list[str]
@@ -984,19 +997,21 @@ class _WorkerAlways(TypedDict):
     heartbeat_age_s: float
     host: str
     id: str
-    labels: list[str]
+    kind: WorkerKind
     pid: int
-    queues: list[str]
     slots: list[WorkerSlot]
     slots_total: int
     started_at: Time
     state: str
+    stuck: list[StuckHandler]
     version: str
 
 
 class Worker(_WorkerAlways, total=False):
+    asked: Optional[WorkerAsked]
+    client: Optional[str]
     failed: Optional[int]
-    names: Optional[list[str]]
+    name: Optional[str]
     processed: Optional[int]
 
 
