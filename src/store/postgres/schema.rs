@@ -2,7 +2,7 @@
 
 mod said;
 
-pub use said::{task_logs, task_progress};
+pub(super) use said::{task_logs, task_progress};
 
 diesel::table! {
     use diesel::sql_types::*;
