@@ -90,13 +90,13 @@ pub(super) struct StuckView {
 impl WorkerView {
     fn of(row: WorkerRow, state: &ApiState, caller: &Caller, held: &HashMap<WorkerId, Vec<Holding>>) -> Self {
         let own = row.id == state.engine.worker();
-        let Offer { queues, names, labels, .. } = row.offer;
         // Of this node it is known whether it has heard of it yet.
         let shown = match row.shown_state() {
             "alive" | "quiet" if own && state.standing.is_quiet() => "quiet".to_owned(),
             "alive" | "quiet" if own => "alive".to_owned(),
             shown => shown.to_owned(),
         };
+        let Offer { queues, names, labels, .. } = row.offer;
         Self {
             id: row.id,
             kind: row.kind,
