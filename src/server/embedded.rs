@@ -222,8 +222,10 @@ async fn joint(redis: Option<RedisConfig>, store: &Store) -> Result<Joint, Start
     Ok(Joint { broker: broker.clone(), bus: Some(broker), line: notify.map(|line| line as Arc<dyn Bus>) })
 }
 
-/// Most threads that poll handlers.
-const MOST_POLLING: usize = 32;
+/// Most threads that poll handlers: what four slots, the default, need. Each one that sleeps is one more to be woken by a burst.
+const MOST_POLLING: usize = 9;
+/// Threads for what blocks besides attempts: reads of parents' results, and what handlers start themselves.
+const BLOCKING_BESIDES: usize = 64;
 
 /// Handlers that never yield keep a thread each, while they run in a slot and while they are stuck beside it: with two threads
 /// for each slot and one more they hold up nobody. On a node with many slots so many of them are not expected. Threads live
@@ -232,7 +234,7 @@ fn handler_runtime(slots: usize) -> std::io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from).max(2);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads((2 * slots + 1).clamp(cores, MOST_POLLING.max(cores)))
-        .max_blocking_threads(2 * slots + MOST_POLLING)
+        .max_blocking_threads(2 * slots + BLOCKING_BESIDES)
         .thread_name("handler")
         .enable_all()
         .build()
