@@ -15,7 +15,7 @@ import time
 import unittest
 import uuid
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, ClassVar
 
 from jobqueue import JobQueue
 
@@ -173,13 +173,14 @@ class ServerTest(unittest.TestCase):
     """Each class of tests has a server; each test a queue of its own where it needs one."""
 
     server: Server
-    arguments: tuple[str, ...] = ()
+    #: Of the server. A worker is not given up for being slow, as all are on a machine that has much to do.
+    variables: ClassVar[dict[str, str]] = {"WORKER_HEARTBEAT_INTERVAL": "10"}
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.folder = folder()
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
-        cls.server = Server(cls.folder, *cls.arguments)
+        cls.server = Server(cls.folder, **cls.variables)
         cls.addClassCleanup(lambda: cls.server.stop())
 
     def queue(self, name: str = "default") -> JobQueue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import ClassVar
 
 from jobqueue import Client, Signature
 
@@ -21,6 +22,9 @@ OPTIONS = {"queue": "files", "max_retries": 5}
 
 
 class RealFiles(ServerTest):
+    #: Whoever is killed is missed soon.
+    variables: ClassVar[dict[str, str]] = {}
+
     def test_real_files_are_parsed_right_whoever_is_killed(self) -> None:
         for pool in ("threads", "processes"):
             with self.subTest(pool=pool):

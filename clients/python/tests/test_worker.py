@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jobqueue import NotFound, TaskFailed, chain, chord
 
@@ -133,16 +133,6 @@ class Ends(WorkerTest):
         self.assertEqual((long.failures, long.crashes), (0, 0))
         long.cancel()
 
-    def test_a_worker_that_is_killed_is_replaced(self) -> None:
-        worker = self.start("--concurrency", "1")
-        task = self.app.submit("nap", [1, str(self.file())])
-        self.begun()
-        worker.kill()
-        self.start("--concurrency", "1")
-        task.wait(60)
-        self.assertEqual((task.status, task.crashes), ("success", 1))
-        self.assertEqual(self.file().read_text().count("began"), 2)
-
     def test_quiet_resume_and_stop_from_outside(self) -> None:
         worker = self.start()
         self.run_task("add", 1, 2)
@@ -199,6 +189,21 @@ class ProcessEnds(Ends):
         worker.kill()
         eventually("its process is gone", lambda: not is_alive(pid))
         task.cancel()
+
+
+class Killed(WorkerTest):
+    #: Whoever is killed is missed soon.
+    variables: ClassVar[dict[str, str]] = {}
+
+    def test_a_worker_that_is_killed_is_replaced(self) -> None:
+        worker = self.start("--concurrency", "1")
+        task = self.app.submit("nap", [1, str(self.file())])
+        self.begun()
+        worker.kill()
+        self.start("--concurrency", "1")
+        task.wait(60)
+        self.assertEqual((task.status, task.crashes), ("success", 1))
+        self.assertEqual(self.file().read_text().count("began"), 2)
 
 
 def is_alive(pid: int) -> bool:
