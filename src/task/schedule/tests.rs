@@ -178,6 +178,11 @@ fn a_pattern_that_follows_the_clock_goes_on_by_elapsed_time() {
         ["25 02:00 +02:00", "25 02:30 +02:00", "25 02:00 +01:00", "25 02:30 +01:00", "26 02:00 +01:00"]
     );
     assert_eq!(shown("*/30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 1), ["30 02:00 +02:00"]);
+    // Also where the clock goes back to the very time of the last tick.
+    assert_eq!(
+        shown("0 * * * *", "America/New_York", "2026-11-01T04:30:00Z", 3),
+        ["01 01:00 -04:00", "01 01:00 -05:00", "01 02:00 -05:00"]
+    );
     assert_eq!(
         shown("20 * * * *", "Australia/Lord_Howe", "2026-10-03T14:00:00Z", 4),
         ["04 01:20 +10:30", "04 03:20 +11:00", "04 04:20 +11:00", "04 05:20 +11:00"]

@@ -97,8 +97,8 @@ fn next_by_clock(pattern: &Pattern, zone: &TimeZone, after: Timestamp) -> Option
         let offset = zone.to_offset(from);
         let local = offset.to_datetime(from);
         let found = match known {
-            // The clock has not gone back behind what was searched already.
-            Some((searched, found)) if (searched..=found).contains(&local) => found,
+            // The clock has not gone back to where the search began, which may match by itself, or behind it.
+            Some((searched, found)) if searched < local && local <= found => found,
             _ => pattern.next_local(local, inclusive)?,
         };
         known = Some((local, found));
