@@ -28,8 +28,8 @@ pub use rows::{
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
-    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
-    ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
+    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, Pruned, QueueDeleted, Reaped, Recorded,
+    Redriven, ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
@@ -39,7 +39,9 @@ pub use workflows::{
 
 use std::sync::Arc;
 
-use crate::task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState};
+use crate::task::{
+    Figures, FlowKeys, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+};
 
 /// Blocking reads, from a pool. Never call them on an arbiter.
 pub trait Reader: Send + Sync {
@@ -63,6 +65,8 @@ pub trait Reader: Send + Sync {
     fn key_running(&self, queue: &str, key: &str) -> Result<u32, StoreError>;
     /// What comes before a task that waits in a lane, each counted up to `most`.
     fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError>;
+    /// The keys of some task of a lane.
+    fn lane_keys(&self, queue: &str, priority: Priority, lane: i64) -> Result<Option<FlowKeys>, StoreError>;
     /// Tasks of a queue wait in lanes, or belong in one by then.
     fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
@@ -144,12 +148,12 @@ pub trait Reader: Send + Sync {
 }
 
 /// What comes before a task with keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LaneAhead {
     /// Tasks of its sublane: under the same keys.
     pub own: u64,
-    /// Lanes that take turns with its own.
-    pub lanes: u64,
+    /// The first of the lanes of its priority, in their order, its own among them.
+    pub lanes: Vec<i64>,
     /// Whether anything of a higher priority waits in lanes.
     pub above: bool,
 }

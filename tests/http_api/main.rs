@@ -23,6 +23,7 @@ mod lists;
 mod live;
 mod operate;
 mod outcomes;
+mod passing;
 mod property;
 mod replace;
 mod results;

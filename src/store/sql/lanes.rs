@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     store::{Fronting, LaneAhead, TaskRow},
-    task::{Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
+    task::{FlowKeys, Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
 };
 
 statement! {
@@ -54,6 +54,27 @@ impl Query for LanesFrom<'_> {
     type SqlType = BigInt;
 }
 
+statement! {
+    /// A seek for each sublane.
+    SublanesFrom {
+        "WITH RECURSIVE walk (sublane, n) AS (SELECT (SELECT sublane FROM tasks WHERE laned AND ready_at IS NOT NULL AND queue = "
+        queue: &'a str => Text;
+        " AND priority = " priority: i32 => Integer;
+        " AND lane = " lane: i64 => BigInt;
+        " AND sublane >= " from: i64 => BigInt;
+        " ORDER BY sublane LIMIT 1), 1 UNION ALL SELECT (SELECT t.sublane FROM tasks t WHERE t.laned AND t.ready_at IS NOT NULL \
+         AND t.queue = " queue_too: &'a str => Text;
+        " AND t.priority = " priority_too: i32 => Integer;
+        " AND t.lane = " lane_too: i64 => BigInt;
+        " AND t.sublane > walk.sublane ORDER BY t.sublane LIMIT 1), n + 1 FROM walk WHERE walk.sublane IS NOT NULL AND n < "
+        limit: i32 => Integer;
+    } ") SELECT sublane FROM walk WHERE sublane IS NOT NULL"
+}
+
+impl Query for SublanesFrom<'_> {
+    type SqlType = BigInt;
+}
+
 /// Those whose time has come go to their lanes; how many.
 pub(super) fn enter(writer: &mut Writer, queue: &str, now: Millis, limit: usize) -> QueryResult<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -76,6 +97,18 @@ pub(super) fn lanes_from(
     let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
     let walk = LanesFrom { queue, priority: level, from, queue_too: queue, priority_too: level, limit };
     walk.load(connection)
+}
+
+pub(super) fn sublanes_from(
+    connection: &mut Connection,
+    queue: &str,
+    priority: Priority,
+    Lane { lane, sublane: from }: Lane,
+    limit: usize,
+) -> QueryResult<Vec<i64>> {
+    let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
+    let (priority, queue_too, priority_too, lane_too) = (level, queue, level, lane);
+    SublanesFrom { queue, priority, lane, from, queue_too, priority_too, lane_too, limit }.load(connection)
 }
 
 /// Lane, sublane, time, id and keys.
@@ -217,14 +250,29 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
     let own = own.iter().filter(before).count() as u64;
     let lanes =
         lanes_from(connection, &task.queue, task.priority, i64::MIN, usize::try_from(most).unwrap_or(usize::MAX))?;
-    let lanes = lanes.iter().filter(|lane| **lane != place.lane).count() as u64;
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
     Ok(LaneAhead { own, lanes, above })
 }
 
-/// What of keys does not matter any more, so many rows of each kind at most: they come and go by the million.
-pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<()> {
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+pub(super) fn keys(
+    connection: &mut Connection,
+    queue: &str,
+    priority: Priority,
+    lane: i64,
+) -> QueryResult<Option<FlowKeys>> {
+    let first = tasks::table
+        .filter(tasks::queue.eq(queue))
+        .filter(tasks::priority.eq(i32::from(priority.level())))
+        .filter(laned())
+        .filter(tasks::lane.eq(lane))
+        .select(tasks::flow);
+    let flow: Option<Option<String>> = first.first(connection).optional()?;
+    Ok(flow.flatten().and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// What of keys does not matter any more, so many rows of each kind at most; whether there may be more of it: keys come and go by
+/// the million.
+pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<bool> {
     let old = format!(
         "DELETE FROM limits WHERE (queue, key) IN (SELECT queue, key FROM limits WHERE key <> '' AND matters_until <= {now} \
          LIMIT {rows}{HOLD_FREE})"
@@ -237,8 +285,9 @@ pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> Qu
         "DELETE FROM key_places WHERE (queue, key, task_id) IN (SELECT p.queue, p.key, p.task_id FROM key_places p WHERE NOT EXISTS \
          (SELECT 1 FROM tasks t WHERE t.id = p.task_id AND t.status < 5) LIMIT {rows}{HOLD_FREE})"
     );
+    let mut more = false;
     for statement in [old, ended, over] {
-        diesel::sql_query(statement).execute(connection)?;
+        more |= diesel::sql_query(statement).execute(connection)? >= rows;
     }
-    Ok(())
+    Ok(more)
 }

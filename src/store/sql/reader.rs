@@ -22,7 +22,7 @@ use crate::{
         LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
         StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
     },
-    task::{Figures, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, FlowKeys, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -128,6 +128,10 @@ impl Reader for PooledReader {
 
     fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError> {
         self.read(|connection| lanes::ahead(connection, task, most))
+    }
+
+    fn lane_keys(&self, queue: &str, priority: Priority, lane: i64) -> Result<Option<FlowKeys>, StoreError> {
+        self.read(|connection| lanes::keys(connection, queue, priority, lane))
     }
 
     fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError> {

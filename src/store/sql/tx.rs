@@ -18,11 +18,11 @@ use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
         IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
-        QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome,
-        Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
+        Pruned, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError,
+        StoredOutcome, Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
     },
     task::{
-        KeyId, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
+        KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
         rate::LimitState,
     },
 };
@@ -163,6 +163,16 @@ impl Tx for Writer {
 
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
         told!(self, lanes::lanes_from(&mut self.connection, queue, priority, from, limit))
+    }
+
+    fn sublanes_from(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        from: Lane,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        told!(self, lanes::sublanes_from(&mut self.connection, queue, priority, from, limit))
     }
 
     fn lane_fronts(
@@ -355,7 +365,7 @@ impl Tx for Writer {
         told!(self, super::reap::release(self, lost, now))
     }
 
-    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Pruned, StoreError> {
         told!(self, super::reap::prune(self, limits, after))
     }
 }
