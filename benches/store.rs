@@ -79,6 +79,7 @@ impl Bench {
             version: "0".into(),
             slots: 512,
             started_at: 1,
+            ..WorkerInfo::default()
         };
         let setup = &mut |tx: &mut dyn Tx| {
             tx.register_worker(&worker)?;
@@ -137,7 +138,7 @@ impl Bench {
 
     fn new_claim(&self) -> Claim {
         let (queue, worker, lease) = (QUEUE.into(), self.worker, LeaseId::random());
-        Claim { queue, worker, lease, now: self.now, suspect_allowed: true, laned: false }
+        Claim { queue, worker, lease, now: self.now, suspect_allowed: true, laned: false, serves: Arc::default() }
     }
 }
 

@@ -16,6 +16,7 @@ mod planted;
 pub mod server;
 pub mod store;
 pub mod task;
+pub mod testing;
 pub mod work;
 
 pub use client::Client;

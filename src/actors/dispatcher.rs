@@ -57,6 +57,11 @@ struct OpenQueue {
     filling: bool,
 }
 
+/// The node is quiet no longer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Resume;
+
 /// Holds nothing that cannot be asked for again: who has slots and what is open.
 pub struct Dispatcher {
     node: Arc<Node>,
@@ -107,6 +112,9 @@ impl Dispatcher {
     }
 
     fn dispatch(&mut self) {
+        if self.node.standing.is_quiet() {
+            return; // slots and queues wait here
+        }
         for (name, share) in self.shares(self.idle.len()) {
             let Some(queue) = self.open.get_mut(&name) else { continue };
             queue.filling = true;
@@ -190,6 +198,14 @@ impl Handler<Dispatch> for Dispatcher {
     fn handle(&mut self, _: Dispatch, _: &mut Self::Context) {
         self.dispatching = false;
         self.dispatch();
+    }
+}
+
+impl Handler<Resume> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, ctx: &mut Self::Context) {
+        self.dispatch_soon(ctx);
     }
 }
 

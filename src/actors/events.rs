@@ -30,6 +30,10 @@ pub enum Topic {
     Tasks,
     Queues,
     Workers,
+    /// How far tasks have come: who follows tasks is told.
+    Progress,
+    /// Lines of their logs, too.
+    Log,
 }
 
 impl Topic {
@@ -40,6 +44,16 @@ impl Topic {
             Self::Tasks => "tasks",
             Self::Queues => "queues",
             Self::Workers => "workers",
+            Self::Progress => "progress",
+            Self::Log => "log",
+        }
+    }
+
+    /// The topic by which it is followed.
+    pub const fn family(self) -> Self {
+        match self {
+            Self::Progress | Self::Log => Self::Tasks,
+            other => other,
         }
     }
 }

@@ -32,6 +32,11 @@ pub(super) struct Heartbeat {
     began: Instant,
 }
 
+/// Something may have been asked of this node.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct LookAtOrders;
+
 impl Heartbeat {
     pub(super) fn new(node: Arc<Node>) -> Self {
         Self { node, pulses: Pulses::default(), began: Instant::now() }
@@ -44,6 +49,7 @@ impl Heartbeat {
             if let Err(error) = node.engine.hear_cancels().await {
                 log::debug!("Cancels could not be looked for: {error}");
             }
+            look_at_orders(&node).await;
             let reaped = node.engine.reap_silent(&mut pulses, now).await;
             (pulses, reaped)
         };
@@ -75,10 +81,17 @@ impl Heartbeat {
                 Ok(false) => node.fence(),
                 Err(error) => log::warn!("The heartbeat could not be recorded: {error}"),
             }
+            look_at_orders(&node).await;
         };
         ctx.spawn(work.into_actor(self).map(move |(), _, ctx| {
             ctx.run_later(every, Self::beat);
         }));
+    }
+}
+
+async fn look_at_orders(node: &Node) {
+    if let Err(error) = node.look_at_orders().await {
+        log::debug!("What is asked of this node could not be looked at: {error}");
     }
 }
 
@@ -101,9 +114,17 @@ impl Actor for Heartbeat {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.beat(ctx);
-        if self.node.engine.is_shared() {
-            self.look(ctx);
-        }
+        // Alone, too: remote workers may fall silent.
+        self.look(ctx);
+    }
+}
+
+impl Handler<LookAtOrders> for Heartbeat {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtOrders, ctx: &mut Self::Context) {
+        let node = self.node.clone();
+        ctx.spawn(async move { look_at_orders(&node).await }.into_actor(self));
     }
 }
 

@@ -1,20 +1,29 @@
 //! What the actors of a node share, and the engine's way to them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     dead_letter::{Begun, DeadLetter},
     events::EventHub,
+    heartbeat::{Heartbeat, LookAtOrders},
     queue::{QueueActor, Wake},
     reconcilers::{DependencyResolver, Poke},
+    remote::RemoteHub,
     scheduler::{Scheduler, Tick},
+    standing::Standing,
+    stuck::StuckHandlers,
     supervision::{AddChild, Directory, Phase, Supervisor, Tree},
     tree,
 };
 use crate::{
-    engine::{Changes, Engine, Listener},
+    engine::{Changes, Engine, Listener, Noted},
+    task::{TaskId, WorkerId},
     work::Registry,
 };
 
@@ -31,6 +40,21 @@ pub struct NodeSettings {
     pub grace: Duration,
     /// So many dead letters are an alert.
     pub dead_letter_alert: Option<u32>,
+    /// The only queues it takes tasks of, each with its share of the slots where that is not the queue's own; empty: all.
+    pub queues: BTreeMap<String, Option<u32>>,
+    /// What tasks may require of it.
+    pub labels: BTreeSet<String>,
+}
+
+impl NodeSettings {
+    pub fn takes_from(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.contains_key(queue)
+    }
+
+    /// Its share of this node's slots, where that is not the queue's own.
+    pub fn weight_of(&self, queue: &str) -> Option<u32> {
+        self.queues.get(queue).copied().flatten()
+    }
 }
 
 /// Shared by all actors. Holds no state of theirs.
@@ -43,6 +67,9 @@ pub struct Node {
     pub directory: Directory,
     pub tree: Tree,
     pub events: EventHub,
+    pub remote: RemoteHub,
+    pub stuck: StuckHandlers,
+    pub standing: Arc<Standing>,
     /// Cancelled when the store holds this node to be dead: its process is then to end.
     pub fenced: CancellationToken,
 }
@@ -57,8 +84,18 @@ impl Node {
         }
     }
 
+    /// Somebody may have asked something of this node.
+    pub fn look_at_orders_soon(&self) {
+        if let Some(heartbeat) = self.directory.get::<Heartbeat>(tree::HEARTBEAT) {
+            heartbeat.do_send(LookAtOrders);
+        }
+    }
+
     /// Wakes a queue, and first its actor where it has none.
     pub fn wake(self: &Arc<Self>, queue: &Arc<str>) {
+        if !self.settings.takes_from(queue) {
+            return;
+        }
         if let Some(actor) = self.directory.get::<QueueActor>(queue) {
             return actor.do_send(Wake);
         }
@@ -78,6 +115,7 @@ pub struct Link(pub Arc<Node>);
 
 impl Listener for Link {
     fn woken(&self, queue: &Arc<str>) {
+        self.0.remote.woken(queue);
         self.0.wake(queue);
     }
 
@@ -105,6 +143,22 @@ impl Listener for Link {
         if let Some(scheduler) = self.0.directory.get::<Scheduler>(tree::SCHEDULER) {
             scheduler.do_send(Tick);
         }
+    }
+
+    fn cancelled(&self, ids: &[TaskId], at_once: bool) {
+        self.0.remote.cancelled(ids, at_once);
+    }
+
+    fn worker_asked(&self, worker: WorkerId) {
+        if worker == self.0.engine.worker() {
+            self.0.look_at_orders_soon();
+        } else {
+            self.0.remote.asked();
+        }
+    }
+
+    fn noted(&self, noted: Vec<Noted>) {
+        super::notes::tell(&self.0.events, &noted);
     }
 
     fn fenced(&self) {

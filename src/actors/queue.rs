@@ -69,7 +69,8 @@ pub struct QueueActor {
 impl QueueActor {
     pub fn new(node: Arc<Node>, name: Arc<str>) -> Self {
         let quiet_since = std::time::Instant::now();
-        Self { node, name, weight: 1, open: false, woken: false, claiming: false, due: false, quiet_since }
+        let weight = node.settings.weight_of(&name).unwrap_or(1);
+        Self { node, name, weight, open: false, woken: false, claiming: false, due: false, quiet_since }
     }
 
     fn dispatcher(&self) -> Option<Ref<Dispatcher>> {
@@ -91,7 +92,8 @@ impl QueueActor {
     fn after_claim(&mut self, outcome: Result<Left, StoreError>) -> bool {
         match outcome {
             Ok(Left { more, weight, next_due, blocked_until }) => {
-                self.weight = if weight > 0 { weight } else { self.weight };
+                let own = self.node.settings.weight_of(&self.name);
+                self.weight = own.unwrap_or(if weight > 0 { weight } else { self.weight });
                 self.due = next_due.is_some() || blocked_until.is_some();
                 if let Some(until) = blocked_until {
                     self.block(until);

@@ -1,7 +1,7 @@
 //! A slot runs one task at a time.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -13,9 +13,14 @@ use super::{
     node::Node,
     supervision::{Ref, Shutdown, tree_actor},
     ticket::{Ticket, Validity},
-    tree,
+    tree, warden,
 };
-use crate::{engine::Grant, store::ParentRow, task::Outcome, work};
+use crate::{
+    engine::Grant,
+    store::{MOST_PASSED_ON, ParentRow},
+    task::{Again, ErrorKind, Granted, LeaseId, Outcome, TaskError, TaskId},
+    work,
+};
 
 /// A task to run, with the validity of the ticket it was got by.
 #[derive(Message)]
@@ -27,6 +32,19 @@ pub struct Run(pub Grant, pub Validity);
 #[rtype(result = "()")]
 pub struct Report;
 
+/// This attempt ignores that it was to end: go on without it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct GiveUp {
+    pub task: TaskId,
+    pub lease: LeaseId,
+}
+
+/// A handler that was stuck has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Freed;
+
 /// The run of this number has ended, its outcome is handed over.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -34,9 +52,31 @@ struct Done(u64);
 
 struct Running {
     number: u64,
+    task: Arc<Granted>,
     stop: work::StopSignal,
+    hold: Hold,
     /// Dropped with the slot: the handler ends, what it started is killed, and the grant it holds goes back.
     _handler: AbortOnDropHandle<()>,
+}
+
+/// The grant of an attempt, which its handler ends, or its slot where that ignores its end: whoever is the first.
+#[derive(Clone)]
+struct Hold(Arc<Mutex<Option<Grant>>>);
+
+impl Hold {
+    fn new(grant: Grant) -> Self {
+        Self(Arc::new(Mutex::new(Some(grant))))
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Grant::is_in_time)
+    }
+
+    /// False where it was ended already.
+    fn finish(&self, outcome: Outcome) -> bool {
+        let grant = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        grant.map(|grant| grant.finish(outcome)).is_some()
+    }
 }
 
 /// Owns the handler task, its cancel and its time limit, and nothing else.
@@ -48,12 +88,14 @@ pub struct Slot {
     /// The ticket that was handed out last, if it is still on its way.
     ticket: Weak<()>,
     running: Option<Running>,
+    /// For the end of a handler that is stuck, as there are too many of those to go on without it.
+    waits: bool,
     draining: bool,
 }
 
 impl Slot {
     pub fn new(node: Arc<Node>, number: usize, name: Arc<str>) -> Self {
-        Self { node, number, name, runs: 0, ticket: Weak::new(), running: None, draining: false }
+        Self { node, number, name, runs: 0, ticket: Weak::new(), running: None, waits: false, draining: false }
     }
 
     fn report(&mut self) {
@@ -74,24 +116,60 @@ impl Slot {
     }
 
     fn is_idle(&self) -> bool {
-        self.running.is_none() && !self.draining
+        self.running.is_none() && !self.waits && !self.draining
     }
 
     fn run(&mut self, grant: Grant) {
         self.runs += 1;
         grant.runs_in(self.number);
-        let (number, stop) = (self.runs, grant.stop().clone());
-        let (node, own, signal) = (self.node.clone(), self.own_address(), stop.clone());
+        let (number, stop, task) = (self.runs, grant.stop().clone(), grant.task().clone());
+        let hold = Hold::new(grant);
+        let (node, own, given) = (self.node.clone(), self.own_address(), (hold.clone(), task.clone(), stop.clone()));
+        let at_work = stop.at_work();
         let attempt = async move {
-            let outcome = attempt(&node, &grant, &signal).await;
+            let (hold, task, stop) = given;
+            let outcome = attempt(&node, &hold, &task, &stop).await;
             // The next task may start while this outcome commits.
-            grant.finish(outcome);
+            hold.finish(outcome);
+            drop(at_work);
             if let Some(slot) = own {
                 slot.do_send(Done(number));
             }
         };
         let handler = AbortOnDropHandle::new(self.node.handlers.spawn(attempt));
-        self.running = Some(Running { number, stop, _handler: handler });
+        self.running = Some(Running { number, task, stop, hold, _handler: handler });
+    }
+
+    /// Its attempt was ended, its handler was not and goes on: the slot is as good as new, while there are not too many of those.
+    fn leave(&mut self, running: Running, ctx: &mut Context<Self>) {
+        let Running { task, stop, .. } = running;
+        let node = self.node.clone();
+        let stuck = node.stuck.add(self.number, &task, node.engine.clock().now());
+        log::error!(
+            task = task.id.to_string().as_str(), name = task.name.as_str(), slot = self.number, replaced = stuck.replaced;
+            "A handler ignores that its attempt has ended and goes on: it is stuck"
+        );
+        self.waits = !stuck.replaced;
+        let number = self.number;
+        note(&node, number, node.stuck.of_slot(number));
+        actix::spawn(async move {
+            stop.left().await;
+            note(&node, number, node.stuck.remove(&stuck));
+            log::warn!(task = task.id.to_string().as_str(); "A handler that was stuck has ended");
+            // There is room for another one: whichever slot waits for that.
+            for (_, slot) in node.directory.all::<Self>() {
+                slot.do_send(Freed);
+            }
+        });
+        self.free(ctx);
+    }
+
+    fn free(&mut self, ctx: &mut Context<Self>) {
+        if self.draining {
+            ctx.stop();
+        } else if self.is_idle() {
+            self.report();
+        }
     }
 
     /// How long a running task is left alone after the node is told to stop.
@@ -100,13 +178,18 @@ impl Slot {
     }
 }
 
-async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome {
-    let task = grant.task();
+fn note(node: &Node, slot: usize, stuck: usize) {
+    let note = (stuck > 0).then(|| format!("{stuck} handlers are stuck: their attempts have ended, they go on"));
+    node.tree.note(&tree::slot_path(slot), note);
+}
+
+async fn attempt(node: &Node, hold: &Hold, task: &Arc<Granted>, stop: &work::StopSignal) -> Outcome {
     let mut parents = Vec::new();
     if task.parents > 0 {
         let (reader, id, count) = (node.engine.reader().clone(), task.id, task.parents);
         match tokio::task::spawn_blocking(move || reader.parents(id, count)).await {
-            Ok(Ok(rows)) => parents = rows.into_iter().map(parent).collect(),
+            Ok(Ok(Some(rows))) => parents = rows.into_iter().map(parent).collect(),
+            Ok(Ok(None)) => return too_much(count),
             Ok(Err(error)) => {
                 log::warn!("A task goes back to its queue, its parents' results cannot be read: {error}");
                 return Outcome::Interrupted;
@@ -114,10 +197,21 @@ async fn attempt(node: &Node, grant: &Grant, stop: &work::StopSignal) -> Outcome
             Err(_) => return Outcome::Interrupted,
         }
     }
-    if !grant.is_in_time() {
+    if !hold.is_in_time() {
         return Outcome::Interrupted;
     }
-    work::perform(&node.registry, work::Assignment::new(task.clone(), parents), stop, node.settings.grace).await
+    let assignment = work::Assignment::new(task.clone(), parents).with_notes(node.engine.notes(task));
+    work::perform(&node.registry, assignment, stop, node.settings.grace).await
+}
+
+/// What its parents pass on to a task is too much. It would be so the next time too.
+pub fn too_much(parents: u32) -> Outcome {
+    let message = format!(
+        "the results of its {parents} parents have more than {} MiB together: let them keep such results elsewhere and return \
+         where they are",
+        MOST_PASSED_ON >> 20
+    );
+    Outcome::Failure { error: TaskError::new(ErrorKind::Arguments, message), again: Again::Never }
 }
 
 fn parent(row: ParentRow) -> work::Parent {
@@ -158,14 +252,43 @@ impl Handler<Done> for Slot {
     type Result = ();
 
     fn handle(&mut self, Done(number): Done, ctx: &mut Self::Context) {
-        if self.running.as_ref().is_none_or(|running| running.number != number) {
-            return;
+        let Some(running) = self.running.as_ref().filter(|running| running.number == number) else { return };
+        if !running.stop.is_at_work() {
+            self.running = None;
+            return self.free(ctx);
         }
-        self.running = None;
-        if self.draining {
-            ctx.stop();
+        // A thread goes on. One that was not given any time to end in order has a moment more.
+        let stop = running.stop.clone();
+        let wait = async move { tokio::time::timeout(warden::BEYOND_GRACE, stop.left()).await.is_ok() };
+        ctx.spawn(wait.into_actor(self).map(|left, slot, ctx| match slot.running.take() {
+            Some(running) if !left => slot.leave(running, ctx),
+            _ => slot.free(ctx),
+        }));
+    }
+}
+
+impl Handler<GiveUp> for Slot {
+    type Result = ();
+
+    fn handle(&mut self, GiveUp { task, lease }: GiveUp, ctx: &mut Self::Context) {
+        let meant = |running: &Running| running.task.id == task && running.task.lease == lease;
+        let Some(running) = self.running.take_if(|running| meant(running)) else { return };
+        let outcome = work::given_up(&running.stop, running.task.timeout_ms);
+        if running.hold.finish(outcome) {
+            self.leave(running, ctx);
         } else {
-            self.report();
+            self.running = Some(running); // its end is on its way
+        }
+    }
+}
+
+impl Handler<Freed> for Slot {
+    type Result = ();
+
+    fn handle(&mut self, _: Freed, ctx: &mut Self::Context) {
+        if self.waits && self.node.stuck.readmit(self.number) {
+            self.waits = false;
+            self.free(ctx);
         }
     }
 }

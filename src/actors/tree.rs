@@ -5,15 +5,19 @@
 //! ├─ heartbeat            own thread
 //! ├─ metrics
 //! ├─ events
+//! ├─ note_taker           what handlers say
 //! ├─ dependency_resolver  ┐
 //! ├─ dead_letter          │ reconcilers
 //! ├─ scheduler            │
 //! ├─ pruner               ┘
 //! ├─ key_keeper
 //! ├─ rate_limiter
+//! ├─ warden
 //! ├─ slots (one_for_one)  ── slot-1 … slot-N    drain together
 //! ├─ queues (one_for_one; a queue that keeps crashing is parked) ── one for each busy queue
-//! └─ dispatcher
+//! ├─ dispatcher
+//! ├─ remote_beats         heartbeats of remote workers, time limits of what they run
+//! └─ remote_polls         remote workers that wait for tasks
 //! ```
 
 use std::{sync::Arc, time::Duration};
@@ -26,15 +30,19 @@ use super::{
     keys::KeyKeeper,
     metrics::Metrics,
     node::Node,
+    notes::NoteTaker,
     queue::QueueActor,
     rate_limiter::RateLimiter,
     reconcilers::{DependencyResolver, Pruner},
+    remote::{Beats, Polls},
     scheduler::Scheduler,
     slot::Slot,
     supervision::{ChildSpec, OnGiveUp, Restart, Root, StopOrder, Strategy, SupervisorSpec},
+    warden::Warden,
 };
 
 pub const ROOT: &str = "root";
+pub const HEARTBEAT: &str = "heartbeat";
 pub const SLOTS: &str = "slots";
 pub const QUEUES: &str = "queues";
 pub const DISPATCHER: &str = "dispatcher";
@@ -54,6 +62,16 @@ pub fn queue_path(queue: &str) -> String {
     format!("{ROOT}/{QUEUES}/{queue}")
 }
 
+/// What a slot is called in the directory.
+pub fn slot_name(number: usize) -> String {
+    format!("slot-{number}")
+}
+
+/// Where a slot stands in the tree.
+pub fn slot_path(number: usize) -> String {
+    format!("{ROOT}/{SLOTS}/{}", slot_name(number))
+}
+
 /// Starts the tree on this thread's arbiter.
 pub fn start(node: &Arc<Node>) -> Root {
     let spec = SupervisorSpec::new(Strategy::OneForOne)
@@ -63,15 +81,19 @@ pub fn start(node: &Arc<Node>) -> Root {
         .child(heartbeat(node))
         .child(child(node, "metrics", "Metrics", Metrics::new))
         .child(child(node, "events", "Events", |node| Events::new(node.events.clone())))
+        .child(child(node, "note_taker", "NoteTaker", |node| NoteTaker::new(node.engine.clone(), node.events.clone())))
         .child(child(node, DEPENDENCY_RESOLVER, "DependencyResolver", DependencyResolver::new))
         .child(child(node, DEAD_LETTER, "DeadLetter", DeadLetter::new))
         .child(child(node, SCHEDULER, "Scheduler", Scheduler::new))
         .child(child(node, "pruner", "Pruner", Pruner::new))
         .child(child(node, "key_keeper", "KeyKeeper", KeyKeeper::new))
         .child(child(node, RATE_LIMITER, "RateLimiter", RateLimiter::new))
+        .child(child(node, "warden", "Warden", Warden::new))
         .child(ChildSpec::supervisor(SLOTS, slots(node)))
         .child(ChildSpec::supervisor(QUEUES, queues()))
-        .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new));
+        .child(child(node, DISPATCHER, "Dispatcher", Dispatcher::new))
+        .child(child(node, "remote_beats", "Beats", |node| Beats::new(node.engine.clone(), node.remote.clone())))
+        .child(child(node, "remote_polls", "Polls", |node| Polls::new(node.engine.clone(), node.remote.clone())));
     Root::start(ROOT, spec, &node.tree, &node.directory)
 }
 
@@ -87,7 +109,7 @@ fn child<A: super::supervision::TreeActor>(
 
 fn heartbeat(node: &Arc<Node>) -> ChildSpec {
     let node = node.clone();
-    ChildSpec::new("heartbeat", "Heartbeat", move |watch| {
+    ChildSpec::new(HEARTBEAT, "Heartbeat", move |watch| {
         let node = node.clone();
         watch.start_alone(move || Heartbeat::new(node))
     })
@@ -105,7 +127,7 @@ fn slots(node: &Arc<Node>) -> SupervisorSpec {
 
 fn slot(node: &Arc<Node>, number: usize) -> ChildSpec {
     let (grace, node) = (node.settings.drain + BEYOND_DRAIN, node.clone());
-    let name: Arc<str> = format!("slot-{number}").into();
+    let name: Arc<str> = slot_name(number).into();
     let own = name.clone();
     ChildSpec::new(name, "Slot", move |watch| watch.start(Slot::new(node.clone(), number, own.clone()))).grace(grace)
 }

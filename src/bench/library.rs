@@ -1,6 +1,7 @@
 //! The phases that call the engine as the library does.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -83,6 +84,8 @@ pub(super) async fn start(spot: &Spot, slots: usize, starts: Option<Arc<Starts>>
         drain: Duration::from_secs(25),
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
+        queues: BTreeMap::new(),
+        labels: BTreeSet::new(),
     };
     Ok(Embedded::start(&spot.place, registry, settings, Settings::default(), spot.redis.clone()).await?)
 }

@@ -5,6 +5,8 @@
 //! memory run against a server in a process of its own.
 
 mod counter;
+mod depth;
+mod handlers;
 mod keys;
 mod library;
 mod machine;
@@ -38,9 +40,13 @@ pub struct Options {
     pub unique: bool,
     /// Drains of tasks that wait for each other.
     pub workflow: bool,
+    /// Drains with many more tasks queued, and with a transaction held open.
+    pub depth: bool,
+    /// Commands, and functions that block.
+    pub handlers: bool,
     /// Tasks of the submit and drain phases.
     pub tasks: usize,
-    /// Tasks queued for the figures of memory and disk.
+    /// Tasks queued for the figures of memory, disk and depth.
     pub queued: usize,
     /// Slots of the node.
     pub slots: usize,
@@ -110,6 +116,12 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     }
     if options.workflow {
         workflow::measure(options, &site, &mut report).await?;
+    }
+    if options.depth {
+        depth::measure(options, &site, &mut report).await?;
+    }
+    if options.handlers {
+        handlers::measure(options, &site, &mut report).await?;
     }
     if options.http {
         over_http::measure(options, &site, &mut report).await?;

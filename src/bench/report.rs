@@ -36,6 +36,8 @@ pub struct Report {
     pub keys: Option<Keys>,
     pub unique: Option<UniqueKeys>,
     pub workflows: Option<Workflows>,
+    pub depth: Option<Depth>,
+    pub handlers: Option<Handlers>,
 }
 
 /// From the call of submit to the handler's start, on an idle system.
@@ -114,6 +116,36 @@ pub struct Workflows {
     pub single_ms: f64,
 }
 
+/// Drains of as many tasks each, in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Depth {
+    /// With nothing else in the store.
+    pub plain_per_s: f64,
+    /// Of the first of `deep_n` tasks of the queue.
+    pub deep_per_s: f64,
+    pub deep_n: usize,
+    /// While a transaction that has begun before they came is held open.
+    pub held_per_s: f64,
+}
+
+/// Of no-op handlers in eight slots; drains in tasks a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Handlers {
+    /// Of children in Python that stay; null where there is no python3.
+    pub persistent_per_s: Option<f64>,
+    /// Of a process for each task: `true`.
+    pub once_per_s: f64,
+    /// The same processes started and waited for by as many threads, without a queue.
+    pub bare_per_s: f64,
+    pub once_n: usize,
+    /// Of a Rust function that blocks.
+    pub thread_per_s: f64,
+    /// From the call of cancel to the end of a child that heeds SIGTERM.
+    pub cancel_ms: Latency,
+    /// The same, forced, of one that does not.
+    pub force_ms: Latency,
+}
+
 /// Microseconds of CPU a task.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct CpuUs {
@@ -159,6 +191,8 @@ impl Report {
             keys: None,
             unique: None,
             workflows: None,
+            depth: None,
+            handlers: None,
         }
     }
 }
@@ -187,11 +221,28 @@ impl Latency {
     }
 }
 
+impl Report {
+    fn of_handlers(&self) -> [(&'static str, Option<f64>, &'static str); 8] {
+        let of = self.handlers;
+        [
+            ("children in Python that stay", of.and_then(|of| of.persistent_per_s), "tasks/s"),
+            ("a process for each task", of.map(|of| of.once_per_s), "tasks/s"),
+            ("the same without a queue", of.map(|of| of.bare_per_s), "processes/s"),
+            ("a thread for each task", of.map(|of| of.thread_per_s), "tasks/s"),
+            ("cancel to end of a child, p50", of.map(|of| of.cancel_ms.p50), "ms"),
+            ("cancel to end of a child, p99", of.map(|of| of.cancel_ms.p99), "ms"),
+            ("forced, of a deaf one, p50", of.map(|of| of.force_ms.p50), "ms"),
+            ("forced, of a deaf one, p99", of.map(|of| of.force_ms.p99), "ms"),
+        ]
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "jobqueue {} on {} + {}, {} tasks", self.version, self.store, self.broker, self.n)?;
         let (latency, cpu) = (self.latency_ms, self.per_task.cpu_us);
         let split = |of: Option<Split>, part: fn(Split) -> f64| of.map(part);
+        let deep = self.depth.map_or(0, |of| of.deep_n);
         for (what, value, unit) in [
             ("submit one by one, 64 in flight", self.submit_one_per_s, "tasks/s"),
             ("the same over HTTP", self.submit_http_one_per_s, "tasks/s"),
@@ -222,6 +273,9 @@ impl fmt::Display for Report {
             ("all parents of one", self.workflows.map(|of| of.fan_in_per_s), "tasks/s"),
             ("link of a chain", self.workflows.map(|of| of.link_ms), "ms"),
             ("one task from submit to its end", self.workflows.map(|of| of.single_ms), "ms"),
+            ("drain of a queue, nothing else queued", self.depth.map(|of| of.plain_per_s), "tasks/s"),
+            (&format!("of the first of {deep} tasks"), self.depth.map(|of| of.deep_per_s), "tasks/s"),
+            ("with a transaction held open", self.depth.map(|of| of.held_per_s), "tasks/s"),
             ("memory of an idle server", self.rss_idle_mb, "MB"),
             (&format!("with {} tasks queued", self.queued_n), self.rss_queued_mb, "MB"),
             ("store, per queued task", self.bytes_per_task.store, "bytes"),
@@ -237,7 +291,10 @@ impl fmt::Display for Report {
             ("the same in batches, server", split(cpu.http_batch, |of| of.server), "µs"),
             ("the same in batches, client", split(cpu.http_batch, |of| of.client), "µs"),
             ("fdatasync of this disk", Some(self.fdatasync_ms), "ms"),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.of_handlers())
+        {
             let Some(value) = value else { continue };
             let digits = if value >= 1_000.0 {
                 0

@@ -12,9 +12,11 @@ use crate::{
     engine::{Engine, Submission},
     server::Embedded,
     store::{Act, NewWorkflow},
-    task::{NewTask, OnFailure, Parent, Role, TaskId, workflow::MAX_NODES},
+    task::{NewTask, OnFailure, Parent, Role, TaskId},
 };
 
+/// Tasks of each graph but the chain.
+const TASKS: usize = 10_000;
 /// Tasks side by side in the wide graph.
 const WIDE: usize = 512;
 /// Links of the chain, and tasks one after the other beside it.
@@ -22,21 +24,21 @@ const LINKS: usize = 300;
 
 pub(super) async fn measure(options: &Options, site: &Site, report: &mut Report) -> Result<(), BenchError> {
     let node = paused(options, site, "alone").await?;
-    submit_many(&node.engine, MAX_NODES, |_, now| task(now)).await?;
-    let plain_per_s = drain(&node, MAX_NODES, || {}).await?;
+    submit_many(&node.engine, TASKS, |_, now| task(now)).await?;
+    let plain_per_s = drain(&node, TASKS, || {}).await?;
     node.stop(std::future::pending()).await;
 
     let node = paused(options, site, "wide").await?;
-    submit(&node.engine, MAX_NODES, |n| (n >= WIDE).then(|| n - WIDE).into_iter().collect()).await?;
-    let wide_per_s = drain(&node, MAX_NODES, || {}).await?;
+    submit(&node.engine, TASKS, |n| (n >= WIDE).then(|| n - WIDE).into_iter().collect()).await?;
+    let wide_per_s = drain(&node, TASKS, || {}).await?;
     node.stop(std::future::pending()).await;
 
     let node = paused(options, site, "fan-in").await?;
     let began = Instant::now();
-    let last = MAX_NODES - 1;
-    submit(&node.engine, MAX_NODES, |n| if n == last { (0..last).collect() } else { Vec::new() }).await?;
+    let last = TASKS - 1;
+    submit(&node.engine, TASKS, |n| if n == last { (0..last).collect() } else { Vec::new() }).await?;
     let accepted_ms = began.elapsed().as_secs_f64() * 1_000.0;
-    let fan_in_per_s = drain(&node, MAX_NODES, || {}).await?;
+    let fan_in_per_s = drain(&node, TASKS, || {}).await?;
     node.stop(std::future::pending()).await;
 
     let node = paused(options, site, "chain").await?;

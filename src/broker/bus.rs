@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Outage;
-use crate::task::{Status, TaskId};
+use crate::task::{Status, TaskId, WorkerId};
 
 /// Something one node tells all the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Notice {
     QueuesChanged(Vec<Arc<str>>),
     /// Keys of the API were made or revoked.
     KeysChanged,
+    /// Something was asked of these workers.
+    WorkersAsked(Vec<WorkerId>),
     /// Children were submitted past the nodes, and their parents are to be asked. Only `jobqueue_submit` says it.
     Unresolved,
     /// Tasks have changed.
@@ -46,15 +48,19 @@ pub struct Events {
     pub ended: Vec<TaskId>,
     /// There were more than `ended`.
     pub ended_more: bool,
+    /// Some of the tasks whose handlers have said something, each with the piece of its log that was written down.
+    #[serde(default)]
+    pub noted: Vec<(TaskId, TaskId)>,
 }
 
 impl Events {
     pub const MAX_IDS: usize = 100;
     pub const MAX_ENDED: usize = 500;
+    pub const MAX_NOTED: usize = 100;
 
     /// Joins what came later; what there is no room for is only counted.
     pub fn merge(&mut self, later: Self) {
-        let Self { counts, queues, ids, more, ended, ended_more } = later;
+        let Self { counts, queues, ids, more, ended, ended_more, noted } = later;
         for (status, n) in counts {
             let count = self.counts.entry(status).or_default();
             *count = count.saturating_add(n);
@@ -62,11 +68,12 @@ impl Events {
         self.queues.extend(queues);
         self.more |= more | extend(&mut self.ids, ids, Self::MAX_IDS);
         self.ended_more |= ended_more | extend(&mut self.ended, ended, Self::MAX_ENDED);
+        extend(&mut self.noted, noted, Self::MAX_NOTED);
     }
 }
 
 /// True where not all of them have room.
-fn extend(ids: &mut Vec<TaskId>, more: Vec<TaskId>, most: usize) -> bool {
+fn extend<T>(ids: &mut Vec<T>, more: Vec<T>, most: usize) -> bool {
     let room = most.saturating_sub(ids.len());
     let too_many = more.len() > room;
     ids.extend(more.into_iter().take(room));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     broker::bus::{Events, Notice},
-    task::{TaskId, name},
+    task::{TaskId, WorkerId, name},
 };
 
 const VERSION: u8 = 1;
@@ -32,6 +32,7 @@ enum Body {
     Cancel { ids: Vec<TaskId>, at_once: bool },
     Queues(Vec<Arc<str>>),
     Keys,
+    Workers(Vec<WorkerId>),
     Unresolved,
     Events(Events),
 }
@@ -59,6 +60,7 @@ fn halves(notice: Notice) -> Option<[Notice; 2]> {
         Notice::Wake(queues) => split(queues)?.map(Notice::Wake),
         Notice::Submitted(queues) => split(queues)?.map(Notice::Submitted),
         Notice::QueuesChanged(queues) => split(queues)?.map(Notice::QueuesChanged),
+        Notice::WorkersAsked(workers) => split(workers)?.map(Notice::WorkersAsked),
         Notice::Cancel { ids, at_once } => split(ids)?.map(|ids| Notice::Cancel { ids, at_once }),
         Notice::Events(mut events) => {
             let mut later = Events::default();
@@ -70,6 +72,9 @@ fn halves(notice: Notice) -> Option<[Notice; 2]> {
             }
             if let Some([first, rest]) = split(std::mem::take(&mut events.queues).into_iter().collect()) {
                 (events.queues, later.queues) = (first.into_iter().collect(), rest.into_iter().collect());
+            }
+            if let Some([first, rest]) = split(std::mem::take(&mut events.noted)) {
+                (events.noted, later.noted) = (first, rest);
             }
             (later != Events::default()).then_some([Notice::Events(events), Notice::Events(later)])?
         }
@@ -84,6 +89,7 @@ fn message(node: &str, notice: Notice) -> Option<Vec<u8>> {
         Notice::Cancel { ids, at_once } => Body::Cancel { ids, at_once },
         Notice::QueuesChanged(queues) => Body::Queues(queues),
         Notice::KeysChanged => Body::Keys,
+        Notice::WorkersAsked(workers) => Body::Workers(workers),
         Notice::Unresolved => Body::Unresolved,
         Notice::Events(mut events) => {
             // Names enough for anybody; those who watch read again anyway.
@@ -121,6 +127,7 @@ pub(super) fn decode(node: &str, bytes: &[u8]) -> Heard {
         Body::Submitted(queues) if are_names(&queues) => Notice::Submitted(queues),
         Body::Cancel { ids, at_once } if ids.len() <= MOST => Notice::Cancel { ids, at_once },
         Body::Keys => Notice::KeysChanged,
+        Body::Workers(workers) if workers.len() <= MOST => Notice::WorkersAsked(workers),
         Body::Unresolved => Notice::Unresolved,
         Body::Events(events) if is_sound(&events) => Notice::Events(events),
         _ => return Heard::Malformed,
@@ -131,6 +138,7 @@ pub(super) fn decode(node: &str, bytes: &[u8]) -> Heard {
 fn is_sound(events: &Events) -> bool {
     events.ids.len() <= Events::MAX_IDS
         && events.ended.len() <= Events::MAX_ENDED
+        && events.noted.len() <= Events::MAX_NOTED
         && events.queues.len() <= MOST
         && events.queues.iter().all(|queue| name::queue(queue).is_ok())
 }
@@ -151,6 +159,7 @@ mod tests {
             ids: vec![id],
             ended: vec![id],
             more: true,
+            noted: vec![(id, id)],
             ..Events::default()
         };
         for notice in [
@@ -159,6 +168,7 @@ mod tests {
             Notice::Cancel { ids: vec![id], at_once: true },
             Notice::QueuesChanged(vec!["a".into()]),
             Notice::KeysChanged,
+            Notice::WorkersAsked(vec![WorkerId::new()]),
             Notice::Unresolved,
             Notice::Events(events),
         ] {
@@ -187,6 +197,7 @@ mod tests {
             counts: [(Status::Success, 500)].into(),
             queues: queues[..100].iter().cloned().collect(),
             ended: ids.clone(),
+            noted: ids[..100].iter().map(|id| (*id, *id)).collect(),
             ids: ids[..100].to_vec(),
             ..Events::default()
         };

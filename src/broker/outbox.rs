@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     broker::bus::{Events, Notice},
-    task::TaskId,
+    task::{TaskId, WorkerId},
 };
 
 /// Events are gathered for so long; everything else goes at once.
@@ -32,6 +32,7 @@ struct Waiting {
     /// With whether they are to end at once.
     cancels: BTreeMap<TaskId, bool>,
     keys: bool,
+    workers: BTreeSet<WorkerId>,
     events: Option<(Instant, Events)>,
     /// Somebody wants the one who sends to look up.
     nudged: bool,
@@ -47,7 +48,8 @@ impl Waiting {
             || !(self.wakes.is_empty()
                 && self.submitted.is_empty()
                 && self.queues.is_empty()
-                && self.cancels.is_empty())
+                && self.cancels.is_empty()
+                && self.workers.is_empty())
     }
 
     fn add<T: Ord>(set: &mut BTreeSet<T>, more: Vec<T>, shed: &mut u64) {
@@ -68,7 +70,7 @@ impl Outbox {
 
     pub(super) fn put(&self, notice: Notice) {
         let mut waiting = self.waiting();
-        let Waiting { wakes, submitted, queues, cancels, keys, events, shed, .. } = &mut *waiting;
+        let Waiting { wakes, submitted, queues, cancels, keys, workers, events, shed, .. } = &mut *waiting;
         match notice {
             Notice::Wake(names) => Waiting::add(wakes, names, shed),
             Notice::QueuesChanged(names) => Waiting::add(queues, names, shed),
@@ -83,6 +85,7 @@ impl Outbox {
                 }
             }
             Notice::KeysChanged => *keys = true,
+            Notice::WorkersAsked(asked) => Waiting::add(workers, asked, shed),
             Notice::Events(more) => match events {
                 Some((_, gathered)) => gathered.merge(more),
                 None => {
@@ -157,6 +160,8 @@ impl Outbox {
         notices.extend(names(&mut waiting.submitted).map(Notice::Submitted));
         notices.extend(names(&mut waiting.queues).map(Notice::QueuesChanged));
         notices.extend(std::mem::take(&mut waiting.keys).then_some(Notice::KeysChanged));
+        let workers = std::mem::take(&mut waiting.workers).into_iter().collect();
+        notices.extend(pieces(workers).map(Notice::WorkersAsked));
         notices.extend(events.map(|(_, events)| Notice::Events(events)));
         notices
     }

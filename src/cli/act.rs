@@ -84,11 +84,11 @@ pub(super) async fn gone(
 
 /// Exit codes of what failed; the sentences have been said.
 #[derive(Default)]
-struct Failures(Vec<u8>);
+pub(super) struct Failures(Vec<u8>);
 
 impl Failures {
     /// The code they have in common, else 1.
-    fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(self) -> Result<(), Failure> {
         match self.0.split_first() {
             None => Ok(()),
             Some((first, rest)) if rest.iter().all(|code| code == first) => Err(Failure::silent(*first)),
@@ -99,10 +99,10 @@ impl Failures {
 
 /// Asks for every task in turn; one that fails does not stop the others, a server that cannot be reached does. As JSON
 /// the answers are printed as they come, one a line.
-async fn each(
+pub(super) async fn each<Id: Copy + std::fmt::Display>(
     remote: &mut Remote<'_, '_>,
-    ids: Vec<TaskId>,
-    call: impl Fn(TaskId) -> Result<Call, Failure>,
+    ids: Vec<Id>,
+    call: impl Fn(Id) -> Result<Call, Failure>,
 ) -> Result<(Vec<Reply>, Failures), Failure> {
     let (mut replies, mut failures) = (Vec::new(), Failures::default());
     for id in ids {

@@ -26,6 +26,10 @@ pub enum BenchPart {
     Unique,
     /// Drains of tasks that wait for each other
     Workflow,
+    /// Drains with many more tasks queued, and with a transaction held open
+    Depth,
+    /// Commands and functions that block, and how soon a cancel ends one
+    Handlers,
 }
 
 /// What to measure.
@@ -37,7 +41,7 @@ pub struct BenchOptions {
     pub concurrency: usize,
     pub steady_s: u64,
     pub latency_s: u64,
-    /// Tasks queued for the figures of memory.
+    /// Tasks queued for the figures of memory and depth.
     pub queued: usize,
     /// Parts to measure; empty: all.
     pub only: Vec<BenchPart>,
@@ -75,7 +79,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=600), help_heading = "Load")]
     latency_seconds: u16,
-    /// Tasks queued for the figures of memory
+    /// Tasks queued for the figures of memory and depth
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1_000..=20_000_000), help_heading = "Load")]
     queued: u32,

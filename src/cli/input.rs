@@ -52,6 +52,11 @@ pub(super) fn queue_name(text: &str) -> Result<String, String> {
     name::queue(text).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
 }
 
+/// What a worker must bear.
+pub(super) fn label(text: &str) -> Result<String, String> {
+    name::label(text).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
+}
+
 /// A key by which tasks share a queue.
 pub(super) fn key(text: &str) -> Result<String, String> {
     name::free(text, 256, "a key").map(|()| text.to_owned()).map_err(|fault| fault.to_string())

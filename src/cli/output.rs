@@ -56,6 +56,7 @@ pub(super) fn task(task: &Task, width: Option<u16>) -> String {
         ("fair key", task.fair_key.clone()),
         ("rate key", rate_key(task)),
         ("concurrency key", task.concurrency_key.clone()),
+        ("requires", (!task.requires.is_empty()).then(|| task.requires.join(", "))),
         ("tags", (!task.tags.is_empty()).then(|| task.tags.join(", "))),
     ];
     let shown = rows.into_iter().filter_map(|(name, value)| value.map(|value| vec![name.to_owned(), value]));

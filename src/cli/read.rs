@@ -175,14 +175,10 @@ pub(super) async fn result(remote: &mut Remote<'_, '_>, args: ResultArgs) -> Res
     }
 }
 
-const EXPLAINED: Columns = &[
-    ("task", "task_id"),
-    ("status", "status"),
-    ("because", "summary"),
-    ("not before", "not_before"),
-    ("warnings", "warnings"),
-];
-const REASONS: Columns = &[("REASON", "code"), ("COUNT", "count"), ("UNTIL", "until"), ("PARENTS", "parents")];
+const EXPLAINED: Columns =
+    &[("task", "task_id"), ("status", "status"), ("because", "summary"), ("not before", "not_before")];
+const REASONS: Columns =
+    &[("REASON", "code"), ("COUNT", "count"), ("UNTIL", "until"), ("MISSING", "missing"), ("PARENTS", "parents")];
 
 pub(super) async fn explain(remote: &mut Remote<'_, '_>, args: ExplainArgs) -> Result<(), Failure> {
     let reply = remote.client.send(&Call::read(format!("/tasks/{}/explain", args.id))).await?;

@@ -70,6 +70,9 @@ pub(super) struct SubmitArgs {
     /// Of one concurrency key no more run at a time than the queue allows
     #[arg(long, value_name = "KEY", value_parser = input::key, help_heading = "Sharing the queue")]
     concurrency_key: Option<String>,
+    /// Only for a worker that bears this label, such as gpu; can be repeated
+    #[arg(long, value_name = "LABEL", value_parser = input::label, help_heading = "When and where")]
+    requires: Vec<String>,
     /// At most one live task of the queue has this key; if there is one, it is the answer
     #[arg(long, value_name = "KEY", help_heading = "Once only")]
     unique_key: Option<String>,
@@ -143,7 +146,7 @@ fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest
     let SubmitArgs { name, args, kwargs, queue, priority, delay, run_at, .. } = given;
     let SubmitArgs { max_retries, timeout, max_age, unique_key, idempotency_key, tags, .. } = given;
     let SubmitArgs { unique_by, unique_for, unique_while, on_conflict, .. } = given;
-    let SubmitArgs { fair_key, rate_key, cost, concurrency_key, .. } = given;
+    let SubmitArgs { fair_key, rate_key, cost, concurrency_key, requires, .. } = given;
     if args.as_deref() == Some("-") && kwargs.as_deref() == Some("-") {
         return Err(Failure::usage("--args and --kwargs cannot both be read from standard input"));
     }
@@ -175,6 +178,7 @@ fn request(remote: &mut Remote<'_, '_>, given: SubmitArgs) -> Result<TaskRequest
     request = set(request, rate_key, TaskRequest::rate_key);
     request = set(request, cost, TaskRequest::cost);
     request = set(request, concurrency_key, TaskRequest::concurrency_key);
+    request = requires.into_iter().fold(request, TaskRequest::requires);
     Ok(tags.into_iter().fold(request, TaskRequest::tag))
 }
 

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod help;
+mod routing;
 mod unique;
 
 const HOOKS: Hooks = Hooks {

@@ -95,8 +95,8 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct FieldProblem {
-    /// A JSON pointer, such as `/args`.
-    #[serde(default, alias = "field")]
+    /// A JSON pointer, such as `/args`; of a query its parameter.
+    #[serde(default, alias = "field", alias = "parameter")]
     pub pointer: String,
     #[serde(default, alias = "message")]
     pub detail: String,

@@ -92,6 +92,9 @@ pub struct Task {
     /// Of one concurrency key only so many run at a time.
     #[serde(default)]
     pub concurrency_key: Option<String>,
+    /// Labels that a worker must bear to run it.
+    #[serde(default)]
+    pub requires: Vec<String>,
     #[serde(default)]
     pub tags: Vec<String>,
     /// A JSON object.

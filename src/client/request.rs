@@ -49,6 +49,8 @@ pub struct TaskRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency_key: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    requires: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Box<RawValue>>,
@@ -237,6 +239,13 @@ impl TaskRequest {
     #[must_use]
     pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
         self.concurrency_key = Some(key.into());
+        self
+    }
+
+    /// A label that a worker must bear to run it, such as `gpu`. Can be called more than once.
+    #[must_use]
+    pub fn requires(mut self, label: impl Into<String>) -> Self {
+        self.requires.push(label.into());
         self
     }
 

@@ -35,6 +35,7 @@ async fn a_task_is_submitted_and_read_exactly() {
         .rate_key("api")
         .cost(3)
         .concurrency_key("account-9")
+        .requires("gpu")
         .tag("a")
         .idempotency_key("once");
     let submitted = client.submit(&request).await.unwrap();
@@ -50,7 +51,7 @@ async fn a_task_is_submitted_and_read_exactly() {
     assert_eq!(asked[0].line, "POST /api/v1/tasks");
     assert_eq!(
         asked[0].body,
-        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","tags":["a"]}"#
+        r#"{"name":"process_data","args":[18446744073709551615],"kwargs":{"multiplier":2},"queue":"reports","priority":8,"max_retries":0,"timeout":null,"max_age":"1h","delay":"1500ms","unique_key":"u","unique_conflict":"reject","fair_key":"tenant-7","rate_key":"api","cost":3,"concurrency_key":"account-9","requires":["gpu"],"tags":["a"]}"#
     );
     assert_eq!(asked[0].header("authorization"), Some("Bearer k1"));
     assert_eq!(asked[0].header("idempotency-key"), Some("once"));
@@ -161,6 +162,10 @@ async fn a_refusal_is_decoded() {
     let fake = Fake::new([
         Answer::Json(422, problem.into()),
         Answer::Json(404, r#"{"title":"Not found","code":"task_not_found"}"#.into()),
+        Answer::Json(
+            422,
+            r#"{"code":"c","detail":"is no number","errors":[{"parameter":"n","detail":"is no number"}]}"#.into(),
+        ),
         Answer::Json(502, "<html>Bad gateway</html>".into()),
         Answer::Json(302, "{}".into()),
         Answer::Json(200, "[]".into()),
@@ -172,6 +177,8 @@ async fn a_refusal_is_decoded() {
     let missing = client.get(id()).await.unwrap_err();
     assert!(missing.is_not_found());
     assert_eq!(missing.to_string(), "Not found (HTTP 404, task_not_found)");
+    let query = client.get(id()).await.unwrap_err();
+    assert_eq!(query.to_string(), "is no number (HTTP 422, c); n: is no number");
     for what in ["HTTP 502 without a problem", "HTTP 302", "HTTP 200 whose body is not what was asked for"] {
         let error = client.get(id()).await.unwrap_err();
         assert!(matches!(error, Error::Unexpected { .. }) && error.to_string().contains(what), "{error}");

@@ -1,5 +1,8 @@
 //! Tasks that depend on each other, submitted as one.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -49,6 +52,9 @@ pub struct Workflow {
     /// A header, not part of the body.
     #[serde(skip)]
     idempotency_key: Option<String>,
+    /// A node of another workflow, that was to wait for something here.
+    #[serde(skip)]
+    stray: Option<Node>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -92,13 +98,27 @@ impl Node {
     /// The child runs once this one is over, whether it has succeeded or not.
     #[must_use]
     pub fn whatever_happens(&self) -> Dependency {
-        Dependency { on_failure: OnFailure::Run, ..self.into() }
+        Dependency::from(self).whatever_happens()
     }
 
     /// The child runs only if this one does not succeed.
     #[must_use]
     pub fn if_it_fails(&self) -> Dependency {
-        Dependency { on_failure: OnFailure::Only, ..self.into() }
+        Dependency::from(self).if_it_fails()
+    }
+}
+
+impl Dependency {
+    /// The child runs once this one is over, whether it has succeeded or not.
+    #[must_use]
+    pub fn whatever_happens(self) -> Self {
+        Self { on_failure: OnFailure::Run, ..self }
+    }
+
+    /// The child runs only if this one does not succeed.
+    #[must_use]
+    pub fn if_it_fails(self) -> Self {
+        Self { on_failure: OnFailure::Only, ..self }
     }
 }
 
@@ -162,10 +182,12 @@ impl Workflow {
         Node(name)
     }
 
-    /// The task waits for all of these, besides those it waits for already.
+    /// The task waits for all of these, besides those it waits for already. A node that is not of this workflow makes its
+    /// submission an error.
     pub fn depends_on<D: Into<Dependency>>(&mut self, node: &Node, on: impl IntoIterator<Item = D>) {
-        if let Some(entry) = self.tasks.iter_mut().rev().find(|entry| entry.name == node.0) {
-            entry.depends_on.extend(on.into_iter().map(Into::into));
+        match self.tasks.iter_mut().rev().find(|entry| entry.name == node.0) {
+            Some(entry) => entry.depends_on.extend(on.into_iter().map(Into::into)),
+            None => self.stray = Some(node.clone()),
         }
     }
 
@@ -275,8 +297,12 @@ impl Client {
     /// Submits a workflow: all of its tasks or none.
     ///
     /// # Errors
-    /// As [`Client::submit`].
+    /// As [`Client::submit`]; [`Error::Encode`] where [`Workflow::depends_on`] was given a node of another workflow.
     pub async fn submit_workflow(&self, workflow: &Workflow) -> Result<WorkflowSubmitted, Error> {
+        if let Some(Node(name)) = &workflow.stray {
+            let why = format!("`depends_on` was given the node {name:?}, which is not of this workflow");
+            return Err(Error::Encode(serde::ser::Error::custom(why)));
+        }
         let body = serde_json::to_string(workflow)?;
         self.send(&Call::submit_workflow(body, workflow.idempotency_key.as_deref())?).await?.json()
     }
@@ -324,46 +350,5 @@ impl Client {
     /// [`Error::Api`] with status 409 where nothing of it has failed, 404 where there is none.
     pub async fn retry_workflow(&self, id: TaskId) -> Result<(), Error> {
         self.send(&Call::post(format!("/workflows/{id}/retry"), &serde_json::json!({}))?).await.map(drop)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn written(workflow: &Workflow) -> Value {
-        serde_json::to_value(workflow).unwrap()
-    }
-
-    #[test]
-    fn a_graph_is_written_as_the_server_takes_it() {
-        let mut workflow = Workflow::named("w").tag("t").meta(&json!({"n": 1})).unwrap();
-        let a = workflow.task("a", TaskRequest::new("x").args(&[1]).unwrap());
-        let b = workflow.task("b", TaskRequest::new("y"));
-        workflow.depends_on(&b, [Dependency::from(&a), a.if_it_fails()]);
-        workflow.depends_on(&b, [a.whatever_happens()]);
-        let workflow = workflow.on_success(TaskRequest::new("s")).on_failure(TaskRequest::new("f"));
-        let expected = json!({
-            "name": "w", "tags": ["t"], "meta": {"n": 1}, "on_success": {"name": "s"}, "on_failure": {"name": "f"},
-            "tasks": {"a": {"name": "x", "args": [1]}, "b": {"name": "y", "depends_on": [
-                {"task": "a", "on_failure": "skip"}, {"task": "a", "on_failure": "only"}, {"task": "a", "on_failure": "run"},
-            ]}},
-        });
-        assert_eq!(written(&workflow), expected);
-    }
-
-    #[test]
-    fn the_short_forms_are_graphs() {
-        let task = || TaskRequest::new("x");
-        let parents = |workflow: &Workflow, name: &str| {
-            let parents = written(workflow)["tasks"][name]["depends_on"].clone();
-            parents.as_array().map_or(0, Vec::len)
-        };
-        let chain = Workflow::chain([task(), task(), task()]);
-        assert_eq!(["0", "1", "2"].map(|name| parents(&chain, name)), [0, 1, 1]);
-        let chord = Workflow::chord([task(), task()], task());
-        assert_eq!(["0", "1", "body"].map(|name| parents(&chord, name)), [0, 0, 2]);
     }
 }

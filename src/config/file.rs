@@ -43,6 +43,16 @@ impl Value {
         }
     }
 
+    /// A list of scalars as one text, separated by commas.
+    pub(super) fn joined(&self) -> Option<String> {
+        match self {
+            Self::List(items) => {
+                items.iter().map(Self::scalar).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+            }
+            _ => None,
+        }
+    }
+
     /// As it is written, for messages; the content of lists and tables is left out.
     pub(super) fn shown(&self) -> String {
         match self {

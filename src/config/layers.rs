@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 };
 
 /// What a configuration is made of. [`Sources::process`] takes the process' own; tests make them up.
-// Not `Debug`: the environment holds secrets, ours and others'.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// Name of the setting (`api.port`) and its text.
@@ -23,6 +23,13 @@ pub struct Sources {
     pub env: BTreeMap<OsString, OsString>,
     /// Where `jobqueue.toml` is looked for.
     pub folder: PathBuf,
+}
+
+/// The environment holds secrets, ours and others': nothing of it is shown.
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Sources {
@@ -60,7 +67,8 @@ impl Written {
 }
 
 pub(super) fn load(sources: &Sources, scope: Scope) -> Result<Config, ConfigError> {
-    let (config, faults) = examine(sources, scope);
+    let (mut config, faults) = examine(sources, scope);
+    config.sources = Arc::new(sources.clone());
     if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
 }
 
@@ -163,13 +171,13 @@ fn leaves(nodes: &[Node]) -> Vec<Leaf<'_>> {
 fn from_file(setting: &Setting, file: Option<&File>, leaves: &[Leaf<'_>]) -> Result<Option<Written>, Fault> {
     let Some((file, leaf)) = file.zip(leaves.iter().find(|leaf| leaf.path == setting.name)) else { return Ok(None) };
     let origin = Origin::File { path: file.path.clone(), line: leaf.node.line };
-    match leaf.node.value.scalar() {
-        Some(text) => Ok(Some(Written { quoted: leaf.node.value.shown(), text: text.to_owned(), origin })),
-        None => Err(Fault {
-            place: origin.place(setting.name, &leaf.node.value.shown()),
-            problem: "expected a single value, not a list or a table".into(),
-        }),
+    let value = &leaf.node.value;
+    if let Some(text) = value.scalar().map(str::to_owned).or_else(|| value.joined().filter(|_| setting.is_list)) {
+        return Ok(Some(Written { quoted: value.shown(), text, origin }));
     }
+    let problem =
+        if setting.is_list { "expected a list of values" } else { "expected a single value, not a list or a table" };
+    Err(Fault { place: origin.place(setting.name, &value.shown()), problem: problem.into() })
 }
 
 fn from_flags(setting: &Setting, flags: &[(&'static str, String)]) -> Option<Written> {

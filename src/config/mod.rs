@@ -16,7 +16,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 pub use layers::Sources;
 pub use origin::{ConfigError, Entry, Fault, Origin, Secret};
@@ -58,6 +62,7 @@ pub struct Config {
     /// What the operator should know although it is no fault: one sentence each, to be logged at start.
     pub warnings: Vec<String>,
     postgres: PostgresParts,
+    sources: Arc<Sources>,
     /// Every setting with its value (secrets masked) and where it came from, in the order of [`SETTINGS`].
     pub entries: Vec<Entry>,
 }
@@ -128,6 +133,9 @@ pub struct ApiConfig {
     pub port: u16,
     /// Listen beyond this machine although nobody has to authenticate.
     pub insecure_no_auth: bool,
+    /// What this installation is called in the dashboard, and in which colour.
+    pub environment: Option<String>,
+    pub environment_color: &'static str,
     /// Keys with every right, besides those in the store.
     pub keys: Vec<Secret>,
 }
@@ -151,6 +159,10 @@ pub struct WorkerConfig {
     pub cancel_grace_ms: Millis,
     /// Tasks a persistent child runs before it is replaced; 0: any number.
     pub max_tasks_per_child: u32,
+    /// The only queues it takes tasks of, with their weights if they have some here; empty: all.
+    pub queues: BTreeMap<String, Option<u32>>,
+    /// What tasks may require of it.
+    pub labels: BTreeSet<String>,
 }
 
 /// What holds for a task that does not say otherwise.
@@ -180,6 +192,14 @@ impl Config {
     /// Every fault found, each with its place and what would be right.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         layers::load(sources, layers::Scope::Everything)
+    }
+
+    /// What the same flags, environment and file say now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read_again(&self) -> Result<Self, ConfigError> {
+        Self::load(&self.sources)
     }
 
     /// The same for whoever wants to see it although it is faulty: each setting as far as it can be read, and all faults.

@@ -1,13 +1,19 @@
 //! Values from text. Each parser's error says what it accepts.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 use super::{Database, PostgresParts, Secret};
-use crate::task::{Millis, duration};
+use crate::task::{Millis, duration, name};
+
+/// Labels of a node.
+const MOST_LABELS: usize = 64;
+/// Queues a node is kept to.
+const MOST_QUEUES: usize = 100;
 
 type Parsed<T> = Result<T, String>;
 
@@ -97,6 +103,21 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// What an installation is called; empty: nothing.
+pub(super) fn environment(text: &str) -> Parsed<Option<String>> {
+    let name = text.trim();
+    let fits = name.chars().count() <= 24 && !name.chars().any(char::is_control);
+    let said = || Some(name.to_owned()).filter(|name| !name.is_empty());
+    fits.then(said).ok_or_else(|| "expected a name of at most 24 characters".to_owned())
+}
+
+/// One of the colours that are readable on light and on dark.
+pub(super) fn color(text: &str) -> Parsed<&'static str> {
+    const COLORS: [&str; 6] = ["red", "orange", "green", "blue", "violet", "gray"];
+    let found = COLORS.into_iter().find(|color| *color == text.trim());
+    found.ok_or_else(|| "expected red, orange, green, blue, violet or gray".to_owned())
+}
+
 /// Keys separated by commas. A header must be able to carry each.
 pub(super) fn keys(text: &str) -> Parsed<Vec<Secret>> {
     let keys: Vec<&str> = text.split(',').map(str::trim).filter(|key| !key.is_empty()).collect();
@@ -105,6 +126,32 @@ pub(super) fn keys(text: &str) -> Parsed<Vec<Secret>> {
         return Ok(keys.into_iter().map(Secret::new).collect());
     }
     Err("expected keys of printable ASCII characters without spaces, separated by commas".into())
+}
+
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// Labels separated by commas.
+pub(super) fn labels(text: &str) -> Parsed<BTreeSet<String>> {
+    let label = |text: &str| name::label(text).map(|()| text.to_owned()).map_err(|error| error.to_string());
+    let labels: BTreeSet<String> = listed(text).map(label).collect::<Parsed<_>>()?;
+    if labels.len() > MOST_LABELS { Err(format!("expected at most {MOST_LABELS} labels")) } else { Ok(labels) }
+}
+
+/// Queues separated by commas, each with its weight behind a colon if need be.
+pub(super) fn worker_queues(text: &str) -> Parsed<BTreeMap<String, Option<u32>>> {
+    let mut queues = BTreeMap::new();
+    for item in listed(text) {
+        let (queue, weight) = item.split_once(':').map_or((item, None), |(queue, weight)| (queue, Some(weight)));
+        name::queue(queue).map_err(|error| error.to_string())?;
+        let weight = weight.map(|weight| integer(weight, 1..=1_000).map(|weight| weight as u32)).transpose();
+        let weight = weight.map_err(|wanted| format!("{wanted} behind the colon of {item:?}"))?;
+        if queues.insert(queue.to_owned(), weight).is_some() {
+            return Err(format!("names {queue:?} twice: leave one of the two out"));
+        }
+    }
+    if queues.len() > MOST_QUEUES { Err(format!("expected at most {MOST_QUEUES} queues")) } else { Ok(queues) }
 }
 
 /// `sqlite://data/x.db` is relative, `sqlite:///var/lib/x.db` is not; `postgres://…` as libpq reads it.
@@ -167,4 +214,27 @@ fn is_postgres(scheme: &str) -> bool {
     let scheme = scheme.to_ascii_lowercase();
     // SQLAlchemy writes the driver behind a plus: postgresql+psycopg2://.
     matches!(scheme.split('+').next(), Some("postgres" | "postgresql"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_takes_is_read_from_a_list() {
+        let queues = worker_queues("mail:3, default ,").unwrap_or_default();
+        assert_eq!(queues, BTreeMap::from([("default".into(), None), ("mail".into(), Some(3))]));
+        assert_eq!(worker_queues(""), Ok(BTreeMap::new()));
+        for (text, told) in [
+            ("mail:0", "from 1 to 1000 behind the colon of \"mail:0\""),
+            ("mail:x", "from 1 to 1000"),
+            ("a b", "a queue name"),
+            ("mail,mail:2", "\"mail\" twice"),
+        ] {
+            let fault = worker_queues(text).err().unwrap_or_default();
+            assert!(fault.contains(told), "{text}: {fault}");
+        }
+        assert_eq!(labels("gpu,region:eu,gpu"), Ok(BTreeSet::from(["gpu".into(), "region:eu".into()])));
+        assert!(labels("a b").is_err_and(|fault| fault.contains("a label")));
+    }
 }

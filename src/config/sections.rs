@@ -22,6 +22,8 @@ pub struct CommandConfig {
     pub argv: Vec<String>,
     /// Added to the environment of the server.
     pub env: BTreeMap<String, String>,
+    /// Further variables of the server's that it is given.
+    pub inherit_env: Vec<String>,
     /// `None`: the server's working folder.
     pub cwd: Option<PathBuf>,
     pub timeout: Timeout,
@@ -101,13 +103,14 @@ struct Section<'a> {
 /// A field of a section: its name, an example as it is written, and what it means.
 pub(super) type Field = (&'static str, &'static str, &'static str);
 
-pub(super) const COMMAND_FIELDS: [Field; 11] = [
+pub(super) const COMMAND_FIELDS: [Field; 12] = [
     (
         "command",
         r#"["python3", "process.py"]"#,
         "Program and arguments, never through a shell; the task comes on standard input",
     ),
-    ("env", r#"{ MODE = "fast" }"#, "Added to PATH, HOME, LANG, TZ and TMPDIR of the server"),
+    ("env", r#"{ MODE = "fast" }"#, "Added to PATH, HOME, USER, LANG, LC_ALL, TZ and TMPDIR of the server"),
+    ("inherit_env", r#"["AWS_PROFILE"]"#, "Further variables that it is given as the server has them"),
     ("cwd", r#"".""#, "Working folder; the server's if not given"),
     ("timeout", r#""5m""#, "Time limit of an attempt; \"none\" = no limit"),
     ("max_retries", "3", "Retries after the first attempt"),
@@ -180,6 +183,7 @@ impl Section<'_> {
             let set = match field.key.as_str() {
                 "command" => argv(&field.value).map(|argv| command.argv = argv),
                 "env" => variables(&field.value).map(|env| command.env = env),
+                "inherit_env" => names(&field.value).map(|names| command.inherit_env = names),
                 "cwd" => folder(&field.value).map(|cwd| command.cwd = Some(cwd)),
                 "timeout" => scalar(&field.value, parse::timeout)
                     .map(|limit| command.timeout = limit.map_or(Timeout::Never, Timeout::After)),
@@ -307,6 +311,13 @@ fn variables(value: &Value) -> Result<BTreeMap<String, String>, String> {
             .ok_or_else(|| format!("{WANTED}; {} = {} is none", node.key, node.value.shown()))
     };
     nodes.iter().map(variable).collect()
+}
+
+fn names(value: &Value) -> Result<Vec<String>, String> {
+    const WANTED: &str = "expected a list of names of environment variables: [\"AWS_PROFILE\"]";
+    let Value::List(items) = value else { return Err(WANTED.into()) };
+    let name = |item: &Value| plain_text(item).filter(|name| !name.is_empty() && !name.contains(['=', '\0']));
+    items.iter().map(name).collect::<Option<_>>().ok_or_else(|| WANTED.to_owned())
 }
 
 fn folder(value: &Value) -> Result<PathBuf, String> {

@@ -50,6 +50,8 @@ pub struct Setting {
     pub secrecy: Secrecy,
     /// The empty text means something.
     pub empty_is_a_value: bool,
+    /// Values separated by commas; in the file also a list of them.
+    pub is_list: bool,
     pub effect: Effect,
     /// Parses a text into its place, or says what would be right.
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
@@ -72,6 +74,7 @@ pub(super) const PLAIN: Setting = Setting {
     unit: "",
     secrecy: Secrecy::Open,
     empty_is_a_value: false,
+    is_list: false,
     effect: Effect::Works,
     set: |_, _| Ok(()),
 };
@@ -115,6 +118,21 @@ const OWN: &[Setting] = &[
         default: "false",
         doc: "Listen beyond this machine although nobody has to authenticate",
         set: |config, text| parse::switch(text).map(|on| config.api.insecure_no_auth = on),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.environment",
+        env: &["JOBQUEUE_ENVIRONMENT"],
+        doc: "What this installation is called, such as production or staging: the dashboard shows it beside its name",
+        set: |config, text| parse::environment(text).map(|name| config.api.environment = name),
+        ..PLAIN
+    },
+    Setting {
+        name: "api.environment_color",
+        env: &["JOBQUEUE_ENVIRONMENT_COLOR"],
+        default: "gray",
+        doc: "Colour of that name in the dashboard: red, orange, green, blue, violet or gray",
+        set: |config, text| parse::color(text).map(|color| config.api.environment_color = color),
         ..PLAIN
     },
     Setting {
@@ -194,6 +212,22 @@ const OWN: &[Setting] = &[
         set: |config, text| {
             parse::integer(text, 0..=1_000_000_000).map(|most| config.worker.max_tasks_per_child = most as u32)
         },
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.queues",
+        env: &["WORKER_QUEUES"],
+        doc: "The only queues this node takes tasks of, each with its share of the slots if need be: mail:3,default; empty = all",
+        is_list: true,
+        set: |config, text| parse::worker_queues(text).map(|queues| config.worker.queues = queues),
+        ..PLAIN
+    },
+    Setting {
+        name: "worker.labels",
+        env: &["WORKER_LABELS"],
+        doc: "What tasks may require of a node: gpu,region:eu",
+        is_list: true,
+        set: |config, text| parse::labels(text).map(|labels| config.worker.labels = labels),
         ..PLAIN
     },
     Setting {

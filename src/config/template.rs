@@ -33,7 +33,8 @@ fn entry(text: &mut String, key: &str, setting: &Setting) {
     let unit = if setting.unit.is_empty() { String::new() } else { format!(" ({})", setting.unit) };
     let variables = setting.env.join(", ");
     line(text, format_args!("\n# {}{unit} [{variables}]", setting.doc));
-    line(text, format_args!("# {key} = {}", written(setting.default)));
+    let default = if setting.is_list && setting.default.is_empty() { "[]".into() } else { written(setting.default) };
+    line(text, format_args!("# {key} = {default}"));
 }
 
 fn section(text: &mut String, name: &str, doc: &str, fields: &[sections::Field]) {

@@ -112,7 +112,7 @@ timeout = "10s"
 max_retries = 7
 output_limit = "2MiB"
 permanent_exit_codes = [65, 78]
-mode = "once"
+inherit_env = ["AWS_PROFILE"]
 [tasks."a/b:c"]
 command = ["true"]
 timeout = "none"
@@ -129,7 +129,7 @@ weight = 1000
     assert_eq!((config.log.format, config.log.dir), (Format::Json, None));
     let command = &config.tasks["process_data"];
     assert_eq!(command.argv, ["python3", "process.py"]);
-    assert_eq!(command.env["MODE"], "fast");
+    assert_eq!((&*command.env["MODE"], &*command.inherit_env[0]), ("fast", "AWS_PROFILE"));
     assert_eq!((command.timeout, command.max_retries), (Timeout::After(10_000), Some(7)));
     assert_eq!((command.output_limit, &command.permanent_exit_codes), (Some(2 << 20), &[65, 78].into()));
     assert_eq!(config.tasks["a/b:c"].timeout, Timeout::Never);

@@ -1,5 +1,7 @@
 //! Claim: ids from the broker's head, granted by the store.
 
+mod heads;
+
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -7,33 +9,33 @@ use std::{
 };
 
 use super::{
-    Engine, Grant,
+    Claimer, Engine, Grant,
     batch::Moment,
-    lanes::{Ask, KeyGate, Pick, Picked},
+    lanes::{Ask, KeyGate, Pick},
     notice::After,
 };
 use crate::{
-    broker::Pop,
     planted::{self, Bug},
     store::{Claim, Claimed, Entrance, StoreError, Tx},
     task::{
         FlowKeys, Gate, Granted, LeaseId, Mark, Millis, Order, Priority, QueueSettings, Quota, RateLimit, Ready,
-        Status, TaskId,
+        Status, TaskId, WorkerId,
     },
 };
 
-/// Rows read at a time when a lane is used up.
-const REFILL: usize = 1_024;
 /// Tasks with keys that one claim lets into their lanes.
 const ENTER: usize = 1_024;
 
-/// What a claim brought.
-#[derive(Default)]
-pub struct ClaimReply {
-    pub grants: Vec<Grant>,
+/// What a claim brought: grants for this node's slots, or tasks for somebody else.
+pub struct ClaimReply<T = Grant> {
+    pub grants: Vec<T>,
+    /// Tasks must have started by then for their limit to be exact.
+    pub start_by: Option<Instant>,
     /// The queue may have more that is ready now.
     pub more: bool,
     pub paused: bool,
+    /// The claimer is held to be dead by the store: it is granted nothing.
+    pub fenced: bool,
     /// The queue's share of the slots; 0: nothing was asked.
     pub weight: u32,
     /// When the next task of the queue falls due.
@@ -42,9 +44,25 @@ pub struct ClaimReply {
     pub blocked_until: Option<Millis>,
 }
 
-type Reply = Box<dyn FnOnce(Result<ClaimReply, StoreError>) + Send>;
+impl<T> Default for ClaimReply<T> {
+    fn default() -> Self {
+        Self {
+            grants: Vec::new(),
+            start_by: None,
+            more: false,
+            paused: false,
+            fenced: false,
+            weight: 0,
+            next_due: None,
+            blocked_until: None,
+        }
+    }
+}
+
+type Reply = Box<dyn FnOnce(Result<ClaimReply<Granted>, StoreError>) + Send>;
 
 pub(super) struct ClaimOp {
+    claimer: Claimer,
     queue: Arc<str>,
     want: usize,
     reply: Reply,
@@ -52,6 +70,8 @@ pub(super) struct ClaimOp {
     entries: Vec<(Priority, Mark)>,
     /// Tasks with keys whose turn it is, from the store.
     picks: Vec<Pick>,
+    /// Without keys and for neither the claimer nor this node: they are moved out of the way.
+    others: Vec<(Priority, Mark)>,
     /// Of the entries, what a limit has no room for after all.
     surplus: Vec<(Priority, Mark)>,
     found: Found,
@@ -84,21 +104,24 @@ impl Found {
 }
 
 impl Engine {
-    /// Claims up to `want` ready tasks of a queue. `reply` is called after the commit, on the stage thread.
-    pub fn claim(
+    /// `reply` is called after the commit, on the stage thread.
+    pub(super) fn ask(
         &self,
+        claimer: Claimer,
         queue: Arc<str>,
         want: usize,
-        reply: impl FnOnce(Result<ClaimReply, StoreError>) + Send + 'static,
+        reply: impl FnOnce(Result<ClaimReply<Granted>, StoreError>) + Send + 'static,
     ) {
         if let Some(error) = self.owes_too_much() {
             return reply(Err(error));
         }
         let op = ClaimOp {
+            claimer,
             queue,
             want,
             reply: Box::new(reply),
             entries: Vec::new(),
+            others: Vec::new(),
             surplus: Vec::new(),
             picks: Vec::new(),
             found: Found::default(),
@@ -134,8 +157,17 @@ impl Engine {
 }
 
 impl ClaimOp {
+    /// For this node's slots.
+    fn is_own(&self, engine: &Engine) -> bool {
+        self.claimer.worker == engine.worker()
+    }
+
     pub(super) fn queue(&self) -> &str {
         &self.queue
+    }
+
+    pub(super) fn worker(&self) -> WorkerId {
+        self.claimer.worker
     }
 
     pub(super) fn granted(&self) -> &[Granted] {
@@ -147,7 +179,7 @@ impl ClaimOp {
         (self.found, self.claimed) = (Found::default(), Claimed::default());
         self.entries.append(&mut self.surplus);
         let Entrance { fenced, paused, weight, settings, laned, unlaned } =
-            tx.entrance(&self.queue, engine.worker(), engine.default_rate_limit().is_some())?;
+            tx.entrance(&self.queue, self.claimer.worker, engine.default_rate_limit().is_some())?;
         (self.found.fenced, self.found.paused, self.found.weight) = (fenced, paused, weight);
         if fenced || paused {
             return Ok(());
@@ -155,13 +187,23 @@ impl ClaimOp {
         let order = Order::new(settings.ageing);
         let mut gate = engine.gate(tx, &self.queue, &settings, now)?;
         let quota = gate.as_mut().map_or(Quota::UNLIMITED, Gate::quota);
-        self.fill(engine, tx, quota, order, now)?;
+        if self.is_own(engine) {
+            self.fill(engine, tx, quota, order, now)?;
+        } else {
+            self.look(engine, tx, quota, order, now)?;
+        }
         self.picks.clear();
         let mut key_gate = None;
         if laned || unlaned.is_some() {
             let unlaned = self.enter_lanes(tx, unlaned, now)?;
-            let gate = key_gate.insert(KeyGate::new(&settings, now));
-            let ask = Ask { queue: &self.queue, settings: &settings, want: self.want, now };
+            let gate = key_gate.insert(KeyGate::new(&settings, &self.claimer.serves, now));
+            let ask = Ask {
+                queue: &self.queue,
+                settings: &settings,
+                want: self.want,
+                now,
+                print: self.claimer.serves.print(),
+            };
             let picked = engine.take_turns(tx, &ask, gate, quota)?;
             self.found.next_due = [self.found.next_due, unlaned].into_iter().flatten().min();
             self.join(engine, picked, quota, order);
@@ -179,14 +221,17 @@ impl ClaimOp {
     fn grant(&mut self, engine: &Engine, tx: &mut dyn Tx, now: Millis) -> Result<(), StoreError> {
         let mut claim = Claim {
             queue: self.queue.clone(),
-            worker: engine.worker(),
+            worker: self.claimer.worker,
             lease: LeaseId::random(),
             now,
-            suspect_allowed: !engine.held().has_suspect(),
+            suspect_allowed: !self.is_own(engine) || !engine.held().has_suspect(),
             laned: false,
+            serves: self.claimer.serves.clone(),
+            timed: !self.is_own(engine),
         };
-        if !self.entries.is_empty() {
-            self.claimed = tx.claim(&claim, &self.entries)?;
+        if !self.entries.is_empty() || !self.others.is_empty() {
+            let hints: Vec<_> = self.entries.iter().chain(&self.others).copied().collect();
+            self.claimed = tx.claim(&claim, &hints)?;
             planted::linger(Bug::HintBeforeCommit);
         }
         if !self.picks.is_empty() {
@@ -198,6 +243,7 @@ impl ClaimOp {
             self.found.more_lanes |= !claimed.passed_over.is_empty();
             self.claimed.tasks.extend(claimed.tasks);
             self.claimed.put_off.extend(claimed.put_off);
+            self.claimed.moved.extend(claimed.moved);
         }
         Ok(())
     }
@@ -216,50 +262,6 @@ impl ClaimOp {
         self.found.more_lanes |= entered == ENTER;
         // Whether another one waits for its time the next claim sees.
         Ok(Some(now + 1))
-    }
-
-    /// What waits in lanes beside what waits without keys: in the queue's order, and in turns within one priority.
-    fn join(&mut self, engine: &Engine, picked: Picked, mut quota: Quota, order: Order) {
-        self.found.more_lanes |= picked.more;
-        self.found.at_cap |= picked.at_cap;
-        self.found.blocked |= picked.no_room;
-        self.found.blocked_until = picked.blocked_until;
-        // Whoever got all that was asked for is to ask again.
-        self.found.more_lanes |= picked.picks.len() >= self.want;
-        let mut picks = picked.picks.into_iter().peekable();
-        let mut entries = std::mem::take(&mut self.entries).into_iter().peekable();
-        loop {
-            let keyed = match (picks.peek(), entries.peek()) {
-                (None, None) => break,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (Some(pick), Some((priority, _))) if pick.priority == *priority => {
-                    engine.is_turn_of_keys(&self.queue, *priority)
-                }
-                (Some(pick), Some((priority, mark))) => {
-                    order.rank(pick.priority, pick.since) < order.rank(*priority, mark.0)
-                }
-            };
-            let priority =
-                if keyed { picks.peek().map(|pick| pick.priority) } else { entries.peek().map(|(one, _)| *one) };
-            let full = self.picks.len() + self.entries.len() >= self.want;
-            let room = !full && priority.is_some_and(|priority| quota.room(priority) > 0);
-            if let Some(priority) = priority.filter(|_| room) {
-                quota.take(priority);
-            }
-            match (keyed, room) {
-                (true, true) => self.picks.extend(picks.next()),
-                (true, false) => {
-                    picks.next();
-                    self.found.more_lanes = true;
-                }
-                (false, true) => self.entries.extend(entries.next()),
-                (false, false) => {
-                    self.surplus.extend(entries.next());
-                    self.found.drained = false;
-                }
-            }
-        }
     }
 
     /// Takes the permits and places of tasks with keys that were granted.
@@ -290,69 +292,41 @@ impl ClaimOp {
         Ok(())
     }
 
-    /// Pops until there is enough or nothing; a lane that is used up is refilled before one that comes later is served.
-    fn fill(
-        &mut self,
-        engine: &Engine,
-        tx: &mut dyn Tx,
-        mut quota: Quota,
-        order: Order,
-        now: Millis,
-    ) -> Result<(), StoreError> {
-        let broker = engine.broker();
-        // Taken by an earlier run of this transaction, which was rolled back.
-        let (kept, surplus) = std::mem::take(&mut self.entries).into_iter().partition(|(priority, _)| {
-            let room = quota.room(*priority) > 0;
-            if room {
-                quota.take(*priority);
-            }
-            room
-        });
-        (self.entries, self.surplus) = (kept, surplus);
-        while self.entries.len() < self.want {
-            let popped = broker.pop(&self.queue, &Pop { n: self.want - self.entries.len(), quota, order, now });
-            popped.entries.iter().for_each(|(priority, _)| quota.take(*priority));
-            self.entries.extend(popped.entries);
-            self.found.next_due = popped.next_due;
-            self.found.blocked = popped.blocked || !self.surplus.is_empty();
-            let Some(priority) = popped.starved else {
-                self.found.drained = self.entries.len() < self.want;
-                break;
-            };
-            let horizon = broker.begin_refill(&self.queue, priority);
-            let rows = tx.ready_after(&self.queue, priority, horizon, REFILL)?;
-            broker.end_refill(&self.queue, priority, &rows, rows.len() < REFILL);
-        }
-        Ok(())
-    }
-
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
-        let Self { queue, reply, entries, surplus, found, claimed: Claimed { tasks, put_off, passed_over }, .. } = self;
+        let is_own = self.is_own(engine);
+        let Self { queue, reply, entries, surplus, found, claimed, .. } = self;
+        let Claimed { tasks, put_off, moved, passed_over } = claimed;
         if found.paused || found.fenced {
             give_back(engine, &queue, entries.iter().chain(&surplus));
-            if let Some(listener) = engine.listener().filter(|_| found.fenced) {
+            if let Some(listener) = engine.listener().filter(|_| found.fenced && is_own) {
                 listener.fenced();
             }
-            return reply(Ok(ClaimReply { paused: found.paused, ..ClaimReply::default() }));
+            let Found { paused, fenced, .. } = found;
+            return reply(Ok(ClaimReply { paused, fenced, ..ClaimReply::default() }));
         }
         let put_off_until = put_off.iter().map(|ready| ready.mark.0).min();
         if !put_off.is_empty() {
             // Who asks hears of the time by the reply: no wake is wanted.
             engine.hint(&put_off);
         }
-        give_back(engine, &queue, surplus.iter().chain(&passed_over));
+        // Whoever can run them is to look: another node, or a worker that waits here.
+        after.ready.extend(moved);
+        if is_own {
+            give_back(engine, &queue, surplus.iter().chain(&passed_over));
+        }
         for task in &tasks {
             after.changed(task.id, &task.queue, Status::Running);
         }
         if found.at_cap {
             after.at_cap.push(queue);
         }
-        let grants = tasks.into_iter().map(|task| Grant::new(engine.clone(), task, found.start_by)).collect();
         let next_due = [found.next_due, put_off_until].into_iter().flatten().min();
         reply(Ok(ClaimReply {
-            grants,
+            grants: tasks,
+            start_by: found.start_by,
             more: !found.drained || found.more_lanes || !passed_over.is_empty(),
             paused: false,
+            fenced: false,
             weight: found.weight,
             next_due,
             blocked_until: found.blocked_until,

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     store::{Counted, QueueRow, Reader, StoreError, TaskRow},
     task::{
-        FlowKeys, Gate, Millis, Order, Priority, RateLimit, Status, TaskId,
+        FlowKeys, Gate, Lack, Millis, Order, Priority, RateLimit, Status, TaskId,
         admission::{Candidate, Hold},
         rate::Key,
     },
@@ -14,6 +14,8 @@ use crate::{
 pub const MOST_AHEAD: u64 = 10_000;
 /// Lanes are counted up to this many.
 pub const MOST_LANES: u64 = 1_000;
+/// Workers that are looked at: where there are more, one of them may be able to run a task.
+pub const MOST_WORKERS: usize = 1_000;
 /// Parents that are named.
 const NAMED: usize = 10;
 
@@ -52,6 +54,8 @@ pub enum Reason {
         limit: u32,
         running: u32,
     },
+    /// No worker that is alive and takes tasks can run it: what those lack that come closest; `None`: there is none.
+    NoWorker(Option<Lack>),
     /// It has outlived two workers and waits until no other such task is on the node.
     Suspect,
     /// It expires at this moment, and cannot start before.
@@ -102,6 +106,7 @@ impl Engine {
         };
         if task.status.is_waiting() {
             reasons.extend(self.own_holds(&task, now));
+            reasons.extend(no_worker(reader, &task)?);
             let (mut gate, mut order) = (Gate::default(), Order::STRICT);
             if let Some(row) = reader.queue(&task.queue)? {
                 (gate, order) = (self.gate_of(reader, &row, now)?, Order::new(row.settings.ageing));
@@ -190,6 +195,16 @@ fn reason(hold: Hold) -> Option<Reason> {
     }
 }
 
+/// By the rows of the workers, which say what each can run.
+fn no_worker(reader: &dyn Reader, task: &TaskRow) -> Result<Option<Reason>, StoreError> {
+    let offers = reader.offers(MOST_WORKERS)?;
+    let requires = task.flow.as_ref().map_or(&[][..], |keys| &keys.requires);
+    let lacks: Option<Vec<Lack>> =
+        offers.iter().map(|offer| offer.lacks(&task.queue, Some(&task.name), requires)).collect();
+    let lacks = lacks.filter(|lacks| lacks.len() < MOST_WORKERS);
+    Ok(lacks.map(|lacks| Reason::NoWorker(lacks.into_iter().max())))
+}
+
 fn queue_holds(gate: &mut Gate, row: &QueueRow, task: &TaskRow) -> Vec<Reason> {
     let mut reasons = Vec::new();
     reasons.extend(row.paused.then_some(Reason::Paused));
@@ -251,7 +266,7 @@ fn ahead(
 }
 
 fn waits_for(reader: &dyn Reader, task: &TaskRow) -> Result<Reason, StoreError> {
-    let parents = reader.parents(task.id, task.parents)?;
+    let parents = reader.parent_states(task.id, task.parents)?;
     let open = parents.iter().filter(|parent| !parent.status.is_terminal());
     Ok(Reason::Parents { unmet: task.unmet, some: open.map(|parent| parent.id).take(NAMED).collect() })
 }

@@ -36,8 +36,12 @@ pub(super) struct FinishOp {
 impl Engine {
     /// Hands an outcome over; the commit follows.
     pub(super) fn end(&self, task: Arc<Granted>, outcome: Outcome) {
+        self.end_for(self.worker(), task, outcome);
+    }
+
+    /// Of a task that another worker has.
+    pub(super) fn end_for(&self, worker: WorkerId, task: Arc<Granted>, outcome: Outcome) {
         let verdict = self.decide(&task, outcome);
-        let worker = self.worker();
         self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: None });
     }
 
@@ -56,8 +60,18 @@ impl Engine {
 
     /// Hands an outcome over and waits for what the store says.
     pub async fn finish(&self, task: Arc<Granted>, outcome: Outcome) -> Result<Recorded, FinishError> {
+        self.finish_for(self.worker(), task, outcome).await
+    }
+
+    /// The same for a task that another worker has.
+    pub async fn finish_for(
+        &self,
+        worker: WorkerId,
+        task: Arc<Granted>,
+        outcome: Outcome,
+    ) -> Result<Recorded, FinishError> {
         let (reply, recorded) = oneshot::channel();
-        let (worker, verdict) = (self.worker(), self.decide(&task, outcome));
+        let verdict = self.decide(&task, outcome);
         self.hand_over(FinishOp { task, worker, verdict, recorded: None, spooled: false, reply: Some(reply) });
         match recorded.await {
             Ok(Recorded::LeaseLost) => Err(FinishError::LeaseLost),
@@ -124,6 +138,10 @@ impl FinishOp {
         Owed::new(self.worker, &self.task, &self.verdict)
     }
 
+    pub(super) const fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
     /// The attempt that has ended, and the status recorded of it, if it was.
     pub(super) fn ended(&self) -> (&Granted, Option<Status>) {
         let status = self.recorded.and_then(|recorded| match recorded {
@@ -134,14 +152,16 @@ impl FinishOp {
     }
 
     pub(super) fn committed(self, engine: &Engine, after: &mut After) {
-        let Self { task, verdict, recorded, reply, .. } = self;
+        let Self { task, worker, verdict, recorded, reply, .. } = self;
         engine.settled(1);
         engine.held().remove(task.id, task.lease);
         let recorded = recorded.unwrap_or(Recorded::LeaseLost);
         match recorded {
             Recorded::Done(status) => {
-                engine.0.processed.fetch_add(1, Ordering::Relaxed);
-                engine.0.failed.fetch_add(u64::from(status == Status::Retry || status.is_dead()), Ordering::Relaxed);
+                let failed = status == Status::Retry || status.is_dead();
+                let own = worker == engine.worker();
+                engine.0.processed.fetch_add(u64::from(own), Ordering::Relaxed);
+                engine.0.failed.fetch_add(u64::from(own && failed), Ordering::Relaxed);
                 after.changed(task.id, &task.queue, status);
                 after.ready.extend(ready_again(&task, &verdict, status));
             }

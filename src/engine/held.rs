@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -16,6 +17,8 @@ pub struct HeldTask {
     pub task: Arc<Granted>,
     /// The slot it runs in, once it does.
     pub slot: Option<usize>,
+    /// When its time there is over.
+    deadline: Option<Instant>,
     stop: StopSignal,
 }
 
@@ -28,13 +31,22 @@ impl HeldTasks {
     }
 
     pub(super) fn add(&self, task: Arc<Granted>, stop: StopSignal) {
-        self.tasks().insert(task.id, HeldTask { task, slot: None, stop });
+        self.tasks().insert(task.id, HeldTask { task, slot: None, deadline: None, stop });
     }
 
     pub(super) fn set_slot(&self, id: TaskId, slot: usize) {
         if let Some(held) = self.tasks().get_mut(&id) {
             held.slot = Some(slot);
+            let limit = held.task.timeout_ms.and_then(|limit| u64::try_from(limit).ok());
+            held.deadline = limit.and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit)));
         }
+    }
+
+    /// Slot, task and lease of the attempts whose end is overdue by `beyond`, as their handlers ignore it.
+    pub fn overdue(&self, grace: Duration, beyond: Duration, now: Instant) -> Vec<(usize, TaskId, LeaseId)> {
+        let tasks = self.tasks();
+        let overdue = tasks.values().filter(|held| held.stop.is_overdue(held.deadline, grace, beyond, now));
+        overdue.filter_map(|held| Some((held.slot?, held.task.id, held.task.lease))).collect()
     }
 
     /// Forgets a task whose outcome is recorded, unless it has been granted here again meanwhile.

@@ -49,7 +49,7 @@ impl Maker<'_> {
 
     /// An error within: none of them is stored, and why.
     fn store(&mut self, tx: &mut dyn Tx, tasks: Vec<NewTask>) -> Result<Result<Vec<Made>, String>, StoreError> {
-        let mut op = SubmitOp::within(Submission { tasks, ..Submission::default() });
+        let mut op = SubmitOp::within(self.engine, Submission { tasks, ..Submission::default() });
         tx.savepoint()?;
         if let Err(error) = op.run(self.engine, self.queues, tx) {
             if !error.is_refusal() {

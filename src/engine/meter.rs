@@ -16,7 +16,7 @@ use std::{
 use super::{Engine, batch::Batch};
 use crate::{
     store::{Counted, StoreErrorKind},
-    task::{Figures, Histogram, Millis, Status},
+    task::{Figures, Histogram, Millis, Status, WorkerId},
 };
 use book::Book;
 pub use labels::{ALL_QUEUES, OTHER_QUEUES};
@@ -59,8 +59,9 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The batch is on the disk, its operations have not been told yet.
-    pub(super) fn committed(&self, batch: &Batch, now: Millis, took: Duration) {
+    /// The batch is on the disk, its operations have not been told yet. Slots are `worker`'s own: remote workers have theirs
+    /// elsewhere.
+    pub(super) fn committed(&self, batch: &Batch, worker: WorkerId, now: Millis, took: Duration) {
         let mut metered = self.metered();
         metered.commits.record(Millis::try_from(took.as_micros() / 10).unwrap_or(Millis::MAX));
         metered.batches.record(Millis::try_from(batch.len()).unwrap_or(Millis::MAX));
@@ -68,7 +69,8 @@ impl Meter {
         // Neighbours are mostly of one queue: it is looked up once for all of them.
         for ops in batch.finishes.chunk_by(|one, next| Arc::ptr_eq(&one.ended().0.queue, &next.ended().0.queue)) {
             let label = book.label(&ops[0].ended().0.queue);
-            book.occupy(label, -signed(ops.len()), now);
+            let own = ops.iter().filter(|op| op.worker() == worker).count();
+            book.occupy(label, -signed(own), now);
             let figures = book.figures(label, now);
             for (task, status) in ops.iter().map(super::finish::FinishOp::ended) {
                 if status.is_some_and(|status| status != Status::Queued) {
@@ -76,10 +78,13 @@ impl Meter {
                 }
             }
         }
-        for granted in batch.claims.iter().map(super::claim::ClaimOp::granted) {
+        for claim in &batch.claims {
+            let granted = claim.granted();
             let Some(first) = granted.first() else { continue };
             let label = book.label(&first.queue);
-            book.occupy(label, signed(granted.len()), now);
+            if claim.worker() == worker {
+                book.occupy(label, signed(granted.len()), now);
+            }
             let figures = book.figures(label, now);
             granted.iter().for_each(|task| figures.wait.record(task.started_at - task.ready_at));
         }

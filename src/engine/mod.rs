@@ -7,6 +7,7 @@ mod admin;
 mod batch;
 mod bound;
 mod claim;
+mod claimer;
 mod explain;
 mod finish;
 mod grant;
@@ -16,17 +17,20 @@ mod keys;
 mod lanes;
 mod maker;
 mod meter;
+mod notes;
 mod notice;
 mod operations;
 mod owed;
 mod peers;
 mod queues;
+mod remote;
 mod schedules;
 mod spool;
 mod stage;
 mod submit;
 mod trouble;
 mod watch;
+mod workers;
 mod workflows;
 
 use std::{
@@ -38,15 +42,18 @@ use std::{
 };
 
 pub use claim::ClaimReply;
-pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, Reason};
+pub use claimer::Claimer;
+pub use explain::{Explanation, MOST_AHEAD, MOST_LANES, MOST_WORKERS, Reason};
 pub use finish::FinishError;
 pub use grant::Grant;
 pub use held::{HeldTask, HeldTasks};
 pub use keys::{Key, KeyHash, KeyRefused, Keys, hash as hash_key};
 pub use meter::{ALL_QUEUES, Meter, OTHER_QUEUES, Snapshot};
+pub use notes::Noted;
 pub use notice::{Changes, Listener};
 pub use operations::Stepped;
 pub use queues::QueueChanged;
+pub use remote::Concluded;
 pub use schedules::{NewSchedule, Put, ScheduleChanged, Ticked, Triggered};
 pub use submit::{Submission, SubmitError, SubmitReply};
 pub use trouble::{Trouble, meanwhile};
@@ -101,10 +108,12 @@ struct Inner {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    worker: WorkerId,
+    /// This node.
+    own: Claimer,
     slots: usize,
     held: HeldTasks,
     watches: watch::Watches,
+    journal: notes::Journal,
     settings_of: queues::KnownSettings,
     turns: lanes::Turns,
     keys: Keys,
@@ -120,6 +129,8 @@ struct Inner {
     /// Outcomes that were handed over and are not in the store yet.
     outcomes: AtomicUsize,
     spool_bytes: AtomicU64,
+    /// Since the last time that all of them were counted.
+    schedules_added: AtomicUsize,
     /// What an earlier life has left in the spool.
     left: Mutex<Vec<owed::Owed>>,
 }
@@ -163,10 +174,11 @@ impl Engine {
             broker,
             clock,
             settings,
-            worker: worker.id,
+            own: Claimer { worker: worker.id, serves: worker.serves.clone() },
             slots: usize::try_from(worker.slots).unwrap_or(usize::MAX),
             held: HeldTasks::default(),
             watches: watch::Watches::default(),
+            journal: notes::Journal::default(),
             settings_of: queues::KnownSettings::default(),
             turns: lanes::Turns::default(),
             keys,
@@ -180,6 +192,7 @@ impl Engine {
             failed: AtomicU64::new(0),
             outcomes: AtomicUsize::new(0),
             spool_bytes: AtomicU64::new(spool.as_ref().map_or(0, spool::Spool::bytes)),
+            schedules_added: AtomicUsize::new(0),
             left: Mutex::new(left.unwrap_or_default()),
         }));
         let mut queues = stage::Queues::new();
@@ -222,7 +235,7 @@ impl Engine {
     }
 
     pub fn worker(&self) -> WorkerId {
-        self.0.worker
+        self.0.own.worker
     }
 
     /// Tasks granted to this node whose outcome is not recorded yet.

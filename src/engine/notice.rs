@@ -5,7 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use crate::task::{NewTask, Priority, Ready, Status, TaskId};
+use super::Noted;
+use crate::task::{NewTask, Priority, Ready, Status, TaskId, WorkerId};
 
 /// Who is told. Calls come from the stage thread: they must not block.
 pub trait Listener: Send + Sync {
@@ -20,6 +21,18 @@ pub trait Listener: Send + Sync {
     fn operation_begun(&self);
     /// Schedules were changed: the next tick may be another one.
     fn schedules_changed(&self) {}
+    /// Tasks that run, and not here, are to stop; `at_once`: without a grace.
+    fn cancelled(&self, ids: &[TaskId], at_once: bool) {
+        let _ = (ids, at_once);
+    }
+    /// Something is wanted of this worker, or not any more.
+    fn worker_asked(&self, worker: WorkerId) {
+        let _ = worker;
+    }
+    /// Handlers have said something, on this node or another.
+    fn noted(&self, noted: Vec<Noted>) {
+        let _ = noted;
+    }
     /// This node is held to be dead by the store: it must stop what it runs.
     fn fenced(&self);
 }

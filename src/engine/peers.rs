@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Engine, Inner, notice::Changes};
+use super::{Engine, Inner, Listener, notice::Changes};
 use crate::{
     broker::{Bus, BusListener, Notice, bus::Events},
-    task::{Millis, QueueSettings, Ready, TaskId},
+    task::{Millis, QueueSettings, Ready, TaskId, WorkerId},
 };
 
 /// Tasks of a lane that are hinted at where it is not known which are new: more than a head keeps, so that one with all of
@@ -108,7 +108,15 @@ impl Engine {
     /// Asks the handler of a running task to stop, here or wherever it runs. Should nobody hear, the store still knows.
     pub(super) fn stop_handler(&self, id: TaskId, at_once: bool) {
         if !self.held().cancel(id, at_once) {
+            self.tell_holders(&[id], at_once);
             self.tell_peers(Notice::Cancel { ids: vec![id], at_once });
+        }
+    }
+
+    /// Remote workers that hold them may speak to this node.
+    fn tell_holders(&self, ids: &[TaskId], at_once: bool) {
+        if let Some(listener) = self.listener() {
+            listener.cancelled(ids, at_once);
         }
     }
 
@@ -119,7 +127,8 @@ impl Engine {
         let Changes { ids, more, counts, queues } = changes.clone();
         let most = ended.len().min(Events::MAX_ENDED);
         let (ended_more, ended) = (ended.len() > most, ended[..most].to_vec());
-        self.tell_peers(Notice::Events(Events { counts, queues, ids, more, ended, ended_more }));
+        let noted = Vec::new();
+        self.tell_peers(Notice::Events(Events { counts, queues, ids, more, ended, ended_more, noted }));
     }
 
     fn heard(&self, notice: Notice) {
@@ -127,12 +136,12 @@ impl Engine {
             Notice::Wake(queues) => queues.iter().for_each(|queue| self.wake(queue)),
             Notice::Submitted(queues) => queues.iter().for_each(|queue| self.look_for_tasks(queue)),
             Notice::Cancel { ids, at_once } => {
-                for id in ids {
-                    self.held().cancel(id, at_once);
-                }
+                let elsewhere: Vec<_> = ids.into_iter().filter(|id| !self.held().cancel(*id, at_once)).collect();
+                self.tell_holders(&elsewhere, at_once);
             }
             Notice::QueuesChanged(queues) => queues.iter().for_each(|queue| self.look_at_queue(queue)),
             Notice::KeysChanged => self.look_at_keys(),
+            Notice::WorkersAsked(workers) => workers.iter().for_each(|worker| self.worker_asked(*worker)),
             Notice::Unresolved => self.look_for_unresolved(),
             Notice::Events(events) => self.heard_events(events),
             Notice::Missed => self.look_at_everything(),
@@ -162,6 +171,12 @@ impl Engine {
         self.queue_changed(queue);
     }
 
+    pub(super) fn worker_asked(&self, worker: WorkerId) {
+        if let Some(listener) = self.listener() {
+            listener.worker_asked(worker);
+        }
+    }
+
     fn look_for_unresolved(&self) {
         if let Some(listener) = self.listener() {
             listener.unresolved();
@@ -175,14 +190,27 @@ impl Engine {
     }
 
     fn heard_events(&self, events: Events) {
-        let Events { counts, queues, ids, more, ended, ended_more } = events;
+        let Events { counts, queues, ids, more, ended, ended_more, noted } = events;
         if ended_more {
             self.0.watches.all();
         } else {
             self.0.watches.ended(&ended);
         }
         if let Some(listener) = self.listener().filter(|listener| listener.is_interested()) {
-            listener.changed(Changes { ids, more, counts, queues });
+            let changes = Changes { ids, more, counts, queues };
+            if !changes.is_empty() {
+                listener.changed(changes);
+            }
+            if !noted.is_empty() {
+                self.look_at_notes(&**listener, &noted);
+            }
+        }
+    }
+
+    fn look_at_notes(&self, listener: &dyn Listener, pieces: &[(TaskId, TaskId)]) {
+        match self.noted_elsewhere(pieces) {
+            Ok(noted) => listener.noted(noted),
+            Err(error) => log::debug!("What handlers elsewhere have said could not be read: {error}"),
         }
     }
 
@@ -190,6 +218,7 @@ impl Engine {
     fn look_at_everything(&self) {
         self.0.watches.all();
         self.look_at_keys();
+        self.worker_asked(self.worker());
         self.look_for_unresolved();
         match self.reader().queues() {
             Ok(rows) => {

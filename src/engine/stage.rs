@@ -97,7 +97,7 @@ impl Stage {
         };
         match done {
             Ok(()) => {
-                self.engine.0.meter.committed(&batch, self.now, began.elapsed());
+                self.engine.0.meter.committed(&batch, self.engine.worker(), self.now, began.elapsed());
                 self.committed(batch, ends);
             }
             // One item may be at fault, and strangers must not fail with it.

@@ -109,7 +109,7 @@ impl Engine {
             },
         };
         let (reply, answer) = oneshot::channel();
-        let op = SubmitOp { order, reply: Some(reply), _room: Some(room), ..SubmitOp::within(submission) };
+        let op = SubmitOp { order, reply: Some(reply), _room: Some(room), ..SubmitOp::within(self, submission) };
         self.0.inbox.submit(op).map_err(|_| SubmitError::Closed)?;
         match tokio::time::timeout(ANSWER, answer).await {
             Ok(answer) => answer.unwrap_or(Err(SubmitError::Closed)),
@@ -145,10 +145,10 @@ pub(super) fn run(engine: &Engine, queues: &Queues, ops: &mut [SubmitOp], tx: &m
 
 impl SubmitOp {
     /// Tasks without parents that another operation makes.
-    pub(super) fn within(submission: Submission) -> Self {
+    pub(super) fn within(engine: &Engine, submission: Submission) -> Self {
         let (outcomes, asked) = Default::default();
         let (order, refused, reply, _room) = (None, None, None, None);
-        Self { submission, order, outcomes, replayed: false, refused, asked, reply, _room }
+        Self { submission: engine.laid(submission), order, outcomes, replayed: false, refused, asked, reply, _room }
     }
 
     /// What became of each of its tasks, unless all of them were refused.

@@ -37,6 +37,8 @@ pub(super) struct ActorView {
     /// Messages that wait.
     mailbox: usize,
     last_panic: Option<PanicView>,
+    /// What is out of order although it runs, such as a handler that does not end.
+    note: Option<String>,
     started_at: Option<Time>,
 }
 
@@ -60,6 +62,7 @@ impl From<ActorRow> for ActorView {
             restarts: row.restarts,
             mailbox: row.mailbox,
             last_panic: row.last_panic.map(|panic| PanicView { message: panic.message, at: time(panic.at_ms) }),
+            note: row.note,
             started_at: row.started_at_ms.map(time),
         }
     }

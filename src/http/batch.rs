@@ -231,7 +231,8 @@ fn answer<'a>(length: usize, outcomes: &[StoredOutcome], refused: &'a [Refused])
             StoredOutcome::Deduplicated { id } => item(200, Some(*id), true),
             StoredOutcome::Replaced { id } => ItemReply { replaced: true, ..item(200, Some(*id), false) },
             StoredOutcome::Rejected { id } => {
-                let detail = "Another task has the unique key; to be replaced it would have to wait";
+                let detail =
+                    "Another task has the unique key; to be replaced it would have to wait, and be of no workflow";
                 failed(409, Code::UniqueKeyHeld, detail, Some(*id))
             }
             StoredOutcome::NoParent { id } => {

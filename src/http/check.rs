@@ -108,6 +108,15 @@ pub(super) fn check<'a>(draft: Draft<'a>, state: &ApiState, now: Millis) -> Resu
     check_by(draft, settings.as_deref(), &state.defaults, now)
 }
 
+/// A task of no queue's and no batch's, as a client writes it; `Err` says which field is wrong and why.
+pub fn offline_task(json: &str, defaults: &TaskDefaults, now: Millis) -> Result<NewTask, String> {
+    let checked = super::shape::parse_text::<Draft<'_>>(json).and_then(|draft| check_by(draft, None, defaults, now));
+    checked.map(|checked| checked.task).map_err(|problem| {
+        let place = problem.errors().first().and_then(|fault| fault.pointer.clone()).unwrap_or_default();
+        format!("{place}: {}", problem.detail())
+    })
+}
+
 /// The same, by what is set for its queue and by what the server has.
 pub(super) fn check_by<'a>(
     draft: Draft<'a>,
@@ -116,9 +125,6 @@ pub(super) fn check_by<'a>(
     now: Millis,
 ) -> Result<Checked<'a>, Problem> {
     let mut faults = Faults::default();
-    for field in draft.not_built() {
-        faults.add(Code::NotBuiltYet, format!("/{field}"), format!("`{field}` is not supported by this version"));
-    }
     let queue = draft.queue.unwrap_or(Cow::Borrowed(DEFAULT_QUEUE));
     faults.named("/name", name::task(&draft.name));
     faults.named("/queue", name::queue(&queue));
@@ -141,6 +147,7 @@ pub(super) fn check_by<'a>(
         rate_key: draft.rate_key,
         cost: draft.cost,
         concurrency_key: draft.concurrency_key,
+        requires: draft.requires,
     };
     let flow = flow::check(&mut faults, given, settings);
     let (parents, siblings) = parents::check(&mut faults, draft.depends_on);

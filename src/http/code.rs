@@ -138,7 +138,7 @@ codes! {
         "The task is not over, so it cannot be run again.",
         "Wait for its end, or cancel it first.";
     "unique_key_held": CONFLICT, UniqueKeyHeld,
-        "Another task of the queue has this unique key, and the submission said to reject in that case, or to replace one that waits.",
+        "Another task of the queue has this unique key, and the submission said to reject in that case, or to replace one that waits and is of no workflow.",
         "The answer's `task_id` is the task that has it. Wait for its end, cancel it, or submit with another key. `GET` shows in `unique` for how long it has the key.";
     "unique_key_released": CONFLICT, UniqueKeyReleased,
         "The task that held the unique key was deleted at this very moment, and nothing was stored.",
@@ -182,6 +182,21 @@ codes! {
     "operation_finished": CONFLICT, OperationFinished,
         "The operation is over, so it cannot be stopped.",
         "Nothing is left to do. What it has done stays done.";
+    "worker_dead": CONFLICT, WorkerDead,
+        "The remote worker has stopped, or was silent for too long: what it held runs elsewhere.",
+        "Register again. What it ran may be stopped: what it says of that is dropped.";
+    "lease_lost": CONFLICT, LeaseLost,
+        "The task is not held under this lease, or not any more.",
+        "Drop what was to be said. The task was taken back, and runs or has run elsewhere.";
+    "not_cancelled": CONFLICT, NotCancelled,
+        "Nobody has asked for the task to be cancelled, and its time is not over.",
+        "Give it back by `release`, or report an error.";
+    "no_deadline": CONFLICT, NoDeadline,
+        "The task has no time limit.",
+        "Go on: there is no deadline to be moved.";
+    "worker_gone": CONFLICT, WorkerGone,
+        "The worker has stopped, or is held to be dead.",
+        "Nothing is left to be asked of it: one that starts again is another worker.";
     "result_expired": GONE, ResultExpired,
         "The result's time is over, or it was deleted. The task itself is still there.",
         "Keep results longer with `result_ttl`, or keep large ones elsewhere and return their address.";
@@ -212,9 +227,6 @@ codes! {
     "duplicate_field": UNPROCESSABLE_ENTITY, DuplicateField,
         "A field is given twice, or once more under its other name.",
         "Give it once.";
-    "not_built_yet": UNPROCESSABLE_ENTITY, NotBuiltYet,
-        "The request asks for something that this version does not do.",
-        "Leave the field out, or update the server.";
     "invalid_parameter": UNPROCESSABLE_ENTITY, InvalidParameter,
         "A query parameter has a value that is not possible.",
         "Each entry of `errors` names the parameter and what it must be. A cursor belongs to the filters it came with.";

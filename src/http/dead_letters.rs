@@ -10,6 +10,7 @@ use super::{
     bulk::{self, CountsView},
     caller::Caller,
     check::Faults,
+    dlq,
     filter::{self, DeadFilterDraft},
     list,
     operations::OperationView,
@@ -21,12 +22,13 @@ use super::{
 };
 use crate::{
     store::{Action, Among, DeadFilter, DeadGroup},
-    task::{DeadReason, TaskId, duration, name},
+    task::{DeadReason, Millis, TaskId, duration, name},
 };
 
 /// Dead letters grouped: the newest of them.
 const AMONG: usize = 100_000;
 const MOST_GROUPS: usize = 200;
+const MOST_WINDOWS: usize = 8;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetterStats)]
@@ -60,6 +62,9 @@ pub(super) struct GroupQuery {
     /// Only those that died within this time, such as 1h or 7d.
     #[param(example = "24h")]
     window: Option<String>,
+    /// Also count those that died within each of these times, separated by commas; at most 8.
+    #[param(example = "1h,24h,7d")]
+    windows: Option<String>,
 }
 
 /// Dead letters that have died of the same.
@@ -72,6 +77,8 @@ pub(super) struct GroupView {
     /// The message they share; `#` stands for a word with a digit in it.
     error: String,
     count: u64,
+    /// How many died within each of `windows`, in their order.
+    within: Vec<u64>,
     first_at: Time,
     last_at: Time,
     #[schema(value_type = String, format = Uuid)]
@@ -80,13 +87,14 @@ pub(super) struct GroupView {
 
 impl From<DeadGroup> for GroupView {
     fn from(group: DeadGroup) -> Self {
-        let DeadGroup { queue, name, reason, error, count, first_at, last_at, example } = group;
+        let DeadGroup { queue, name, reason, error, count, since, first_at, last_at, example } = group;
         Self {
             queue,
             name,
             reason,
             error,
             count,
+            within: since,
             first_at: Time(first_at),
             last_at: Time(last_at),
             example_id: example,
@@ -108,7 +116,7 @@ pub(super) async fn stats(state: Data<ApiState>, caller: Caller, _: Query<Nothin
             let since = |at| reader.count_dead_letters(&DeadFilter { died_after: Some(at), ..all.clone() });
             let recent = [since(now - HOUR)?, since(now - 24 * HOUR)?];
             let total = reader.dead_letter_count(all.within.as_ref())?;
-            Ok((total, reader.dead_groups(&all, AMONG, usize::MAX)?, recent))
+            Ok((total, reader.dead_groups(&all, &[], AMONG, usize::MAX)?, recent))
         })
         .await?;
     let [last_hour, last_day] = recent;
@@ -146,18 +154,29 @@ pub(super) async fn groups(
     caller: Caller,
     query: Query<GroupQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let GroupQuery { queue, name, window } = query.0;
+    let GroupQuery { queue, name, window, windows } = query.0;
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
-    let window = match window.as_deref().map(duration::parse) {
-        Some(None) => return Err(query::invalid("window", "is a duration such as 1h or 7d")),
-        window => window.flatten(),
-    };
-    let since = window.map(|window| state.now() - window);
+    let died_after = since(&state, "window", window.as_deref())?;
+    let windows = windows.iter().flat_map(|list| list.split(','));
+    let windows = windows.map(|window| since(&state, "windows", Some(window.trim())));
+    let windows: Vec<Millis> = windows.collect::<Result<Option<_>, _>>()?.unwrap_or_default();
+    if windows.len() > MOST_WINDOWS {
+        return Err(query::invalid("windows", format!("has at most {MOST_WINDOWS} times")));
+    }
     let within = caller.narrowed(queue.as_deref())?;
-    let filter = DeadFilter { queue, name, died_after: since, within, ..DeadFilter::default() };
-    let groups = state.read(move |reader| reader.dead_groups(&filter, AMONG, MOST_GROUPS)).await?;
+    let filter = DeadFilter { queue, name, died_after, within, ..DeadFilter::default() };
+    let groups = state.read(move |reader| reader.dead_groups(&filter, &windows, AMONG, MOST_GROUPS)).await?;
     reply::ok(&Listed::whole(groups.into_iter().map(GroupView::from).collect()))
+}
+
+/// The moment that a window up to now begins at.
+pub(super) fn since(state: &ApiState, parameter: &str, window: Option<&str>) -> Result<Option<Millis>, Problem> {
+    match window.map(duration::parse) {
+        None => Ok(None),
+        Some(Some(window)) => Ok(Some(state.now() - window)),
+        Some(None) => Err(query::invalid(parameter, "is a duration such as 1h or 7d")),
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -207,8 +226,15 @@ pub(super) async fn redrive(
 pub(super) struct PurgeQuery {
     queue: Option<String>,
     name: Option<String>,
+    /// exhausted, timeout, not_retryable, expired or poison.
+    reason: Option<String>,
     /// Part of the error's message.
     error: Option<String>,
+    /// The `error` of a group.
+    cause: Option<String>,
+    /// Those that died at this moment or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    died_after: Option<String>,
     /// Must be `true` where there is no other condition.
     all: Option<String>,
     /// `true`: only count.
@@ -226,17 +252,16 @@ pub(super) async fn purge(
     caller: Caller,
     query: Query<PurgeQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let PurgeQuery { queue, name, error, all, dry_run } = query.0;
+    let PurgeQuery { queue, name, reason, error, cause, died_after, all, dry_run } = query.0;
     let flag = |name: &str, text: Option<&str>| match text {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(query::invalid(name, "is true or false")),
     };
     let (all, dry_run) = (flag("all", all.as_deref())?, flag("dry_run", dry_run.as_deref())?);
-    list::checked("queue", queue.as_deref(), name::queue)?;
-    list::checked("name", name.as_deref(), name::task)?;
-    list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
-    let filter = DeadFilter { queue, name, error, ..DeadFilter::default() };
+    let died_after = query::moment("died_after", died_after.as_deref())?;
+    let filter = dlq::filter(queue, name, reason.as_deref(), error, cause)?;
+    let filter = DeadFilter { died_after, ..filter };
     if filter == DeadFilter::default() && !all && !dry_run {
         return Err(query::invalid("all", "must be true to delete every dead letter; or give a condition"));
     }

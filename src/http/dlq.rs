@@ -12,7 +12,7 @@ use super::{
     check::{self, Faults},
     code::Code,
     cursor::Binding,
-    list,
+    dead_letters, list,
     problem::Problem,
     query::{self, Nothing, Query},
     reply::{self, Listed},
@@ -37,6 +37,11 @@ pub(super) struct DeadQuery {
     reason: Option<String>,
     /// Part of the error's message.
     error: Option<String>,
+    /// The `error` of a group.
+    cause: Option<String>,
+    /// Only those that died within this time, such as 1h or 7d.
+    #[param(example = "24h")]
+    window: Option<String>,
     /// 1 to 200; 50 if not given.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<String>,
@@ -76,24 +81,39 @@ pub(super) async fn dead_letters(
     caller: Caller,
     query: Query<DeadQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let DeadQuery { queue, name, reason, error, limit, cursor } = query.0;
+    let DeadQuery { queue, name, reason, error, cause, window, limit, cursor } = query.0;
+    let within = caller.narrowed(queue.as_deref())?;
+    let filter = filter(queue, name, reason.as_deref(), error, cause)?;
+    let binding = Binding::new(&("dlq", &filter, &window));
+    let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
+    let died_after = dead_letters::since(&state, "window", window.as_deref())?;
+    let filter = DeadFilter { died_after, within, ..filter };
+    let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
+    let (next_cursor, prev_cursor) = binding.neighbours(&listed);
+    let data: Vec<_> = listed.rows.into_iter().map(DeadView::from).collect();
+    reply::ok(&Listed { data, next_cursor, prev_cursor })
+}
+
+/// The conditions, if they could hold for any.
+pub(super) fn filter(
+    queue: Option<String>,
+    name: Option<String>,
+    reason: Option<&str>,
+    error: Option<String>,
+    cause: Option<String>,
+) -> Result<DeadFilter, Problem> {
     list::checked("queue", queue.as_deref(), name::queue)?;
     list::checked("name", name.as_deref(), name::task)?;
-    let reason = match reason.as_deref().map(DeadReason::parse) {
+    let reason = match reason.map(DeadReason::parse) {
         None => None,
         Some(Some(reason)) => Some(reason),
         Some(None) => return Err(query::invalid("reason", "is exhausted, timeout, not_retryable, expired or poison")),
     };
     list::checked("error", error.as_deref(), |text| name::free(text, 500, "part of a message"))?;
-    let within = caller.narrowed(queue.as_deref())?;
-    let filter = DeadFilter { queue, name, reason, error, ..DeadFilter::default() };
-    let binding = Binding::new(&("dlq", &filter));
-    let page = binding.page(cursor.as_deref(), query::limit(limit.as_deref())?, false)?;
-    let filter = DeadFilter { within, ..filter };
-    let listed = state.read(move |reader| reader.dead_letters(&filter, &page)).await?;
-    let (next_cursor, prev_cursor) = binding.neighbours(&listed);
-    let data: Vec<_> = listed.rows.into_iter().map(DeadView::from).collect();
-    reply::ok(&Listed { data, next_cursor, prev_cursor })
+    // That of those that died without a message is empty.
+    let said = cause.as_deref().filter(|text| !text.is_empty());
+    list::checked("cause", said, |text| name::free(text, 500, "what a group shares"))?;
+    Ok(DeadFilter { queue, name, reason, error, cause, ..DeadFilter::default() })
 }
 
 impl ApiState {

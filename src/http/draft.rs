@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -14,9 +14,6 @@ use super::{
     unique::{ConflictWritten, UniqueDraft, UniqueWritten},
 };
 use crate::task::{Millis, Priority, RetryPolicy, Strategy, duration};
-
-/// Fields of the contract that this version does not act on: refused by name, never ignored.
-pub(super) const NOT_BUILT: [&str; 1] = ["requires"];
 
 /// The body of a submission.
 #[derive(Deserialize, ToSchema)]
@@ -116,16 +113,10 @@ pub(super) struct Draft<'a> {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 256)]
     pub(super) concurrency_key: Option<String>,
+    /// Labels that a worker must bear to run it: 1 to 64 of `A-Z a-z 0-9 . _ - : /` each.
     #[serde(default)]
-    #[schema(ignore)]
-    requires: Option<IgnoredAny>,
-}
-
-impl Draft<'_> {
-    /// The fields given that this version does not act on.
-    pub(super) fn not_built(&self) -> impl Iterator<Item = &'static str> {
-        NOT_BUILT.into_iter().zip([self.requires]).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
-    }
+    #[schema(max_items = 16)]
+    pub(super) requires: Option<Vec<String>>,
 }
 
 /// How a priority is written.

@@ -32,7 +32,8 @@ pub(super) struct EventsQuery {
 
 /// Follows events
 ///
-/// `event: reset` says that some were missed: read again what is shown.
+/// `event: reset` says that some were missed: read again what is shown. Who follows tasks is also told how far they have come
+/// (`progress`) and of the last lines of their logs (`log`).
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "follow_events", tag = "system",
     params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen")),
@@ -114,7 +115,7 @@ fn feed(
     match subscription.missed.take() {
         None => opening.push_back(Bytes::from_static(b"event: reset\ndata: {}\n\n")),
         Some(missed) => {
-            let wanted = missed.iter().filter(|event| topics.contains(&event.topic));
+            let wanted = missed.iter().filter(|event| topics.contains(&event.topic.family()));
             opening.extend(wanted.filter_map(|event| write(event, &state, &caller)));
         }
     }
@@ -142,7 +143,7 @@ impl Feed {
                     if !self.caller.is_good(&self.state) {
                         return None;
                     }
-                    let wanted = self.topics.contains(&event.topic);
+                    let wanted = self.topics.contains(&event.topic.family());
                     if let Some(piece) = wanted.then(|| write(&event, &self.state, &self.caller)).flatten() {
                         return Some(piece);
                     }
@@ -158,17 +159,19 @@ impl Feed {
 
 /// Data is JSON on one line, so that it needs no splitting. `None`: it is nothing that the caller may hear of.
 fn write(event: &Event, state: &ApiState, caller: &Caller) -> Option<Bytes> {
-    let data =
-        if caller.is_restricted() { Cow::Owned(sifted(&event.data, caller)?) } else { Cow::Borrowed(&*event.data) };
+    let data = if caller.is_restricted() { Cow::Owned(sifted(event, caller)?) } else { Cow::Borrowed(&*event.data) };
     let (id, topic) = (state.events.name(event.id), event.topic.as_str());
     Some(format!("id: {id}\nevent: {topic}\ndata: {data}\n\n").into())
 }
 
 /// Only the queues that the caller sees. Ids and counts are of all queues together, so what is left of those is that there
 /// is something to read.
-fn sifted(data: &str, caller: &Caller) -> Option<String> {
-    let data: Value = serde_json::from_str(data).ok()?;
+fn sifted(event: &Event, caller: &Caller) -> Option<String> {
+    let data: Value = serde_json::from_str(&event.data).ok()?;
     if let Some(queue) = data["queue"].as_str() {
+        if matches!(event.topic, Topic::Progress | Topic::Log) {
+            return caller.sees(queue).then(|| event.data.to_string());
+        }
         return caller.sees(queue).then(|| json!({"queue": queue}).to_string());
     }
     let queues = data["queues"].as_array()?.iter().filter_map(Value::as_str);

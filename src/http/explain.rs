@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::{MOST_AHEAD, MOST_LANES, Reason},
     store::TaskRow,
-    task::{FlowKeys, Millis, Status, TaskId},
+    task::{FlowKeys, Lack, Millis, Status, TaskId},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -37,15 +37,14 @@ pub(super) struct ExplanationView {
     /// What says so: `max_age`, or the `expires_at` or `expires_in` it was submitted with.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_by: Option<&'static str>,
-    /// What would go wrong once it starts.
-    warnings: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
 pub(super) struct ReasonView {
     /// Stable, for programs: `parents`, `not_due`, `queue_paused`, `rate_limit`, `concurrency`, `key_rate_limit`,
-    /// `key_concurrency`, `expired`, `expires`, `suspect`, `ahead`, `turns`, `higher_priority`, `slots`, `running` or `over`.
+    /// `key_concurrency`, `no_worker`, `expired`, `expires`, `suspect`, `ahead`, `turns`, `higher_priority`, `slots`, `running` or
+    /// `over`.
     code: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +52,9 @@ pub(super) struct ReasonView {
     /// Tasks ahead, parents that are not over, or tasks that run.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// What no live worker has that has the rest: `queue`, `name` or `label`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'static str>,
     /// Some of the parents that are not over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -63,8 +65,35 @@ fn tasks_of_key(n: u32) -> String {
     if n == 1 { "1 task of its concurrency key".into() } else { format!("{n} tasks of its concurrency key") }
 }
 
-fn view(reason: &Reason) -> ReasonView {
-    let plain = |code, detail: String| ReasonView { code, detail, until: None, count: None, parents: Vec::new() };
+/// Why nobody runs it, and what would.
+fn no_worker(task: &TaskRow, lack: Option<Lack>) -> ReasonView {
+    let TaskRow { queue, name, flow, .. } = task;
+    let requires = flow.as_ref().map(|keys| keys.requires.join(", ")).unwrap_or_default();
+    let (missing, detail) = match lack {
+        None => (None, "No worker is alive and takes tasks: start one, or resume one that is quiet".to_owned()),
+        Some(Lack::Queue) => (
+            Some("queue"),
+            format!("No live worker takes tasks of queue {queue:?}: start one that does, see its `worker.queues`"),
+        ),
+        Some(Lack::Name) => (
+            Some("name"),
+            format!(
+                "No live worker of queue {queue:?} has a handler named {name:?}: start one that has, or cancel the task"
+            ),
+        ),
+        Some(Lack::Label) => (
+            Some("label"),
+            format!("No live worker that runs {name:?} bears the labels it requires ({requires}): start one with them"),
+        ),
+    };
+    ReasonView { missing, ..plain("no_worker", detail) }
+}
+
+const fn plain(code: &'static str, detail: String) -> ReasonView {
+    ReasonView { code, detail, until: None, count: None, missing: None, parents: Vec::new() }
+}
+
+fn view(task: &TaskRow, reason: &Reason) -> ReasonView {
     match reason {
         Reason::Running => plain("running", "It is running".into()),
         Reason::Over(status) => plain("over", format!("It is over: {status}")),
@@ -108,6 +137,7 @@ fn view(reason: &Reason) -> ReasonView {
             let detail = detail + &whose_turn(*before, next.as_ref());
             ReasonView { count: Some(*lanes), ..plain("turns", detail) }
         }
+        Reason::NoWorker(lack) => no_worker(task, *lack),
         Reason::HigherLanes => {
             let detail = "Tasks of a higher priority wait, and come first unless they are at a limit";
             plain("higher_priority", detail.into())
@@ -170,15 +200,10 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (id, engine, slots) = (id.0, state.engine.clone(), state.node.slots);
     let explained = state.read(move |_| engine.explain(id, slots)).await?.ok_or_else(|| no_task(id))?;
-    let mut reasons: Vec<_> = explained.reasons.iter().map(view).collect();
+    let mut reasons: Vec<_> = explained.reasons.iter().map(|reason| view(&explained.task, reason)).collect();
     let parents = reasons.iter().flat_map(|reason| reason.parents.iter().copied()).collect();
     let hidden = caller.hidden(&state, parents).await?;
     reasons.iter_mut().for_each(|reason| reason.parents.retain(|id| !hidden.contains(id)));
-    let mut warnings = Vec::new();
-    let name = &explained.task.name;
-    if !explained.task.status.is_terminal() && !state.node.handlers.contains(name) {
-        warnings.push(format!("No handler named {name:?} is registered on this node: the task would fail"));
-    }
     let summary = match &reasons[..] {
         [] => "It starts as soon as a slot asks for it".to_owned(),
         reasons => reasons.iter().map(|reason| reason.detail.as_str()).collect::<Vec<_>>().join(". "),
@@ -192,6 +217,5 @@ pub(super) async fn get(
         not_before: explained.not_before.map(Time),
         expires_at: end.map(|(at, _)| Time(at)),
         expires_by: end.map(|(_, by)| by),
-        warnings,
     })
 }

@@ -26,6 +26,10 @@ pub(super) struct FilterDraft {
     created_after: Option<String>,
     #[schema(format = DateTime)]
     created_before: Option<String>,
+    /// Id of a worker.
+    worker: Option<String>,
+    /// Id of a workflow.
+    workflow: Option<String>,
 }
 
 /// Which dead letters: all conditions together.
@@ -39,6 +43,11 @@ pub(super) struct DeadFilterDraft {
     pub(super) reason: Option<DeadReason>,
     /// Part of the error's message.
     pub(super) error: Option<String>,
+    /// The `error` of a group.
+    pub(super) cause: Option<String>,
+    /// Those that died at this moment or later.
+    #[schema(format = DateTime)]
+    pub(super) died_after: Option<String>,
 }
 
 /// Statuses in which an action can be done to a task.
@@ -54,8 +63,9 @@ pub(super) fn possible(action: Action) -> &'static [Status] {
 impl FilterDraft {
     /// It leaves nothing out but what the action cannot be done to.
     pub(super) fn is_everything(&self) -> bool {
-        let Self { status, queue, name, tag, q, created_after, created_before } = self;
-        let given = [queue, name, tag, q, created_after, created_before].iter().any(|field| field.is_some());
+        let Self { status, queue, name, tag, q, created_after, created_before, worker, workflow } = self;
+        let given = [queue, name, tag, q, created_after, created_before, worker, workflow];
+        let given = given.iter().any(|field| field.is_some());
         status.is_empty() && !given
     }
 
@@ -80,8 +90,8 @@ impl FilterDraft {
             queue: self.queue,
             name: self.name,
             tag: self.tag,
-            worker: None,
-            workflow: None,
+            worker: id(faults, "worker", self.worker.as_deref()),
+            workflow: id(faults, "workflow", self.workflow.as_deref()),
             text: self.q,
             created_after: moment(faults, "created_after", self.created_after.as_deref()),
             created_before: moment(faults, "created_before", self.created_before.as_deref()),
@@ -94,7 +104,8 @@ impl FilterDraft {
 
 impl DeadFilterDraft {
     pub(super) fn is_everything(&self) -> bool {
-        self.queue.is_none() && self.name.is_none() && self.reason.is_none() && self.error.is_none()
+        let Self { queue, name, reason, error, cause, died_after } = self;
+        [queue, name, error, cause, died_after].iter().all(|field| field.is_none()) && reason.is_none()
     }
 
     pub(super) fn check(self, faults: &mut Faults) -> DeadFilter {
@@ -102,11 +113,16 @@ impl DeadFilterDraft {
         if let Some(error) = &self.error {
             faults.named("/filter/error", name::free(error, 500, "part of a message"));
         }
+        if let Some(cause) = self.cause.as_deref().filter(|text| !text.is_empty()) {
+            faults.named("/filter/cause", name::free(cause, 500, "what a group shares"));
+        }
         DeadFilter {
             queue: self.queue,
             name: self.name,
             reason: self.reason,
             error: self.error,
+            cause: self.cause,
+            died_after: moment(faults, "died_after", self.died_after.as_deref()),
             ..DeadFilter::default()
         }
     }
@@ -119,6 +135,10 @@ fn names(faults: &mut Faults, queue: Option<&str>, task: Option<&str>) {
     if let Some(task) = task {
         faults.named("/filter/name", name::task(task));
     }
+}
+
+fn id<T: std::str::FromStr<Err: std::fmt::Display>>(faults: &mut Faults, field: &str, text: Option<&str>) -> Option<T> {
+    text?.parse().map_err(|error: T::Err| faults.invalid(format!("/filter/{field}"), error.to_string())).ok()
 }
 
 fn moment(faults: &mut Faults, field: &str, text: Option<&str>) -> Option<Millis> {

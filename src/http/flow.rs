@@ -1,4 +1,4 @@
-//! The keys by which a task shares its queue, as clients give them.
+//! The keys by which a task shares its queue, and what a worker must have for it, as clients give them.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub(super) struct Given {
     pub(super) rate_key: Option<String>,
     pub(super) cost: Option<i64>,
     pub(super) concurrency_key: Option<String>,
+    pub(super) requires: Option<Vec<String>>,
 }
 
 pub(super) fn check_key(faults: &mut Faults, pointer: &str, key: Option<&str>) {
@@ -25,7 +26,7 @@ pub(super) fn check_key(faults: &mut Faults, pointer: &str, key: Option<&str>) {
 }
 
 pub(super) fn check(faults: &mut Faults, given: Given, settings: Option<&QueueSettings>) -> Option<Box<FlowKeys>> {
-    let Given { fair_key, rate_key, cost, concurrency_key } = given;
+    let Given { fair_key, rate_key, cost, concurrency_key, requires } = given;
     check_key(faults, "/fair_key", fair_key.as_deref());
     check_key(faults, "/rate_key", rate_key.as_deref());
     check_key(faults, "/concurrency_key", concurrency_key.as_deref());
@@ -40,8 +41,24 @@ pub(super) fn check(faults: &mut Faults, given: Given, settings: Option<&QueueSe
     if let Some(most) = most.map(|rule| rule.most(Key::Queue)).filter(|most| cost > *most) {
         faults.invalid("/cost", format!("is more than a rate key of this queue may ever use at once ({most})"));
     }
-    let keys = FlowKeys { fair_key, rate_key, cost: if cost > 1 { cost } else { 0 }, concurrency_key };
+    let (cost, requires) = (if cost > 1 { cost } else { 0 }, labels(faults, requires.unwrap_or_default()));
+    let keys = FlowKeys { fair_key, rate_key, cost, concurrency_key, handler: None, requires };
     (!keys.is_empty()).then(|| Box::new(keys))
+}
+
+/// In order, each once: so that who asks for the same waits in the same place.
+fn labels(faults: &mut Faults, mut labels: Vec<String>) -> Vec<String> {
+    if labels.len() > FlowKeys::MAX_REQUIRES {
+        let most = FlowKeys::MAX_REQUIRES;
+        faults.invalid("/requires", format!("has at most {most} labels, not {}", labels.len()));
+        return Vec::new();
+    }
+    for (index, label) in labels.iter().enumerate() {
+        faults.named(&format!("/requires/{index}"), name::label(label));
+    }
+    labels.sort_unstable();
+    labels.dedup();
+    labels
 }
 
 /// What is set for fair keys.

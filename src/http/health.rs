@@ -39,7 +39,26 @@ pub(super) struct HealthDetails {
     /// Where Redis is the broker: what hears of tasks that are submitted in SQL.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<PartView>,
+    /// Handlers of this node that go on although their attempts were ended, where there are some. As many as slots: those
+    /// that come keep their slots, until they end or the node is started again.
+    #[serde(skip_serializing_if = "is_zero")]
+    stuck_handlers: usize,
     version: &'static str,
+    /// What this installation is called, where it was given a name.
+    environment: Option<EnvironmentView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Environment)]
+pub(super) struct EnvironmentView {
+    name: String,
+    /// red, orange, green, blue, violet or gray.
+    color: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+const fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 #[derive(Serialize, ToSchema)]
@@ -154,9 +173,15 @@ pub(super) async fn health(
 ) -> Result<HttpResponse, Problem> {
     let (store, broker, line) = (state.store().await, state.broker(), state.line());
     let parked = || state.tree.snapshot().iter().any(|actor| actor.state == Phase::Parked);
+    let stuck = state.stuck.is_full();
     let (code, status) = if store.is_away() {
         (StatusCode::SERVICE_UNAVAILABLE, "down")
-    } else if state.is_draining() || broker.is_away() || line.as_ref().is_some_and(PartView::is_away) || parked() {
+    } else if state.is_draining()
+        || broker.is_away()
+        || line.as_ref().is_some_and(PartView::is_away)
+        || parked()
+        || stuck
+    {
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "ok")
@@ -165,7 +190,15 @@ pub(super) async fn health(
     if !Caller::identify(&request).is_ok_and(|caller| caller.may(Scope::Read)) {
         return reply::json(code, &HealthView { status, details: None });
     }
-    let details = HealthDetails { store, broker, line, version: state.node.version };
+    let environment = state.node.environment.clone().map(|(name, color)| EnvironmentView { name, color });
+    let details = HealthDetails {
+        store,
+        broker,
+        line,
+        stuck_handlers: state.stuck.len(),
+        version: state.node.version,
+        environment,
+    };
     reply::json(code, &HealthView { status, details: Some(details) })
 }
 

@@ -94,6 +94,7 @@ fn write_work(text: &mut Text, state: &ApiState, snapshot: &Snapshot) {
     text.single(&family::SLOTS, state.node.slots as f64);
     let busy = state.engine.held().list().iter().filter(|held| held.slot.is_some()).count();
     text.single(&family::SLOTS_BUSY, busy as f64);
+    text.single(&family::STUCK, state.stuck.len() as f64);
 }
 
 fn write_store(text: &mut Text, snapshot: &Snapshot) {

@@ -27,6 +27,7 @@ mod history;
 mod keys;
 mod limits;
 mod list;
+mod logs;
 mod metrics;
 mod openapi;
 mod operations;
@@ -37,6 +38,7 @@ mod queues;
 mod rate_limit;
 mod refusals;
 mod relatives;
+mod remote;
 mod reply;
 mod result;
 mod route;
@@ -61,6 +63,7 @@ mod window;
 mod workers;
 mod workflows;
 
+pub use check::offline_task;
 pub use keys::offline_key;
 pub use openapi::openapi;
 pub use schedules::declared_schedule;
@@ -77,7 +80,7 @@ use actix_web::{
 };
 use route::{Path, act, at, no_route, read};
 
-use crate::task::Scope::{self, Admin, Operate, Read, Submit};
+use crate::task::Scope::{self, Admin, Operate, Read, Submit, Work};
 
 /// How the names of configured keys begin: `API_KEYS#1` is the first of them.
 pub const CONFIGURED: &str = "API_KEYS#";
@@ -95,6 +98,7 @@ fn api() -> Vec<Path> {
         read(Read, "/tasks/{id}/dependencies", relatives::get),
         read(Read, "/tasks/{id}/explain", explain::get),
         read(Read, "/tasks/{id}/attempts", attempts::attempts),
+        read(Read, "/tasks/{id}/logs", logs::logs),
         act(Operate, "/tasks/{id}/cancel", actions::cancel),
         act(Operate, "/tasks/{id}/retry", actions::retry),
         read(Sifted(Read), "/queues", queues::list),
@@ -131,8 +135,22 @@ fn api() -> Vec<Path> {
         read(Read, "/workflows/{id}/graph", workflows::graph::get),
         act(Operate, "/workflows/{id}/cancel", workflows::acts::cancel),
         act(Operate, "/workflows/{id}/retry", workflows::acts::retry),
-        read(Sifted(Read), "/workers", workers::list),
-        read(Sifted(Read), "/workers/{id}", workers::get),
+        at("/workers").get(Sifted(Read), workers::list).post(Sifted(Work), remote::register::register),
+        at("/workers/{id}").get(Sifted(Read), workers::get).delete(Sifted(Work), remote::register::leave),
+        act(Sifted(Work), "/workers/{id}/lease", remote::lease::lease),
+        act(Sifted(Work), "/workers/{id}/heartbeat", remote::heartbeat::beat),
+        act(Sifted(Work), "/workers/{id}/outcomes", remote::outcomes::outcomes),
+        act(Sifted(Work), "/leases/{id}/complete", remote::report::complete),
+        act(Sifted(Work), "/leases/{id}/fail", remote::report::fail),
+        act(Sifted(Work), "/leases/{id}/snooze", remote::report::snooze),
+        act(Sifted(Work), "/leases/{id}/release", remote::report::release),
+        act(Sifted(Work), "/leases/{id}/cancelled", remote::report::cancelled),
+        act(Sifted(Work), "/leases/{id}/extend", remote::report::extend),
+        act(Sifted(Work), "/leases/{id}/progress", remote::note::progress),
+        act(Sifted(Work), "/leases/{id}/log", remote::note::log),
+        act(Operate, "/workers/{id}/quiet", workers::quiet),
+        act(Operate, "/workers/{id}/resume", workers::resume),
+        act(Operate, "/workers/{id}/stop", workers::stop),
         read(Sifted(Read), "/stats", stats::stats),
         read(Sifted(Read), "/stats/history", history::history),
         read(Sifted(Read), "/events", events::events),

@@ -15,10 +15,10 @@ use utoipa::{
 
 use super::{
     actions, actors, amend, attempts, audit, batch, bulk, code, dead_letters, dlq, events, explain, health, history,
-    keys, limits, list, metrics, operations,
+    keys, limits, list, logs, metrics, operations,
     problem::{Problem, ProblemBody},
     query::{Nothing, Query},
-    queues, relatives, result, schedules, session, settings, stats, submit, tasks, workers, workflows,
+    queues, relatives, remote, result, schedules, session, settings, stats, submit, tasks, workers, workflows,
 };
 
 #[derive(OpenApi)]
@@ -31,7 +31,7 @@ use super::{
     ),
     paths(
         submit::submit, batch::submit_batch, list::list, tasks::get, result::get, result::put_ttl, result::delete,
-        attempts::attempts, relatives::get, explain::get,
+        attempts::attempts, logs::logs, relatives::get, explain::get,
         actions::cancel, actions::retry, amend::patch, amend::run_now, amend::delete,
         bulk::bulk, operations::list, operations::get, operations::cancel,
         queues::list, queues::get, queues::stats, queues::pause, queues::resume, settings::put, settings::delete, settings::purge,
@@ -42,7 +42,11 @@ use super::{
         schedules::resume, schedules::trigger, schedules::preview, schedules::preview_new,
         workflows::submit::submit, workflows::read::list, workflows::read::get, workflows::graph::get,
         workflows::acts::cancel, workflows::acts::retry,
-        workers::list, workers::get,
+        workers::list, workers::get, workers::quiet, workers::resume, workers::stop,
+        remote::register::register, remote::register::leave, remote::lease::lease, remote::heartbeat::beat,
+        remote::outcomes::outcomes, remote::report::complete, remote::report::fail, remote::report::snooze,
+        remote::report::release, remote::report::cancelled, remote::report::extend,
+        remote::note::progress, remote::note::log,
         stats::stats, history::history, events::events, actors::list,
         keys::list, keys::create, keys::get, keys::revoke, session::get, session::open, session::close, audit::list,
         health::health, health::alive, health::ready, metrics::metrics, document
@@ -55,6 +59,7 @@ use super::{
         (name = "dead letters", description = "Tasks that gave up."),
         (name = "schedules", description = "What makes tasks by the clock."),
         (name = "workers", description = "What runs tasks, and what each slot runs now."),
+        (name = "remote workers", description = "Processes in any language that lease tasks and report how they ended."),
         (name = "keys", description = "API keys, sessions of the dashboard and the audit log."),
         (name = "system", description = "Figures, live events and the actors inside."),
         (name = "health", description = "Probes for balancers and supervisors.")

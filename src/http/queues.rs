@@ -23,8 +23,9 @@ use super::{
     time::seconds,
 };
 use crate::{
+    engine::MOST_WORKERS,
     store::{CounterRow, QueueRow, Reader, StoreError},
-    task::Millis,
+    task::{Millis, Offer},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -44,6 +45,9 @@ pub(super) struct QueueView {
     total_queued: i64,
     queued_by_priority: ByPriority,
     status_counts: StatusCounts,
+    /// Tasks that wait and that no live worker can run, as far as they are first in their lanes: for want of a handler of their name, a
+    /// label they require, or a worker that takes tasks of this queue.
+    unservable: u64,
     /// How long the first task that could run has waited; null where none could. Of tasks with keys only a thousand are looked at.
     oldest_ready_s: Option<f64>,
 }
@@ -61,11 +65,19 @@ pub(super) struct QueueStats {
 }
 
 impl QueueView {
-    fn read(reader: &dyn Reader, row: QueueRow, counters: &[CounterRow], now: Millis) -> Result<Self, StoreError> {
+    fn read(
+        reader: &dyn Reader,
+        row: QueueRow,
+        counters: &[CounterRow],
+        offers: &[Offer],
+        now: Millis,
+    ) -> Result<Self, StoreError> {
         let queued_by_priority = ByPriority::of(counters);
         let total_queued = queued_by_priority.total();
         let oldest_ready_s = if total_queued > 0 { oldest_ready(reader, &row.name, now)? } else { None };
+        let unservable = unservable(reader, &row.name, total_queued, offers)?;
         Ok(Self {
+            unservable,
             paused: row.paused,
             weight: row.weight,
             version: row.version,
@@ -89,13 +101,25 @@ impl QueueView {
     fn find(reader: &dyn Reader, name: &str, now: Millis) -> Result<Option<Self>, StoreError> {
         let Some(row) = reader.queue(name)? else { return Ok(None) };
         let counters = reader.counters(Some(name))?;
-        Self::read(reader, row, &counters, now).map(Some)
+        Self::read(reader, row, &counters, &reader.offers(MOST_WORKERS)?, now).map(Some)
     }
 }
 
 /// Seconds since the queue's first claimable task became ready; `None` where that is still to come.
 pub(super) fn oldest_ready(reader: &dyn Reader, queue: &str, now: Millis) -> Result<Option<f64>, StoreError> {
     Ok(reader.oldest_ready(queue)?.filter(|at| *at <= now).map(|at| seconds(at, now)))
+}
+
+/// Of tasks that wait: those that no live worker can run.
+pub(super) fn unservable(reader: &dyn Reader, queue: &str, waiting: i64, offers: &[Offer]) -> Result<u64, StoreError> {
+    // One that was not looked at may be able to.
+    if waiting <= 0 || offers.len() >= MOST_WORKERS {
+        return Ok(0);
+    }
+    if offers.iter().all(|offer| offer.lacks(queue, None, &[]).is_some()) {
+        return Ok(u64::try_from(waiting).unwrap_or(0));
+    }
+    reader.unservable(queue, offers)
 }
 
 pub(super) fn name(request: &HttpRequest) -> String {
@@ -119,9 +143,10 @@ pub(super) async fn list(state: Data<ApiState>, caller: Caller, _: Query<Nothing
             for row in reader.counters(None)? {
                 counters.entry(row.queue.clone()).or_default().push(row);
             }
+            let offers = reader.offers(MOST_WORKERS)?;
             let view = |row: QueueRow| {
                 let counters = counters.get(&row.name).map_or(&[][..], Vec::as_slice);
-                QueueView::read(reader, row, counters, now)
+                QueueView::read(reader, row, counters, &offers, now)
             };
             reader.queues()?.into_iter().filter(|row| caller.sees(&row.name)).map(view).collect::<Result<Vec<_>, _>>()
         })

@@ -73,7 +73,7 @@ pub(super) async fn get(
     let id = id.0;
     let found = state.read(move |reader| {
         let Some(task) = reader.task(id)? else { return Ok(None) };
-        Ok(Some((task.status, reader.parents(id, task.parents)?, reader.children(id, MOST + 1)?)))
+        Ok(Some((task.status, reader.parent_states(id, task.parents)?, reader.children(id, MOST + 1)?)))
     });
     let (status, mut parents, mut children) = found.await?.ok_or_else(|| no_task(id))?;
     let more_children = children.len() > MOST;

@@ -87,7 +87,7 @@ pub(super) fn read(message: &str) -> (Code, Option<&str>, String) {
     let named = |start: &str| message.starts_with(start);
     if named("unknown field") {
         let field = quoted.next().unwrap_or_default();
-        let known: Vec<&str> = quoted.filter(|known| !super::draft::NOT_BUILT.contains(known)).collect();
+        let known: Vec<&str> = quoted.collect();
         return (Code::UnknownField, Some(field), unknown(field, &known));
     }
     if named("missing field") {

@@ -12,7 +12,7 @@ use actix_web::web;
 
 use super::problem::Problem;
 use crate::{
-    actors::{events::EventHub, supervision::Tree},
+    actors::{events::EventHub, remote::RemoteHub, standing::Standing, stuck::StuckHandlers, supervision::Tree},
     engine::Engine,
     store::{Reader, StoreError},
     task::{Millis, TaskDefaults},
@@ -26,6 +26,12 @@ pub struct ApiState {
     pub tree: Tree,
     /// For `GET /events`.
     pub events: EventHub,
+    /// For remote workers.
+    pub remote: RemoteHub,
+    /// Handlers of this node that do not end.
+    pub stuck: StuckHandlers,
+    /// What is asked of this node.
+    pub standing: Arc<Standing>,
     /// What a submission gets that does not say otherwise.
     pub defaults: TaskDefaults,
     /// This process.
@@ -51,10 +57,10 @@ pub struct NodeInfo {
     pub version: &'static str,
     /// Tasks it can run at the same time.
     pub slots: usize,
-    /// Names of the tasks it can run.
-    pub handlers: std::collections::BTreeSet<String>,
     /// Start of the process.
     pub started_at: Millis,
+    /// What the installation is called, and the colour of that.
+    pub environment: Option<(String, &'static str)>,
 }
 
 /// Limits towards clients.

@@ -106,15 +106,15 @@ fn read(
 
 fn oldest_ready(reader: &dyn Reader, counters: &[CounterRow], now: Millis) -> Result<Option<f64>, StoreError> {
     let mut oldest: Option<f64> = None;
-    for queue in busiest(counters) {
+    for (queue, _) in busiest(counters) {
         let age = queues::oldest_ready(reader, queue, now)?;
         oldest = [oldest, age].into_iter().flatten().reduce(f64::max);
     }
     Ok(oldest)
 }
 
-/// Queues in which something waits, those with most first.
-pub(super) fn busiest(counters: &[CounterRow]) -> impl Iterator<Item = &str> {
+/// Queues in which something waits and how much, those with most first.
+pub(super) fn busiest(counters: &[CounterRow]) -> impl Iterator<Item = (&str, i64)> {
     let mut waiting: HashMap<&str, i64> = HashMap::new();
     for row in counters {
         if matches!(row.kind, Counted::In(status) if Status::CLAIMABLE.contains(&status)) {
@@ -123,5 +123,5 @@ pub(super) fn busiest(counters: &[CounterRow]) -> impl Iterator<Item = &str> {
     }
     let mut waiting: Vec<_> = waiting.into_iter().filter(|(_, n)| *n > 0).collect();
     waiting.sort_unstable_by_key(|(_, n)| std::cmp::Reverse(*n));
-    waiting.into_iter().map(|(queue, _)| queue).take(LOOKED_AT)
+    waiting.into_iter().take(LOOKED_AT)
 }

@@ -180,7 +180,9 @@ pub(super) fn key_held(holder: TaskId) -> Problem {
 }
 
 fn not_waiting(holder: TaskId) -> Problem {
-    let detail = format!("The unique key is held by task {holder}, and only a task that waits can be replaced");
+    let detail = format!(
+        "The unique key is held by task {holder}, and only a task that waits and is of no workflow can be replaced"
+    );
     Problem::new(Code::UniqueKeyHeld, detail).about(holder)
 }
 

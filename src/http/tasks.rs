@@ -12,7 +12,7 @@ use super::{
     problem::Problem,
     query::{Nothing, Query},
     reply,
-    view::{Shown, TaskView},
+    view::{ProgressView, Shown, TaskView},
 };
 use crate::{store::TaskRow, task::TaskId};
 
@@ -49,11 +49,12 @@ pub(super) async fn get(state: Data<ApiState>, id: Id, _: Query<Nothing>) -> Res
     let id = id.0;
     let found = state.read(move |reader| {
         let Some(row) = reader.task(id)? else { return Ok(None) };
-        let node = reader.node_of(&row)?;
-        Ok(Some((row, node)))
+        let (node, said) = (reader.node_of(&row)?, reader.progress(&[id])?.pop());
+        Ok(Some((row, node, said)))
     });
-    let (row, node) = found.await?.ok_or_else(|| no_task(id))?;
+    let (row, node, said) = found.await?.ok_or_else(|| no_task(id))?;
     let mut view = state.view(&row, Shown::ALL);
+    view.progress = ProgressView::of(&row, said);
     if let Some((workflow, node)) = node {
         (view.workflow_id, view.node) = (Some(workflow), Some(node));
     }

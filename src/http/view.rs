@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::time::Time;
 use crate::{
-    store::TaskRow,
+    store::{ProgressRow, TaskRow},
     task::{KeyScope, Millis, NewTask, Priority, RetryPolicy, Status, Strategy, TaskError, TaskId, WorkerId, duration},
 };
 
@@ -120,9 +120,14 @@ pub(super) struct TaskView<'a> {
     /// How much of the limit of its `rate_key` it uses.
     cost: Option<u32>,
     concurrency_key: Option<&'a str>,
+    /// Labels that a worker must bear to run it.
+    requires: &'a [String],
     tags: &'a [String],
     #[schema(value_type = Option<Object>)]
     meta: Raw<'a>,
+    /// How far its present or last attempt has come, where it has said so and the task is read by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) progress: Option<ProgressView>,
     /// Raised by each retry on request, and each time it is replaced.
     generation: u32,
     /// Present and true where a submission was answered with the task that holds its unique key.
@@ -131,6 +136,26 @@ pub(super) struct TaskView<'a> {
     /// Present and true where a submission has replaced what was asked of this task, which waited.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) replaced: bool,
+}
+
+/// How far an attempt has come, by its own account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Progress)]
+pub(super) struct ProgressView {
+    /// 0 to 100.
+    percent: Option<f64>,
+    message: Option<String>,
+    at: Time,
+}
+
+impl ProgressView {
+    /// Of the attempt that the task shows.
+    pub(super) fn of(row: &TaskRow, said: Option<ProgressRow>) -> Option<Self> {
+        let current =
+            |said: &ProgressRow| (said.attempt.generation, said.attempt.number) == (row.generation, row.attempt);
+        let ProgressRow { progress, at, .. } = said.filter(current)?;
+        Some(Self { percent: progress.percent, message: progress.message, at: Time(at) })
+    }
 }
 
 /// How long a task has its unique key.
@@ -204,8 +229,10 @@ impl<'a> TaskView<'a> {
             rate_key: row.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: row.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
             concurrency_key: row.flow.as_ref().and_then(|keys| keys.concurrency_key.as_deref()),
+            requires: row.flow.as_ref().map_or(&[], |keys| &keys.requires),
             tags: &row.tags,
             meta: Raw::or_null(row.meta.as_deref()),
+            progress: None,
             generation: row.generation,
             deduplicated: false,
             replaced: false,
@@ -251,8 +278,10 @@ impl<'a> TaskView<'a> {
             rate_key: task.flow.as_ref().and_then(|keys| keys.rate_key.as_deref()),
             cost: task.flow.as_ref().filter(|keys| keys.rate_key.is_some()).map(|keys| keys.cost()),
             concurrency_key: task.flow.as_ref().and_then(|keys| keys.concurrency_key.as_deref()),
+            requires: task.flow.as_ref().map_or(&[], |keys| &keys.requires),
             tags: &task.tags,
             meta,
+            progress: None,
             generation: 1,
             deduplicated: false,
             replaced: false,

@@ -75,6 +75,16 @@ pub(super) struct FiguresView {
     run_ms: Spread,
     /// Of the time all slots were there, the share spent on tasks; null: there were none.
     utilisation: Option<f64>,
+    /// How many tasks waited for a worker or for their time, on average; null: nobody looked.
+    waiting: Option<WaitingView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Waiting)]
+pub(super) struct WaitingView {
+    high: f64,
+    medium: f64,
+    low: f64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -147,7 +157,8 @@ impl Window {
         }
         if self.labels.iter().any(|label| &**label != ALL_QUEUES) {
             for (starts_at, all) in engine.figures(reader, ALL_QUEUES, self.span, self.from)? {
-                figures.entry(starts_at).or_default().slot_ms = all.slot_ms;
+                let figures = figures.entry(starts_at).or_default();
+                (figures.slot_ms, figures.looks) = (all.slot_ms, all.looks);
             }
         }
         Ok(figures)
@@ -180,6 +191,10 @@ impl FiguresView {
             wait_ms: Spread::of(&figures.wait),
             run_ms: Spread::of(&figures.run),
             utilisation: share(figures.busy_ms, figures.slot_ms),
+            waiting: (figures.looks > 0).then(|| {
+                let [high, medium, low] = figures.waiting.map(|n| rounded(n as f64 / figures.looks as f64));
+                WaitingView { high, medium, low }
+            }),
         }
     }
 }

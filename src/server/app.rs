@@ -6,7 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Embedded, Place, StartError, node::location, signals::StopSignals};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Embedded, Place, StartError,
+    node::location,
+    reload::Reload,
+    signals::{QuietSignals, StopSignals},
+};
 use crate::{
     actors::{NodeSettings, supervision::Exit},
     broker::{BadRedisConfig, RedisConfig},
@@ -58,6 +65,8 @@ pub enum RunError {
     Start(#[from] StartError),
     #[error("[tasks.{name}] cannot be used: {message}")]
     Command { name: String, message: String },
+    #[error(transparent)]
+    Handler(#[from] RegisterError),
     #[error("[schedules.{name}] cannot be used: {message}")]
     Schedule { name: String, message: String },
     #[error("the supervision tree has ended: {0}")]
@@ -74,24 +83,6 @@ impl App {
     /// The handlers, to add to.
     pub fn registry(&mut self) -> &mut Registry {
         &mut self.registry
-    }
-
-    /// Registers a Rust function; see [`Registry::task`].
-    pub fn task<F, Args, Running, Value, Fault, Via>(
-        &mut self,
-        name: &str,
-        function: F,
-    ) -> Result<&mut Self, RegisterError>
-    where
-        F: Fn(crate::work::TaskContext, Args) -> Running + Send + Sync + 'static,
-        Args: serde::de::DeserializeOwned + Send + 'static,
-        Running: Future<Output = Result<Value, Fault>> + Send + 'static,
-        Value: serde::Serialize + 'static,
-        Fault: crate::work::IntoFailure<Via> + 'static,
-        Via: 'static,
-    {
-        self.registry.task(name, function)?;
-        Ok(self)
     }
 
     /// The process that ends what commands have started when this one is killed. Only for a program that hands
@@ -121,6 +112,7 @@ impl App {
         refuse_open(&self.config)?;
         // First what fails for reasons of the machine: a port that is in use must not have touched the store.
         let listener = listen(&self.config.api.host, self.config.api.port)?;
+        self.registry.check()?;
         self.add_commands()?;
         let schedules = schedules(&self.config)?;
         actix::System::new().block_on(self.serve(listener, schedules))
@@ -148,7 +140,7 @@ impl App {
     async fn serve(self, listener: TcpListener, schedules: Option<Vec<NewSchedule>>) -> Result<(), RunError> {
         let Self { config, registry, announce, faults, .. } = self;
         // Before anybody can know of us: who is told that we are up may stop us at once.
-        let mut signals = StopSignals::listen();
+        let (mut signals, quiet, reload) = (StopSignals::listen(), QuietSignals::listen(), Reload::listen());
         let node = start(&config, registry).await?;
         if let Some(schedules) = schedules {
             declare(&node.engine, schedules).await?;
@@ -159,13 +151,16 @@ impl App {
         let server = http::serve(listener, state, HTTP_THREADS).map_err(RunError::Http)?;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
-        let fenced = node.node.fenced.clone();
+        let (fenced, orders) = (node.node.fenced.clone(), node.node.clone());
+        let _obeying = AbortOnDropHandle::new(tokio::task::spawn_local(quiet.obey(orders.clone())));
         log::info!(address = address.to_string().as_str(), slots = config.worker.concurrency; "jobqueue is up");
         if let Some(announce) = announce {
             announce(address);
         }
+        let reloading = actix::spawn(reload.run(config, node.engine.clone()));
         let ended = tokio::select! {
             () = signals.requested() => None,
+            () = orders.standing.stop_asked() => None,
             exit = node.ended() => Some(exit),
             () = fenced.cancelled() => Some(Exit::GaveUp("the store holds this node to be dead".into())),
             served = &mut serving => {
@@ -173,6 +168,7 @@ impl App {
                 None
             }
         };
+        reloading.abort();
         draining.store(true, std::sync::atomic::Ordering::SeqCst);
         log::info!(running = node.engine.held().len(); "Stopping: nothing new is started, running tasks may end");
         // The API answers reads while slots drain, so that their progress can be watched.
@@ -227,6 +223,7 @@ fn listen(host: &str, port: u16) -> Result<TcpListener, RunError> {
 fn spec(command: &CommandConfig) -> CommandSpec {
     let mut spec = CommandSpec::new(command.argv.iter().cloned());
     spec.env = command.env.clone();
+    spec.inherit_env = command.inherit_env.clone();
     spec.cwd = command.cwd.clone();
     spec.permanent_exit_codes = command.permanent_exit_codes.clone();
     let ProcessLimits { memory, cpu, open_files, file_size } = command.limits;
@@ -238,7 +235,7 @@ fn spec(command: &CommandConfig) -> CommandSpec {
 }
 
 /// What the file says of schedules, checked as the API would; nothing is stored yet.
-fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
+pub(super) fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
     let (defaults, now) = (defaults(config), SystemClock.now());
     let checked = |(name, json): (&String, &String)| {
         let fail = |message| RunError::Schedule { name: name.clone(), message };
@@ -247,7 +244,7 @@ fn schedules(config: &Config) -> Result<Option<Vec<NewSchedule>>, RunError> {
     config.schedules.as_ref().map(|all| all.iter().map(checked).collect()).transpose()
 }
 
-async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
+pub(super) async fn declare(engine: &Engine, schedules: Vec<NewSchedule>) -> Result<(), StartError> {
     let declared = schedules.len();
     let changed = engine.declare_schedules(schedules).await?;
     log::info!(declared, changed; "The schedules of the configuration file are set");
@@ -265,6 +262,8 @@ async fn start(config: &Config, registry: Registry) -> Result<Embedded, StartErr
         drain: millis(config.worker.drain_timeout_ms),
         grace: millis(config.worker.cancel_grace_ms),
         dead_letter_alert: config.dead_letter_alert,
+        queues: config.worker.queues.clone(),
+        labels: config.worker.labels.clone(),
     };
     let retry = RetryPolicy { base: config.defaults.retry_backoff_base, ..RetryPolicy::default() };
     let name = |number: usize| format!("{}{}", http::CONFIGURED, number + 1);
@@ -336,14 +335,17 @@ fn api_state(config: &Config, node: &Embedded, draining: Arc<AtomicBool>, allow_
         engine: node.engine.clone(),
         tree: node.node.tree.clone(),
         events: node.node.events.clone(),
+        remote: node.node.remote.clone(),
+        stuck: node.node.stuck.clone(),
+        standing: node.node.standing.clone(),
         defaults: defaults(config),
         node: NodeInfo {
             host: node.worker.host.clone(),
             pid: node.worker.pid,
             version: env!("CARGO_PKG_VERSION"),
             slots: config.worker.concurrency,
-            handlers: node.node.registry.names().map(str::to_owned).collect(),
             started_at: node.worker.started_at,
+            environment: config.api.environment.clone().map(|name| (name, config.api.environment_color)),
         },
         draining,
         allow_faults,

@@ -10,6 +10,8 @@ use crate::{
     actors::{
         Link, Node, NodeSettings,
         events::EventHub,
+        remote::RemoteHub,
+        stuck::StuckHandlers,
         supervision::{Directory, Exit, Root, Supervisor, Tree},
         tree,
     },
@@ -21,7 +23,7 @@ use crate::{
     engine::{Engine, Settings, StageThreads},
     planted::{self, Bug},
     store::{Location, Store, StoreError, WorkerInfo, postgres},
-    task::{Millis, WorkerId},
+    task::{Serves, WorkerId, patience},
     work::{Registry, witness},
 };
 
@@ -94,10 +96,10 @@ impl Embedded {
         for migration in store.migrate_up()? {
             log::info!("Migration {migration} was applied to {}", store.name());
         }
-        let runtime = handler_runtime().map_err(StartError::Handlers)?;
+        let runtime = handler_runtime(settings.slots).map_err(StartError::Handlers)?;
         let (handle, handlers) = (runtime.handle().clone(), Handlers(Some(runtime)));
         let clock = Arc::new(SystemClock);
-        let worker = worker_info(clock.now(), &settings, node_id.clone());
+        let worker = worker_info(clock.now(), &settings, &registry, node_id.clone());
         let Joint { broker, bus, line } = joint(redis, &store).await?;
         let spool = place.spool();
         let engine_settings = Settings { spool: Some(spool.clone()), ..engine_settings };
@@ -112,6 +114,8 @@ impl Embedded {
         if late {
             engine.replay(&spool).await?;
         }
+        let remote = RemoteHub::new(settings.heartbeat, settings.grace);
+        let slots = settings.slots;
         let node = Arc::new(Node {
             engine: engine.clone(),
             registry,
@@ -120,6 +124,9 @@ impl Embedded {
             directory: Directory::new(),
             tree: Tree::new(),
             events: EventHub::default(),
+            remote,
+            stuck: StuckHandlers::new(slots),
+            standing: Arc::default(),
             fenced: CancellationToken::new(),
         });
         let root = tree::start(&node);
@@ -215,17 +222,26 @@ async fn joint(redis: Option<RedisConfig>, store: &Store) -> Result<Joint, Start
     Ok(Joint { broker: broker.clone(), bus: Some(broker), line: notify.map(|line| line as Arc<dyn Bus>) })
 }
 
-/// One thread a core and never fewer than two, so that one handler that blocks does not hold up all the others. They live
+/// Most threads that poll handlers: what four slots, the default, need. Each one that sleeps is one more to be woken by a burst.
+const MOST_POLLING: usize = 9;
+/// Threads for what blocks besides attempts: reads of parents' results, and what handlers start themselves.
+const BLOCKING_BESIDES: usize = 64;
+
+/// Handlers that never yield keep a thread each, while they run in a slot and while they are stuck beside it: with two threads
+/// for each slot and one more they hold up nobody. On a node with many slots so many of them are not expected. Threads live
 /// as long as the process: a child's parent-death signal comes with the end of the *thread* that started it.
-fn handler_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("handler").enable_all().build()
+fn handler_runtime(slots: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((2 * slots + 1).clamp(cores, MOST_POLLING.max(cores)))
+        .max_blocking_threads(2 * slots + BLOCKING_BESIDES)
+        .thread_name("handler")
+        .enable_all()
+        .build()
 }
 
-/// Beyond three heartbeats that were missed.
-const GRACE: Millis = 3_000;
-
-fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> WorkerInfo {
+fn worker_info(now: i64, settings: &NodeSettings, registry: &Registry, node: Option<String>) -> WorkerInfo {
+    let serves = Serves::new(Some(registry.names().map(str::to_owned).collect()), settings.labels.clone());
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     WorkerInfo {
         id: WorkerId::new(),
@@ -235,7 +251,10 @@ fn worker_info(now: i64, settings: &NodeSettings, node: Option<String>) -> Worke
         version: env!("CARGO_PKG_VERSION").into(),
         slots: u32::try_from(settings.slots).unwrap_or(u32::MAX),
         started_at: now,
-        patience: 3 * settings.heartbeat.as_millis() as Millis + GRACE,
+        patience: patience(settings.heartbeat),
+        queues: settings.queues.keys().cloned().collect(),
+        serves: Arc::new(serves),
+        ..WorkerInfo::default()
     }
 }
 

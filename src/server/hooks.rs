@@ -118,6 +118,8 @@ fn bench(options: BenchOptions) -> Result<String, Failure> {
         keys: wanted(BenchPart::Keys),
         unique: wanted(BenchPart::Unique),
         workflow: wanted(BenchPart::Workflow),
+        depth: wanted(BenchPart::Depth),
+        handlers: wanted(BenchPart::Handlers),
         tasks: options.tasks,
         queued: options.queued,
         slots: options.concurrency,

@@ -2,8 +2,10 @@
 
 mod app;
 mod embedded;
+mod handlers;
 mod hooks;
 mod node;
+mod reload;
 mod signals;
 
 pub use app::{App, RunError};

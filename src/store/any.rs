@@ -13,6 +13,21 @@ pub enum Location {
     Server(String),
 }
 
+/// A transaction of somebody who has read and does not end it: what was there when it began cannot be cleared away. It ends when
+/// this is dropped.
+pub struct Snapshot {
+    _connection: Box<dyn std::any::Any>,
+}
+
+/// Holds a transaction open, for measuring what that costs the others.
+pub fn hold_snapshot(location: &Location) -> Result<Snapshot, StoreError> {
+    let _connection: Box<dyn std::any::Any> = match location {
+        Location::File(path) => Box::new(super::sqlite::hold(path)?),
+        Location::Server(url) => Box::new(super::postgres::hold(url)?),
+    };
+    Ok(Snapshot { _connection })
+}
+
 /// An open store.
 #[derive(Clone)]
 pub enum Store {

@@ -8,6 +8,7 @@ mod any;
 mod counted;
 mod error;
 pub mod invariants;
+mod notes;
 mod operations;
 pub mod postgres;
 mod rows;
@@ -15,24 +16,29 @@ mod schedules;
 mod session;
 pub mod sqlite;
 mod submission;
+mod workers;
 mod workflows;
 
 pub use access::{Act, AuditFilter, AuditRow, KeyAdded, KeyRevoked, KeyRow};
-pub use any::{Location, Store};
+pub use any::{Location, Snapshot, Store, hold_snapshot};
 pub use counted::Counted;
 pub use error::{StoreError, StoreErrorKind};
+pub use notes::{LogPiece, Note, NoteReader, NoteTx, ProgressRow};
 pub use operations::{Action, Amended, Amendment, Among, Deleted, Operation, OperationState, OperationStep};
 pub use rows::{
     AttemptRow, CounterRow, DeadFilter, DeadGroup, DeadRow, ListedPage, MetricRow, Page, ParentRow, QueueRow,
-    TaskFilter, TaskRow, WorkerRow,
+    TaskFilter, TaskRow,
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
     Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, Pruned, QueueDeleted, Reaped, Recorded,
-    Redriven, ResultChanged, RetentionLimits, Session, Tx, WorkerInfo,
+    Redriven, ResultChanged, RetentionLimits, Session, Tx,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
+pub use workers::{
+    Hold, Holding, Leased, Overdue, Renewed, WorkerAsked, WorkerInfo, WorkerReader, WorkerRow, WorkerTx,
+};
 pub use workflows::{
     NewWorkflow, NodeRow, NodeTask, WorkflowCancelled, WorkflowFilter, WorkflowPlan, WorkflowRetried, WorkflowRow,
 };
@@ -40,18 +46,23 @@ pub use workflows::{
 use std::sync::Arc;
 
 use crate::task::{
-    Figures, FlowKeys, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+    Figures, FlowKeys, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
 };
 
+/// Results that one task can be given by its parents, in bytes: they are in memory while it runs.
+pub const MOST_PASSED_ON: usize = 64 << 20;
+
 /// Blocking reads, from a pool. Never call them on an arbiter.
-pub trait Reader: Send + Sync {
+pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Newest first, at most `page.limit` rows. May return fewer although there are more: `next` then goes on.
     fn tasks(&self, filter: &TaskFilter, page: &Page) -> Result<ListedPage<TaskRow>, StoreError>;
     /// Attempts that were followed by another one, oldest first.
     fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRow>, StoreError>;
-    /// The parents of a task, which had so many, and how they ended, with their results.
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The parents of a task, which had so many, and how they stand, without their results.
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError>;
+    /// The same with their results: what the task is given. `None`: those are more than [`MOST_PASSED_ON`] bytes together.
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError>;
     /// Tasks that wait, or have waited, for this one, at most `limit`.
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError>;
     /// Whether children are left to be told of their parents' end.
@@ -88,8 +99,14 @@ pub trait Reader: Send + Sync {
     /// What happened in one queue, or under the empty name in all, from this moment on: by minute or hour, oldest first.
     fn metrics(&self, queue: &str, span: Span, from: Millis) -> Result<Vec<(Millis, Figures)>, StoreError>;
     fn dead_letter_count(&self, within: Option<&Reach>) -> Result<i64, StoreError>;
-    /// Dead letters of the newest `among` by what they have died of, most first.
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError>;
+    /// Dead letters of the newest `among` by what they have died of, most first, also counted from each moment of `since` on.
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError>;
     /// How many there are, counted one by one.
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError>;
     /// Those for no queue but these. A page may have fewer than its limit although the list goes on.
@@ -107,6 +124,11 @@ pub trait Reader: Send + Sync {
     /// When the first schedule is due.
     fn next_schedule(&self) -> Result<Option<Millis>, StoreError>;
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError>;
+    /// What the workers offer that are alive and not asked to go, of at most so many.
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError>;
+    /// Tasks in the lanes of a queue that none of these can run, as far as they are at the fronts of its first lanes, and counted
+    /// to a bound each.
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError>;
     /// Those of these tasks that run and were asked to stop.
     fn cancelled_among(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
     /// The heartbeats of those that are held to be alive.

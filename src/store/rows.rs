@@ -121,18 +121,6 @@ pub struct DeadRow {
     pub died_at: Millis,
 }
 
-#[derive(Debug, Clone)]
-pub struct WorkerRow {
-    pub id: WorkerId,
-    pub host: String,
-    pub pid: u32,
-    pub version: String,
-    pub state: String,
-    pub slots: u32,
-    pub started_at: Millis,
-    pub beat_at: Millis,
-}
-
 /// Which tasks a list shows: all conditions together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -163,6 +151,8 @@ pub struct DeadFilter {
     pub reason: Option<DeadReason>,
     /// Part of the error's message.
     pub error: Option<String>,
+    /// The message that those of a group share.
+    pub cause: Option<String>,
     pub died_after: Option<Millis>,
     /// Only those of these queues, for who may see no others.
     pub within: Option<Reach>,
@@ -177,6 +167,8 @@ pub struct DeadGroup {
     /// The error's message, its numbers and ids left out.
     pub error: String,
     pub count: u64,
+    /// How many of them died after each of the moments that were asked for.
+    pub since: Vec<u64>,
     pub first_at: Millis,
     pub last_at: Millis,
     /// One of them.

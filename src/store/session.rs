@@ -8,7 +8,7 @@ use super::{
 };
 use crate::task::{
     FlowKeys, Granted, KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, QueueSettings, Ready,
-    Status, TaskId, Verdict, WorkerId, rate::LimitState,
+    Serves, Status, TaskId, Verdict, WorkerId, rate::LimitState,
 };
 
 /// One connection that writes.
@@ -18,7 +18,7 @@ pub trait Session: Send {
 }
 
 /// The statements. Each is a compare-and-set: what no longer fits is answered, not forced.
-pub trait Tx: super::ScheduleTx {
+pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     /// Marks a place to which [`Tx::undo`] goes back: a request that wants all or nothing.
     fn savepoint(&mut self) -> Result<(), StoreError>;
     /// Takes back everything since the savepoint.
@@ -70,7 +70,7 @@ pub trait Tx: super::ScheduleTx {
     fn lane_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
     /// The lanes from this one on, in order.
     fn lanes_from(&mut self, queue: &str, priority: Priority, from: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
-    /// The sublanes of a lane, from this one on, in order.
+    /// The sublanes of a lane from this one on, in order.
     fn sublanes_from(
         &mut self,
         queue: &str,
@@ -103,6 +103,16 @@ pub trait Tx: super::ScheduleTx {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Vec<Mark>, StoreError>;
+    /// The priorities of which tasks without keys wait, highest first.
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError>;
+    /// The first tasks without keys that may start, with their names.
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError>;
     /// Records how attempts ended, each only while its lease is the task's.
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError>;
 
@@ -150,11 +160,6 @@ pub trait Tx: super::ScheduleTx {
     /// What this transaction did besides what was asked for, since the last call.
     fn effects(&mut self) -> Effects;
 
-    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError>;
-    /// Renews a worker; false where it is no longer held to be alive.
-    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError>;
-    /// Of a worker that is held to be alive; a dead one stays dead.
-    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError>;
     /// Declares every worker but `survivor`, or only those of `node`, dead and takes their tasks back, also what one that has
     /// stopped has left. `culprit` is the
     /// attempt that is known to have brought its worker down.
@@ -235,6 +240,10 @@ pub struct Claim {
     pub suspect_allowed: bool,
     /// The hints are at tasks that wait in lanes; else at none of those.
     pub laned: bool,
+    /// Nobody but the store watches the time limits of what is granted.
+    pub timed: bool,
+    /// What the worker can run. Hints at other tasks move these to lanes in which only those look who can.
+    pub serves: Arc<Serves>,
 }
 
 #[derive(Debug, Default)]
@@ -242,6 +251,8 @@ pub struct Claimed {
     pub tasks: Vec<Granted>,
     /// Suspects put off until this moment, because one is aboard.
     pub put_off: Vec<Ready>,
+    /// Tasks that the worker cannot run, in lanes now.
+    pub moved: Vec<Ready>,
     /// Hints at tasks that are ready but were held by somebody else at this moment.
     pub passed_over: Vec<(Priority, Mark)>,
 }
@@ -297,20 +308,6 @@ pub enum Redriven {
     /// It waits for its parents again.
     Waits(Arc<str>),
     NotFound,
-}
-
-#[derive(Debug, Clone)]
-pub struct WorkerInfo {
-    pub id: WorkerId,
-    /// What its lives have in common: where this is the same, a later one may take over what an earlier one held.
-    pub node: Option<String>,
-    pub host: String,
-    pub pid: u32,
-    pub version: String,
-    pub slots: u32,
-    pub started_at: Millis,
-    /// Without a heartbeat for so long it is dead.
-    pub patience: Millis,
 }
 
 #[derive(Debug, Default)]

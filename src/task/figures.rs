@@ -23,6 +23,10 @@ pub struct Figures {
     pub busy_ms: u64,
     /// Time that slots were there, in milliseconds. Of all queues only: slots belong to none.
     pub slot_ms: u64,
+    /// Tasks of high, medium and low priority found waiting, added up over the looks.
+    pub waiting: [u64; 3],
+    /// How often it was looked. Of all queues only: a look is at all of them.
+    pub looks: u64,
     /// From the moment a task could have started to its start.
     pub wait: Histogram,
     /// From the start of an attempt to its end.
@@ -42,6 +46,8 @@ impl Figures {
             expired,
             busy_ms,
             slot_ms,
+            waiting,
+            looks,
             wait,
             run,
         } = other;
@@ -55,6 +61,8 @@ impl Figures {
         self.expired += expired;
         self.busy_ms += busy_ms;
         self.slot_ms += slot_ms;
+        self.waiting.iter_mut().zip(waiting).for_each(|(sum, n)| *sum += n);
+        self.looks += looks;
         self.wait.merge(wait);
         self.run.merge(run);
     }

@@ -132,7 +132,7 @@ impl Default for WorkerId {
 }
 
 /// What the outside holds as proof of its grant: the task (to find the row by its key) and the random lease.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LeaseToken {
     pub task: TaskId,
     pub lease: LeaseId,
@@ -144,6 +144,27 @@ impl fmt::Display for LeaseToken {
         write!(f, "{}{}", simple(self.task.0).as_simple(), simple(self.lease.0).as_simple())
     }
 }
+
+impl FromStr for LeaseToken {
+    type Err = InvalidLease;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLease> {
+        let halves = text.split_at_checked(32).filter(|_| text.len() == 64).ok_or(InvalidLease)?;
+        let read = |half: &str| Uuid::try_parse(half).map(Uuid::into_bytes).map_err(|_| InvalidLease);
+        Ok(Self { task: TaskId(read(halves.0)?), lease: LeaseId(read(halves.1)?) })
+    }
+}
+
+impl Serialize for LeaseToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The text is no lease id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a lease id: expected the 64 hexadecimal digits that came with the task")]
+pub struct InvalidLease;
 
 /// The text is not a UUID in its 36 character form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -166,6 +187,17 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         for bad in ["", "x", &id.to_string()[1..], &format!("{{{id}}}"), &id.to_string().replace('-', "")] {
             assert!(bad.parse::<TaskId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lease_reads_back_from_its_text_and_nothing_else_does() {
+        let token = LeaseToken { task: TaskId::new(), lease: LeaseId::random() };
+        let text = token.to_string();
+        assert_eq!(text.parse(), Ok(token));
+        let wide = format!("{}é{}", &text[..31], &text[33..]);
+        for bad in ["", "x", &text[1..], &format!("{text}0"), &format!("{}-{}", &text[..31], &text[32..]), &wide] {
+            assert_eq!(bad.parse::<LeaseToken>(), Err(InvalidLease), "{bad}");
         }
     }
 

@@ -154,6 +154,14 @@ impl Granted {
         matches!(self.expires_at, Some(end) if end <= at)
     }
 
+    /// When its time is over, if it has a limit.
+    pub const fn deadline(&self) -> Option<Millis> {
+        match self.timeout_ms {
+            Some(limit) => Some(self.started_at + limit),
+            None => None,
+        }
+    }
+
     /// Has outlived two workers: it may be what kills them.
     pub const fn is_suspect(&self) -> bool {
         self.crashes >= SUSPECT_CRASHES

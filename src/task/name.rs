@@ -17,7 +17,17 @@ pub fn schedule(text: &str) -> Result<(), InvalidName> {
 
 /// Task name: 1 to 128 of `A-Z a-z 0-9 . _ - : /`.
 pub fn task(text: &str) -> Result<(), InvalidName> {
-    plain(text, 128, "a task name", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))
+    named(text, "a task name")
+}
+
+/// Workflow: like a task.
+pub fn workflow(text: &str) -> Result<(), InvalidName> {
+    named(text, "a workflow's name")
+}
+
+/// What a worker bears and a task may require: 1 to 64 of `A-Z a-z 0-9 . _ - : /`.
+pub fn label(text: &str) -> Result<(), InvalidName> {
+    plain(text, 64, "a label", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))
 }
 
 /// Unique key, idempotency key, tag: 1 to `max` characters, none of them a control character.
@@ -29,6 +39,10 @@ pub fn free(text: &str, max: usize, what: &str) -> Result<(), InvalidName> {
         Some(c) => Err(InvalidName(format!("{what} cannot contain the control character U+{:04X}", c as u32))),
         None => Ok(()),
     }
+}
+
+fn named(text: &str, what: &str) -> Result<(), InvalidName> {
+    plain(text, 128, what, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/'))
 }
 
 fn plain(text: &str, max: usize, what: &str, allowed: impl Fn(char) -> bool) -> Result<(), InvalidName> {

@@ -1,13 +1,21 @@
 //! Whether other nodes live, as one of them sees it: a node is dead whose heartbeats have not moved for its whole time on
 //! the observer's own clock, one that never jumps. What any node's wall clock says does not matter.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{Millis, WorkerId};
 
 /// Longest pause between two looks. After a longer one the observer may itself have been stopped, or cut off from the
 /// store, and must not hold that against the others.
 const LONGEST_PAUSE: Millis = 3_000;
+
+/// Beyond three heartbeats that were missed.
+const GRACE: Millis = 3_000;
+
+/// How long a worker is waited for that says so often that it lives.
+pub fn patience(heartbeat: Duration) -> Millis {
+    3 * Millis::try_from(heartbeat.as_millis()).unwrap_or(Millis::MAX / 6) + GRACE
+}
 
 /// A node as the store has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

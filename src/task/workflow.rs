@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, Status, TaskError};
+use super::{ErrorKind, Status, TaskError, graph::MAX_PARENTS};
 
-/// Most tasks of a workflow, callbacks not counted.
-pub const MAX_NODES: usize = 10_000;
+/// Most tasks of a workflow, callbacks not counted: as many as one task can wait for, and that one.
+pub const MAX_NODES: usize = MAX_PARENTS + 1;
 /// Most dependencies between them: all are stored in one transaction.
 pub const MAX_EDGES: usize = 100_000;
 

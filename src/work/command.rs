@@ -73,8 +73,9 @@ async fn attend(mut group: Group, spec: &CommandSpec, context: &TaskContext) -> 
     let (stdin, stdout, stderr) = group.pipes();
     {
         let mut feeding = pin!(feed(stdin, spec::input(context)));
-        let mut reading =
-            pin!(read((stdout, &mut ended.output, spec.output_limit), (stderr, &mut ended.log, spec.stderr_limit)));
+        let (output, log) =
+            ((stdout, &mut ended.output, spec.output_limit), (stderr, &mut ended.log, spec.stderr_limit));
+        let mut reading = pin!(read(output, log, &**context.notes()));
         let (mut fed, mut complete) = (false, false);
         loop {
             tokio::select! {

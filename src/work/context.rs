@@ -1,30 +1,56 @@
 //! What a handler is told about its task.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde::de::DeserializeOwned;
 
-use super::{Assignment, Parent, StopReason, StopSignal, TaskFailure, arguments};
-use crate::task::{Granted, LeaseToken, TaskId};
+use super::{Assignment, AtWork, Notes, Parent, State, StopReason, StopSignal, TaskFailure, arguments};
+use crate::task::{Granted, LeaseToken, LogLevel, Progress, TaskId};
 
 /// One attempt of one task, as its handler sees it. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TaskContext {
     // Shared with whoever decides about the outcome, so that no text of the task is copied.
     task: Arc<Granted>,
     parents: Arc<[Parent]>,
+    notes: Arc<dyn Notes>,
     stop: StopSignal,
     deadline: Option<Instant>,
+    state: State,
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, parents, stop, deadline, .. } = self;
+        let mut all = f.debug_struct("TaskContext");
+        all.field("task", task).field("parents", parents).field("stop", stop).field("deadline", deadline);
+        all.finish_non_exhaustive()
+    }
 }
 
 impl TaskContext {
     /// For an attempt that `stop` can end and that has until `deadline`.
     pub fn new(assignment: impl Into<Assignment>, stop: StopSignal, deadline: Option<Instant>) -> Self {
-        let Assignment { task, parents } = assignment.into();
-        Self { task, parents, stop, deadline }
+        let Assignment { task, parents, notes } = assignment.into();
+        Self { task, parents, notes, stop, deadline, state: State::default() }
+    }
+
+    #[must_use]
+    pub(super) fn with_state(self, state: &State) -> Self {
+        Self { state: state.clone(), ..self }
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Until this is dropped, the attempt is at work.
+    pub(super) fn at_work(&self) -> AtWork {
+        self.stop.at_work()
     }
 
     /// The task's id: the same in every attempt, so it can serve as an idempotency key towards other systems.
@@ -110,6 +136,22 @@ impl TaskContext {
         arguments::read_json(result, "parents")
     }
 
+    /// Says how far it has come: a percentage (0 to 100), a few words, or both. Shown with the task until it says something
+    /// else.
+    pub fn progress(&self, percent: impl Into<Option<f64>>, message: impl AsRef<str>) {
+        let message = Some(message.as_ref()).filter(|message| !message.is_empty());
+        self.notes.progress(Progress::new(percent.into(), message));
+    }
+
+    /// A line in the log of this attempt, of which the last thousand are kept.
+    pub fn log(&self, level: LogLevel, message: impl AsRef<str>) {
+        self.notes.log(level, message.as_ref());
+    }
+
+    pub(super) fn notes(&self) -> &Arc<dyn Notes> {
+        &self.notes
+    }
+
     /// When the attempt's time is over; `None`: it has no limit.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -124,6 +166,15 @@ impl TaskContext {
     /// to return; after that it is dropped.
     pub async fn cancelled(&self) {
         self.stop.requested().await;
+    }
+
+    /// For functions that block: waits until the handler is to end, at most so long; whether it is.
+    ///
+    /// # Panics
+    /// On a thread of an async function, where it would hold up others.
+    pub fn cancelled_within(&self, patience: Duration) -> bool {
+        let handle = tokio::runtime::Handle::current();
+        handle.block_on(async { tokio::time::timeout(patience, self.cancelled()).await.is_ok() })
     }
 
     /// Whether [`Self::cancelled`] would resolve at once.

@@ -21,8 +21,9 @@ pub fn register(registry: &mut Registry) -> Result<(), RegisterError> {
     Ok(())
 }
 
-/// Registers `fault.panic`, `fault.abort`, `fault.overflow`, `fault.block`, `fault.clock` (when did it start?) and
-/// `fault.noop`: for tests, never in production.
+/// Registers `fault.panic`, `fault.abort`, `fault.overflow`, `fault.block`, `fault.clock` (when did it start?), `fault.noop`,
+/// `fault.flood`, `fault.spin` (never yields) and the same on threads of their own (`fault.thread.*`, where `deaf` does not hear
+/// that it is to stop): for tests, never in production.
 pub fn register_faults(registry: &mut Registry) -> Result<(), RegisterError> {
     registry
         .task("fault.panic", |context, _: Arguments| async move { panic_in(&context) })?
@@ -33,8 +34,30 @@ pub fn register_faults(registry: &mut Registry) -> Result<(), RegisterError> {
             Ok::<_, TaskFailure>(seconds)
         })?
         .task("fault.clock", |_, _: Arguments| async move { Ok::<_, TaskFailure>(unix_ms()) })?
-        .task("fault.noop", |_, _: Arguments| async move { Ok::<_, TaskFailure>(()) })?;
+        .task("fault.noop", |_, _: Arguments| async move { Ok::<_, TaskFailure>(()) })?
+        .task("fault.flood", |_, _: Arguments| async move { Ok::<_, TaskFailure>("x".repeat(FLOOD)) })?
+        .task("fault.spin", |_, Seconds { seconds }: Seconds| async move { sleep_deaf(seconds) })?
+        .blocking_task("fault.thread.noop", |_, _: Arguments| Ok::<_, TaskFailure>(()))?
+        .blocking_task("fault.thread.fail", |_, _: Arguments| Err::<(), _>("failed as it was asked to"))?
+        .blocking_task("fault.thread.panic", |context, _: Arguments| panic_in(&context))?
+        .blocking_task("fault.thread.flood", |_, _: Arguments| Ok::<_, TaskFailure>("x".repeat(FLOOD)))?
+        .blocking_task("fault.thread.sleep", |context, Seconds { seconds }: Seconds| {
+            match context.cancelled_within(span(seconds)?) {
+                true => Err(TaskFailure::new("was asked to stop before the time was over")),
+                false => Ok(seconds),
+            }
+        })?
+        .blocking_task("fault.thread.deaf", |_, Seconds { seconds }: Seconds| sleep_deaf(seconds))?;
     Ok(())
+}
+
+/// Longer than any result may be.
+const FLOOD: usize = 17 * 1024 * 1024;
+
+/// Keeps its thread.
+fn sleep_deaf(seconds: f64) -> Result<f64, TaskFailure> {
+    std::thread::sleep(span(seconds)?);
+    Ok(seconds)
 }
 
 fn unix_ms() -> u64 {

@@ -1,12 +1,12 @@
 //! Rust functions as handlers.
 
-use std::{future::Future, marker::PhantomData};
+use std::{future::Future, io, marker::PhantomData};
 
 use futures_util::future::{self, BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Handler, IntoFailure, RegisterError, Registry, TaskContext, TaskFailure, arguments};
-use crate::task::Outcome;
+use crate::task::{ErrorKind, Outcome};
 
 impl Registry {
     /// Registers an async function for tasks named `name`.
@@ -76,13 +76,43 @@ where
     }
 }
 
-fn conclude<Value: Serialize, Fault: IntoFailure<Via>, Via>(returned: Result<Value, Fault>) -> Outcome {
+pub(super) fn conclude<Value: Serialize, Fault: IntoFailure<Via>, Via>(returned: Result<Value, Fault>) -> Outcome {
     match returned {
-        Ok(value) => match serde_json::to_string(&value) {
-            Ok(result) => Outcome::Success(result),
-            // The types decide it (a map with keys that are not text): it would fail again.
-            Err(error) => TaskFailure::new(format!("the result is not JSON: {error}")).not_retryable().into(),
-        },
+        Ok(value) => {
+            let mut written = Bounded(Vec::with_capacity(128));
+            match (serde_json::to_writer(&mut written, &value), String::from_utf8(written.0)) {
+                (Ok(()), Ok(result)) => Outcome::Success(result),
+                (Err(error), _) if error.is_io() => Outcome::failure(
+                    ErrorKind::Output,
+                    format!("its result is longer than {LONGEST_RESULT} bytes: keep it elsewhere and return where"),
+                ),
+                // The types decide it (a map with keys that are not text): it would fail again.
+                (Err(error), _) => TaskFailure::new(format!("the result is not JSON: {error}")).not_retryable().into(),
+                (Ok(()), Err(error)) => {
+                    TaskFailure::new(format!("the result is not JSON: {error}")).not_retryable().into()
+                }
+            }
+        }
         Err(fault) => fault.into_failure().into(),
+    }
+}
+
+/// Longest result of a function, in bytes.
+const LONGEST_RESULT: usize = 16 * 1024 * 1024;
+
+/// Takes no more than a result may be long.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if self.0.len() + part.len() > LONGEST_RESULT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

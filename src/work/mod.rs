@@ -6,13 +6,17 @@
 
 mod arguments;
 mod assignment;
+mod blocking;
 pub mod command;
 mod context;
 pub mod demo;
+mod extract;
 mod failure;
 mod function;
 pub mod guard;
+mod layer;
 mod leftovers;
+mod notes;
 mod registry;
 mod runner;
 mod stop;
@@ -24,11 +28,14 @@ pub use arguments::Arguments;
 pub use assignment::{Assignment, Parent};
 pub use command::{CommandHandler, CommandSpec, Limits, PersistentHandler, Recycling};
 pub use context::TaskContext;
+pub use extract::{BlockingFunction, Data, FromTask, State, TaskFunction};
 pub use failure::{IntoFailure, Snooze, TaskFailure};
 pub use guard::Guard;
+pub use layer::{Layer, Next};
+pub use notes::Notes;
 pub use registry::{RegisterError, Registry};
-pub use runner::perform;
-pub use stop::{StopReason, StopSignal};
+pub use runner::{given_up, perform};
+pub use stop::{AtWork, StopReason, StopSignal};
 
 use crate::task::Outcome;
 
@@ -42,4 +49,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// One attempt.
     fn run(&self, context: TaskContext) -> BoxFuture<'static, Outcome>;
+
+    /// The type of some [`Data`] that it needs and that is not registered.
+    fn missing(&self, _: &State) -> Option<&'static str> {
+        None
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::Handler;
+use super::{Data, Handler, State, layer::Layers};
 use crate::task::name;
 
 /// Why a handler cannot be registered.
@@ -14,12 +14,17 @@ pub enum RegisterError {
     /// No task could ever be submitted under this name.
     #[error(transparent)]
     Name(#[from] name::InvalidName),
+    /// Every attempt would fail.
+    #[error("the handler for {name:?} needs Data<{data}>, which is not registered: register a value with `data`")]
+    Data { name: String, data: &'static str },
 }
 
 /// Handlers by task name. A clone is a snapshot and costs one reference count.
 #[derive(Clone, Default)]
 pub struct Registry {
     handlers: Arc<BTreeMap<String, Arc<dyn Handler>>>,
+    pub(super) layers: Layers,
+    state: State,
 }
 
 impl Registry {
@@ -37,6 +42,27 @@ impl Registry {
         }
         Arc::make_mut(&mut self.handlers).insert(name, Arc::new(handler));
         Ok(self)
+    }
+
+    /// Registers a value that functions are given as a [`super::Data`]; one of each type, the last one counts.
+    pub fn data<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
+        self.shared(Data::new(value))
+    }
+
+    /// The same for one that something else has too.
+    pub fn shared<T: Send + Sync + 'static>(&mut self, data: Data<T>) -> &mut Self {
+        self.state.set(data);
+        self
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether all that handlers need is registered: before anything is run.
+    pub fn check(&self) -> Result<(), RegisterError> {
+        let missing = self.handlers.iter().find_map(|(name, handler)| Some((name, handler.missing(&self.state)?)));
+        missing.map_or(Ok(()), |(name, data)| Err(RegisterError::Data { name: name.clone(), data }))
     }
 
     /// The handler of tasks with this name.

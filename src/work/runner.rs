@@ -23,7 +23,8 @@ use crate::task::{ErrorKind, Millis, Outcome, TaskError, duration};
 /// Runs one attempt of a task. `grace` is the time between asking the handler to stop and dropping it.
 ///
 /// Dropping this future drops the handler's, which ends all it started. Needs a runtime with time enabled where the
-/// task has a limit or can be stopped. A handler that never yields cannot be ended by anyone.
+/// task has a limit or can be stopped. A handler that never yields cannot be ended by anyone: whoever waits for this future
+/// gives it up ([`given_up`]).
 pub async fn perform(
     registry: &Registry,
     assignment: impl Into<Assignment>,
@@ -39,13 +40,15 @@ pub async fn perform(
     let limit = task.timeout_ms;
     let deadline = limit.and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit.max(0) as u64)));
     let token = task.token();
-    let context = TaskContext::new(assignment, stop.clone(), deadline.map(Instant::into_std));
+    let context =
+        TaskContext::new(assignment, stop.clone(), deadline.map(Instant::into_std)).with_state(registry.state());
 
     // What a handler does before its first await may panic as well.
-    let mut handling = match catch_unwind(AssertUnwindSafe(|| witness::during(token, || handler.run(context)))) {
-        Ok(handling) => handling,
-        Err(payload) => return panicked(&*payload),
-    };
+    let mut handling =
+        match catch_unwind(AssertUnwindSafe(|| witness::during(token, || registry.start(handler, context)))) {
+            Ok(handling) => handling,
+            Err(payload) => return panicked(&*payload),
+        };
     let polling = poll_fn(move |turn| witness::during(token, || handling.poll_unpin(turn)));
     let mut handling =
         AssertUnwindSafe(polling).catch_unwind().map(|ended| ended.unwrap_or_else(|payload| panicked(&*payload)));
@@ -70,6 +73,17 @@ pub async fn perform(
     let _ = catch_unwind(AssertUnwindSafe(move || witness::during(token, || drop(handling))));
     // Asked again: what began as an interrupt may have become a cancel.
     stopped(stop.reason().unwrap_or(StopReason::Interrupt), last, limit)
+}
+
+/// The outcome of an attempt that ignores that it was to end, for whatever reason.
+pub fn given_up(stop: &StopSignal, limit: Option<Millis>) -> Outcome {
+    if stop.reason().is_none() {
+        stop.time_out();
+    }
+    match stopped(stop.reason().unwrap_or(StopReason::Timeout), None, limit) {
+        Outcome::TimedOut(error) => Outcome::TimedOut(error.with_detail("its handler does not end: it is stuck")),
+        outcome => outcome,
+    }
 }
 
 async fn reached(deadline: Option<Instant>) {

@@ -1,8 +1,11 @@
 //! The signal that ends a running attempt.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -30,6 +33,23 @@ struct Shared {
     reason: AtomicU8,
     at_once: AtomicBool,
     changed: Notify,
+    /// When it was first asked to end, and when its grace was taken away.
+    asked: OnceLock<Instant>,
+    hurried: OnceLock<Instant>,
+    at_work: AtomicUsize,
+    left: Notify,
+}
+
+/// While it lives, something of the attempt is at work: its future, or a thread that nobody can end.
+#[derive(Debug)]
+pub struct AtWork(Arc<Shared>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if self.0.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
 }
 
 impl StopSignal {
@@ -46,6 +66,7 @@ impl StopSignal {
     /// A caller cancelled the task and does not wait for its handler: there is no grace, or no more of it.
     pub fn cancel_at_once(&self) {
         self.0.at_once.store(true, Ordering::Release);
+        self.0.hurried.get_or_init(Instant::now);
         self.raise(StopReason::Cancel);
     }
 
@@ -89,7 +110,38 @@ impl StopSignal {
         }
     }
 
+    /// Until this is dropped, the attempt is not over, whatever was recorded of it.
+    pub fn at_work(&self) -> AtWork {
+        self.0.at_work.fetch_add(1, Ordering::AcqRel);
+        AtWork(Arc::clone(&self.0))
+    }
+
+    /// Whether anything of the attempt goes on.
+    pub fn is_at_work(&self) -> bool {
+        self.0.at_work.load(Ordering::Acquire) > 0
+    }
+
+    /// Resolves once nothing of the attempt goes on.
+    pub async fn left(&self) {
+        loop {
+            let left = self.0.left.notified();
+            if !self.is_at_work() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Whether it was to be over by now: its grace, which began with the signal or at its deadline, and `beyond` have passed.
+    pub fn is_overdue(&self, deadline: Option<Instant>, grace: Duration, beyond: Duration, now: Instant) -> bool {
+        let since = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
+        let asked = [self.0.asked.get().copied(), deadline].map(since);
+        since(self.0.hurried.get().copied()).is_some_and(|hurried| hurried > beyond)
+            || asked.into_iter().flatten().any(|asked| asked > grace + beyond)
+    }
+
     fn raise(&self, reason: StopReason) {
+        self.0.asked.get_or_init(Instant::now);
         self.0.reason.fetch_max(code_of(reason), Ordering::AcqRel);
         self.0.changed.notify_waiters();
     }

@@ -29,6 +29,18 @@ function connectionNotices(online, health) {
 /** @param {Queue} queue @returns {Notice[]} */
 function queueNotices(queue) {
   const href = `tasks?status=queued&queue=${encodeURIComponent(queue.name)}`;
+  return [...unservableNotices(queue, href), ...waitingNotices(queue, href)];
+}
+
+/** @param {Queue} queue @param {string} href @returns {Notice[]} */
+function unservableNotices(queue, href) {
+  if (!queue.unservable) return [];
+  const text = `Queue ${queue.name}: no live worker can run ${plural(queue.unservable, "task")}`;
+  return [{ level: "bad", text, hint: "No handler of that name, a label or the queue is missing: each task says which.", href }];
+}
+
+/** @param {Queue} queue @param {string} href @returns {Notice[]} */
+function waitingNotices(queue, href) {
   if (queue.paused) {
     if (!queue.total_queued) return [];
     return [{ level: "warn", text: `Queue ${queue.name} is paused with ${plural(queue.total_queued, "task")} waiting`, hint: "Nothing in it starts until it is resumed.", href: "queues" }];

@@ -1,29 +1,42 @@
 // The task list's filters: between the search box, the address and the API's query.
 
 /** Chips a search box takes, as `name:value`; other words are free text, `q`. */
-export const CHIP_KEYS = ["name", "queue", "tag", "worker"];
-const KEYS = ["status", ...CHIP_KEYS, "q"];
+export const CHIP_KEYS = ["name", "queue", "tag", "worker", "workflow"];
+const KEYS = ["status", ...CHIP_KEYS, "q", "created_after", "created_before"];
 const WORD = /(\w+):(?:"([^"]*)"|(\S+))|"([^"]*)"|(\S+)/g;
 
-/** What a typed search says: `queue:emails welcome mail` → { queue: "emails", q: "welcome mail" }. @param {string} text */
-export function parseSearch(text) {
+/** What a typed search says: `queue:emails welcome mail` → { queue: "emails", q: "welcome mail" }.
+ * @param {string} text @param {string[]} [keys] what it takes as chips @param {string} [rest] under which other words go */
+export function parseSearch(text, keys = CHIP_KEYS, rest = "q") {
   /** @type {Record<string, string>} */
   const found = {};
   const free = [];
   for (const [whole, key, quoted, bare, phrase] of text.matchAll(WORD)) {
-    if (key && CHIP_KEYS.includes(key)) found[key] = quoted ?? bare;
+    if (key && keys.includes(key)) found[key] = quoted ?? bare;
     else free.push(phrase ?? whole);
   }
-  if (free.length) found.q = free.join(" ");
+  if (free.length) found[rest] = free.join(" ");
   return found;
 }
 
-/** The filters set in an address, without its status. @param {URLSearchParams} query @returns {{ key: string, value: string }[]} */
-export function chips(query) {
-  return [...CHIP_KEYS, "q"].flatMap((key) => {
+/** The filters set in an address, without its status. @param {URLSearchParams} query @param {string[]} [keys] @returns {{ key: string, value: string }[]} */
+export function chips(query, keys = [...CHIP_KEYS, "q"]) {
+  return keys.flatMap((key) => {
     const value = query.get(key);
     return value ? [{ key, value }] : [];
   });
+}
+
+/** An address's filters as the body of work on all that match takes them. What leaves nothing out must be meant so.
+ * @param {URLSearchParams} query @returns {{ filter: Record<string, unknown>, all?: true }} */
+export function filterBody(query) {
+  /** @type {Record<string, unknown>} */
+  const filter = {};
+  for (const key of KEYS) {
+    const value = query.get(key);
+    if (value) filter[key] = key === "status" ? value.split(",") : value;
+  }
+  return Object.keys(filter).length ? { filter } : { filter, all: true };
 }
 
 /** The address of the tasks with one filter set. @param {"queue" | "tag" | "worker"} key @param {string} value */

@@ -51,18 +51,35 @@ export function relative(then, now) {
   return seconds > 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`;
 }
 
-/** Local time with its offset, and UTC: for titles beside a relative time. @param {string} iso */
-export function absolute(iso) {
+/** The time in a zone, and in UTC: for titles beside a relative time. @param {string} iso @param {string} [zone] "local", "UTC" or an IANA name */
+export function absolute(iso, zone = "local") {
   const date = new Date(iso);
-  const local = date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  return `${local} local time · ${date.toISOString().replace("T", " ")}`;
+  const there = date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: zoneOf(zone) });
+  const utc = date.toISOString().replace("T", " ");
+  return zone === "UTC" ? utc : `${there} ${zone === "local" ? "local time" : zone} · ${utc}`;
 }
 
-/** The clock time, with the date when it isn't today's. @param {string} iso @param {number} now */
-export function clock(iso, now) {
+/** The clock time, with the date when it isn't today's. @param {string} iso @param {number} now @param {string} [zone] */
+export function clock(iso, now, zone = "local") {
   const date = new Date(iso);
-  const time = date.toLocaleTimeString(undefined, { hourCycle: "h23" });
-  return date.toDateString() === new Date(now).toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+  const timeZone = zoneOf(zone);
+  const time = date.toLocaleTimeString(undefined, { hourCycle: "h23", timeZone });
+  const day = (/** @type {Date} */ of) => of.toLocaleDateString(undefined, { timeZone });
+  return day(date) === day(new Date(now)) ? time : `${day(date)} ${time}`;
+}
+
+/** The same without seconds where it isn't today, for a column. @param {string} iso @param {number} now @param {string} [zone] */
+export function brief(iso, now, zone = "local") {
+  const date = new Date(iso);
+  const timeZone = zoneOf(zone);
+  const day = (/** @type {Date} */ of) => of.toLocaleDateString(undefined, { timeZone });
+  if (day(date) === day(new Date(now))) return date.toLocaleTimeString(undefined, { hourCycle: "h23", timeZone });
+  return date.toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
+}
+
+/** @param {string} zone */
+function zoneOf(zone) {
+  return zone === "local" ? undefined : zone;
 }
 
 /** The end of a UUIDv7: its start is the time, the same for tasks submitted together. @param {string} id */
@@ -85,4 +102,10 @@ export function priorityClass(priority) {
 /** A rate per second, with as many digits as mean something. @param {number} perSecond */
 export function rate(perSecond) {
   return perSecond >= 100 ? compact(Math.round(perSecond)) : perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(1);
+}
+
+/** Bytes as MiB and the like. @param {number} n */
+export function bytes(n) {
+  const [size, unit] = n >= 2 ** 30 ? [2 ** 30, "GiB"] : n >= 2 ** 20 ? [2 ** 20, "MiB"] : [2 ** 10, "KiB"];
+  return `${(n / size).toFixed(n / size < 10 ? 1 : 0)} ${unit}`;
 }

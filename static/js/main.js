@@ -1,13 +1,20 @@
 // Starts the dashboard and shows the page the address names.
+import { About } from "./pages/about.js";
 import { Actors } from "./pages/actors.js";
 import { DeadLetters } from "./pages/dead-letters.js";
 import { Login, Unknown } from "./pages/login.js";
+import { Metrics } from "./pages/metrics.js";
 import { NewTask } from "./pages/new.js";
 import { Overview } from "./pages/overview.js";
+import { NewSchedule } from "./pages/new-schedule.js";
 import { QueuePage } from "./pages/queue.js";
 import { Queues } from "./pages/queues.js";
+import { SchedulePage } from "./pages/schedule.js";
+import { Schedules } from "./pages/schedules.js";
 import { TaskPage } from "./pages/task.js";
 import { Tasks } from "./pages/tasks.js";
+import { WorkflowPage } from "./pages/workflow.js";
+import { Workflows } from "./pages/workflows.js";
 import { Workers } from "./pages/workers.js";
 import { unauthorized } from "./api.js";
 import * as router from "./router.js";
@@ -26,8 +33,15 @@ const PAGES = {
   queues: ["Queues", Queues],
   queue: ["Queue", QueuePage],
   "dead-letters": ["Dead letters", DeadLetters],
+  workflows: ["Workflows", Workflows],
+  workflow: ["Workflow", WorkflowPage],
+  schedules: ["Schedules", Schedules],
+  schedule: ["Schedule", SchedulePage],
+  "new-schedule": ["New schedule", NewSchedule],
   workers: ["Workers", Workers],
   actors: ["Actors", Actors],
+  metrics: ["Metrics", Metrics],
+  about: ["About", About],
   new: ["New task", NewTask],
   "not-found": ["No such page", NotFound],
 };

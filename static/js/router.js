@@ -8,7 +8,8 @@ export const BASE = "/ui/";
 /** @type {[string, string][]} */
 const ROUTES = [
   ["", "overview"], ["tasks", "tasks"], ["tasks/:id", "task"], ["queues", "queues"], ["queue", "queue"], ["dead-letters", "dead-letters"],
-  ["workers", "workers"], ["actors", "actors"], ["new", "new"],
+  ["schedules", "schedules"], ["schedule", "schedule"], ["new-schedule", "new-schedule"], ["workflows", "workflows"], ["workflows/:id", "workflow"],
+  ["metrics", "metrics"], ["about", "about"], ["workers", "workers"], ["actors", "actors"], ["new", "new"],
 ];
 
 /** @param {string} pathname @param {string} [search] @returns {Route} */
@@ -54,10 +55,12 @@ export function start() {
 function followLink(event) {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = event.target instanceof Element ? event.target.closest("a") : null;
-  if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
-  if (!`${link.pathname}/`.startsWith(BASE) || link.hash) return;
+  if (!link || link.hasAttribute("target") || link.hasAttribute("download")) return;
+  // A link within a drawing has no address of its own to ask for.
+  const url = new URL(link.getAttribute("href") ?? "", document.baseURI);
+  if (url.origin !== location.origin || !`${url.pathname}/`.startsWith(BASE) || url.hash) return;
   event.preventDefault();
-  go(link.href);
+  go(url.href);
 }
 
 /** @param {string[]} pattern @param {string[]} parts @returns {Record<string, string> | null} */

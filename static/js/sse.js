@@ -44,7 +44,8 @@ function open(onHint, onReset) {
     onReset();
   });
   opened.addEventListener("reset", onReset);
-  for (const topic of TOPICS) {
+  // Who follows tasks also hears how far they have come, and of the lines of their logs.
+  for (const topic of /** @type {const} */ ([...TOPICS, "progress", "log"])) {
     opened.addEventListener(topic, (event) => onHint({ ...fields(event.data), topic }));
   }
   // EventSource gives up for good on an HTTP error, and its own delay isn't ours to set: start afresh each time.

@@ -24,6 +24,17 @@ async fn hostile_texts_run_nothing() {
     let dead =
         server.submit(&json!({ "name": "demo.fail", "args": [HOSTILE.join(" ")], "max_retries": 0 }).to_string());
     server.finished(&dead);
+    server.call(
+        "PUT",
+        "/api/v1/queues/default",
+        &json!({ "fair_weights": { HOSTILE[0]: 2, HOSTILE[3]: 3 } }).to_string(),
+    );
+    let schedule = json!({ "every": "1h", "task": { "name": "demo.echo", "args": HOSTILE, "tags": HOSTILE, "meta": { HOSTILE[1]: HOSTILE[0] } } });
+    assert_eq!(server.call("PUT", "/api/v1/schedules/hourly", &schedule.to_string()).0, 201);
+    let workflow = json!({ "tags": HOSTILE, "meta": { HOSTILE[1]: HOSTILE[0] }, "tasks": { "a": { "name": "demo.echo", "args": HOSTILE } } });
+    let (status, workflow) = server.call("POST", "/api/v1/workflows", &workflow.to_string());
+    assert_eq!(status, 201, "{workflow}");
+    let workflow = format!("/ui/workflows/{}", workflow["id"].as_str().unwrap());
     let query = |key: &str| format!("/ui/tasks?{key}={}", encoded(HOSTILE[0]));
     let mut paths = vec![
         "/ui/".to_owned(),
@@ -34,6 +45,24 @@ async fn hostile_texts_run_nothing() {
     ];
     paths.extend(["tag", "queue", "name", "q", "status", "cursor"].map(query));
     paths.push(format!("/ui/tasks/{}", encoded(HOSTILE[0])));
+    for (page, keys) in [
+        ("schedules", &["queue", "enabled", "cursor"][..]),
+        ("workflows", &["name", "state", "created_after"]),
+        ("dead-letters", &["queue", "name", "reason", "error", "cause", "window"]),
+        ("workers", &["queue", "label", "host"]),
+        ("metrics", &["queue", "window"]),
+        ("queue", &["name"]),
+        ("schedule", &["name"]),
+    ] {
+        paths.extend(keys.iter().map(|key| format!("/ui/{page}?{key}={}", encoded(HOSTILE[0]))));
+    }
+    paths.extend(["runs", "preview", "task", "edit"].map(|tab| format!("/ui/schedule?name=hourly&tab={tab}")));
+    paths.extend(["graph", "tasks", "meta"].map(|tab| format!("{workflow}?tab={tab}")));
+    paths.extend([
+        format!("/ui/workflows/{}", encoded(HOSTILE[0])),
+        "/ui/dead-letters?view=list".into(),
+        "/ui/queue?name=default&tab=settings".into(),
+    ]);
     paths.push(format!("/ui/new?name={}&queue={}", encoded(HOSTILE[1]), encoded(HOSTILE[0])));
     paths.push(format!("/ui/{}", encoded(HOSTILE[1])));
     for id in [&done, &dead] {

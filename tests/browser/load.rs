@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{Stage, support::Server};
 
 /// Something to show on each page; the pages.
-fn pages(server: &Server) -> Vec<String> {
+pub(crate) fn pages(server: &Server) -> Vec<String> {
     let done = server.submit(&json!({ "name": "demo.echo", "args": ["x".repeat(300)], "queue": "mail" }).to_string());
     let dead = server.submit(
         &json!({
@@ -17,11 +17,41 @@ fn pages(server: &Server) -> Vec<String> {
     );
     server.finished(&done);
     server.finished(&dead);
-    let fixed =
-        ["/ui/", "/ui/tasks", "/ui/queues", "/ui/dead-letters", "/ui/workers", "/ui/actors", "/ui/new", "/ui/none"];
+    let schedule =
+        json!({ "cron": "30 2 * * *", "timezone": "Europe/Berlin", "task": { "name": "demo.echo", "queue": "mail" } });
+    for name in ["nightly", "a-schedule-with-a-name-as-long-as-a-name-of-one-may-be-64-chars-"] {
+        assert_eq!(server.call("PUT", &format!("/api/v1/schedules/{name}"), &schedule.to_string()).0, 201);
+    }
+    let node = json!({ "name": "demo.echo", "delay": "1h" });
+    let workflow = json!({ "name": "etl", "tasks": { "first": node, "second": { "name": "demo.echo", "depends_on": ["first"] } } });
+    let (_, workflow) = server.call("POST", "/api/v1/workflows", &workflow.to_string());
+    let workflow = format!("/ui/workflows/{}", workflow["id"].as_str().unwrap());
+    let fixed = [
+        "/ui/",
+        "/ui/?window=1h",
+        "/ui/tasks",
+        "/ui/tasks?queue=mail&created_after=2026-01-01T00:00:00.000Z",
+        "/ui/workflows",
+        "/ui/schedules",
+        "/ui/schedule?name=nightly&tab=preview",
+        "/ui/schedule?name=nightly&tab=edit",
+        "/ui/new-schedule",
+        "/ui/queues",
+        "/ui/queue?name=mail",
+        "/ui/queue?name=mail&tab=settings",
+        "/ui/dead-letters",
+        "/ui/dead-letters?view=list&window=24h",
+        "/ui/workers",
+        "/ui/metrics",
+        "/ui/actors",
+        "/ui/new",
+        "/ui/about",
+        "/ui/none",
+    ];
     let tasks = [format!("/ui/tasks/{done}"), format!("/ui/tasks/{dead}"), format!("/ui/tasks/{dead}?tab=attempts")];
     let docs = ["/docs", "/docs/errors"];
-    fixed.into_iter().chain(docs).map(str::to_owned).chain(tasks).collect()
+    let flows = [workflow.clone(), format!("{workflow}?tab=tasks")];
+    fixed.into_iter().chain(docs).map(str::to_owned).chain(tasks).chain(flows).collect()
 }
 
 #[tokio::test]

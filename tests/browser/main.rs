@@ -2,17 +2,23 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod axe;
 mod browser;
+mod dead;
 mod docs;
+mod figures;
 mod hostile;
 mod load;
 mod login;
+mod many;
 mod operate;
 mod page;
 mod restart;
+mod schedules;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+mod workflows;
 
 use std::path::Path;
 

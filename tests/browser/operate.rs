@@ -30,8 +30,9 @@ async fn how_a_queue_is_shared_is_set_and_shown() {
         "key_rate_limit": limit, "fair_weights": {"a=b": 3}});
     assert_eq!(server.call("PUT", "/api/v1/queues/q.1", &settings.to_string()).0, 200);
     page.open("/ui/queues").await;
-    page.click("a[aria-label='Settings of q.1']").await;
+    page.click(".queues .name").await;
     page.shows("h1", "q.1").await;
+    page.click("#tab-settings").await;
     let value = |field: &str| format!("return document.querySelector('#field-{field}')?.value");
     assert_eq!(page.until("the limit is shown", &value("key_rate_limit")).await, "5 per 1h");
     assert_eq!(page.run(&value("fair_weights")).await, "a=b=3");
@@ -81,8 +82,9 @@ async fn a_dead_letter_is_retried() {
     server.finished(&dead);
     // It would fail again at once.
     server.call("POST", "/api/v1/queues/default/pause", "");
-    page.shows(".dead .pill", "exhausted").await;
+    page.shows(".dead-groups .pill", "exhausted").await;
     page.shows(".bar-top .badge", "1").await;
+    page.click("nav.switch a:last-child").await;
     page.click("button[aria-label='Retry demo.fail']").await;
     page.shows(".empty h2", "No dead letters").await;
     let task = server.task(&dead);

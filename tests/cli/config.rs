@@ -59,18 +59,23 @@ fn show_says_what_holds_and_where_it_comes_from() {
 #[test]
 fn check_names_every_fault_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("jobqueue.toml"), "[worker]\nconcurency = 9\n[api]\nport = \"x\"\n").unwrap();
+    fs::write(
+        folder.path().join("jobqueue.toml"),
+        "[worker]\nconcurency = 9\n[api]\nport = \"x\"\n[tasks.a]\ncommand = [\"true\"]\ninherit_env = [\"A=B\"]\n",
+    )
+    .unwrap();
     let mut command = program(folder.path());
     command.args(["config", "check"]).env("API_KEYS", "a key").env("REDIS_URL", "redis://r");
     let said = [
         "jobqueue.toml:2: worker.concurency: unknown setting; did you mean \"worker.concurrency\"?",
         "jobqueue.toml:4: api.port = \"x\": expected a whole number",
+        "jobqueue.toml:7: tasks.a.inherit_env",
         "REDIS_URL: ",
         "API_KEYS=***: expected keys",
     ];
     ended(&mut command).is(2, &said);
     let json = ended(command.arg("--json")).json();
-    assert_eq!((json["faults"].as_array().unwrap().len(), &json["ok"]), (4, &false.into()));
+    assert_eq!((json["faults"].as_array().unwrap().len(), &json["ok"]), (5, &false.into()));
     ended(program(folder.path()).args(["config", "show"])).is(2, &["worker.concurrency", "concurency: unknown"]);
     alone(folder.path(), &["config", "check", "--config", "nowhere.toml"]).is(2, &["no such file"]);
 }

@@ -12,6 +12,7 @@ mod schedules;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd;
 mod tasks;
 #[path = "workflows.rs"]
 mod workflow;

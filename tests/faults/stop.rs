@@ -27,9 +27,12 @@ fn a_stop_under_load_loses_nothing_and_burns_no_attempt() {
     let sleep = |seconds: f64| json!({"name": "demo.sleep", "args": [seconds]});
     let mut running = vec![sleep(1.0); slots - too_long];
     running.extend(vec![sleep(4.0); too_long]);
+    // Paused until all are in: on a slow machine the first would be over before the last is.
+    assert_eq!(server.call("PUT", "/api/v1/queues/default", r#"{"paused": true}"#).0, 200);
     let running = server.submit_all(running);
     let mut acknowledged: Vec<_> = running.clone();
     acknowledged.extend(server.submit_all(vec![json!({"name": "demo.add", "args": [1, 2]}); waiting]));
+    assert_eq!(server.call("POST", "/api/v1/queues/default/resume", "").0, 200);
     eventually("every slot is busy", || server.get("/api/v1/stats")["slots"]["busy"] == slots);
 
     let told = Instant::now();

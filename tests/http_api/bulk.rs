@@ -108,6 +108,21 @@ async fn a_few_are_dealt_with_at_once() {
 }
 
 #[actix::test]
+async fn the_tasks_of_a_workflow_are_dealt_with_together() {
+    let server = Server::start().await;
+    let body = r#"{"tasks":{"a":{"name":"a"},"b":{"name":"b","depends_on":["a"]}}}"#;
+    let workflow = server.post("/api/v1/workflows", body).await.json()["id"].clone();
+    server.submit(r#"{"name":"c"}"#).await;
+    let bulk = async |dry_run: bool| {
+        let body = json!({"action": "cancel", "filter": {"workflow": workflow}, "dry_run": dry_run});
+        server.post("/api/v1/tasks/bulk", &body.to_string()).await.json()
+    };
+    assert_eq!(bulk(true).await["matched"], 2);
+    ended(&server, bulk(false).await).await;
+    assert_eq!((count(&server, "queued").await, count(&server, "pending").await), (json!(1), json!(0)));
+}
+
+#[actix::test]
 async fn what_is_not_meant_so_is_refused() {
     let server = Server::start().await;
     for (path, body, code, pointer) in [
@@ -124,6 +139,10 @@ async fn what_is_not_meant_so_is_refused() {
         ("/api/v1/tasks/bulk", r#"{"action":"burn","ids":["x"]}"#, "invalid_field", "/action"),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":{"qeue":"x"}}"#, "unknown_field", "/filter/qeue"),
         ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":[["queued"]]}"#, "invalid_field", "/filter"),
+        ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":{"worker":"x"}}"#, "invalid_field", "/filter/worker"),
+        ("/api/v1/tasks/bulk", r#"{"action":"cancel","filter":{"workflow":""}}"#, "invalid_field", "/filter/workflow"),
+        ("/api/v1/dlq/redrive", r#"{"filter":{"died_after":"now"}}"#, "invalid_field", "/filter/died_after"),
+        ("/api/v1/dlq/redrive", r#"{"filter":{"cause":"a\u0000"}}"#, "invalid_field", "/filter/cause"),
         ("/api/v1/dlq/redrive", r#"{"filter":["x"]}"#, "invalid_field", "/filter"),
         ("/api/v1/dlq/redrive", "{}", "confirmation_required", "/filter"),
         ("/api/v1/dlq/redrive", r#"{"filter":{"queue":"x"},"rate":"0/s"}"#, "invalid_field", "/rate"),
@@ -154,6 +173,24 @@ async fn dead_letters_are_grouped_redriven_and_purged() {
     assert_eq!(server.get("/api/v1/dlq?error=fire").await.json()["data"].as_array().unwrap().len(), 1);
     let dry = server.post("/api/v1/dlq/redrive", r#"{"filter":{"error":"user"},"dry_run":true}"#).await.json();
     assert_eq!(dry["matched"], 2);
+    // A group is told by what its messages share, and counted by the time.
+    let groups = server.get("/api/v1/dlq/groups?windows=1h,1ms").await.json();
+    assert_eq!(groups["data"][0]["within"][0], 2);
+    let of_group = server.get("/api/v1/dlq?cause=no+user+%23&name=a&window=1h").await.json();
+    assert_eq!(of_group["data"].as_array().unwrap().len(), 2);
+    let matched = async |filter: &str| {
+        let body = format!(r#"{{"filter":{filter},"dry_run":true}}"#);
+        server.post("/api/v1/dlq/redrive", &body).await.json()["matched"].clone()
+    };
+    assert_eq!(matched(r#"{"cause":"no user #"}"#).await, 2);
+    assert_eq!(matched(r#"{"cause":"no user"}"#).await, 0);
+    assert_eq!(matched(r#"{"died_after":"2200-01-01T00:00:00Z"}"#).await, 0);
+    for query in ["windows=1h,x", "windows=1h,1h,1h,1h,1h,1h,1h,1h,1h", "window=x"] {
+        let refused = server.get(&format!("/api/v1/dlq/groups?{query}")).await;
+        refused.assert_problem(422, "invalid_parameter");
+    }
+    let refused = server.call("DELETE", "/api/v1/dlq?died_after=yesterday", &[], b"").await;
+    refused.assert_problem(422, "invalid_parameter");
     let started = server.post("/api/v1/dlq/redrive", r#"{"filter":{"error":"user"},"rate":"1000/s"}"#).await.json();
     assert_eq!(ended(&server, started).await["done"], 2);
     assert_eq!((count(&server, "queued").await, count(&server, "failed").await), (json!(2), json!(1)));

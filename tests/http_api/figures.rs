@@ -173,3 +173,18 @@ async fn labels_are_bounded_whatever_is_submitted_or_asked_for() {
     assert_eq!(window(&server, "queue=q0").await["submitted"], 1);
     assert_eq!(counts(&window(&server, "").await)[0], 150);
 }
+
+#[actix::test]
+async fn how_many_tasks_waited_is_averaged_over_the_looks() {
+    let server = Server::start().await;
+    assert_eq!(window(&server, "window=1h").await["waiting"], json!(null));
+    for priority in ["high", "high", "low"] {
+        server.submit(&json!({"name": "a", "queue": "x", "delay": "1h", "priority": priority}).to_string()).await;
+    }
+    server.submit(r#"{"name":"a","queue":"y","delay":"1h"}"#).await;
+    server.engine.flush_metrics().await.unwrap();
+    let waiting = async |query: &str| window(&server, query).await["waiting"].clone();
+    assert_eq!(waiting("window=1h").await, json!({"high": 2.0, "medium": 1.0, "low": 1.0}));
+    assert_eq!(waiting("window=1h&queue=x").await, json!({"high": 2.0, "medium": 0.0, "low": 1.0}));
+    assert_eq!(waiting("window=90d&queue=never").await, json!({"high": 0.0, "medium": 0.0, "low": 0.0}));
+}

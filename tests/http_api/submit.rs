@@ -33,7 +33,7 @@ async fn a_task_reads_back_as_it_was_written() {
         assert_eq!(&task[field], value, "{field}");
     }
     let fields: Vec<_> = task.as_object().unwrap().keys().collect();
-    assert_eq!(fields.len(), 39, "{fields:?}");
+    assert_eq!(fields.len(), 40, "{fields:?}");
 }
 
 #[actix::test]

@@ -14,14 +14,17 @@ use std::{
 use jobqueue::{
     actors::{
         events::{EventHub, Events},
+        notes::NoteTaker,
+        remote::{Beats, Polls, RemoteHub},
+        stuck::StuckHandlers,
         supervision::Tree,
     },
     broker::{Broker, Bus, InProcess, RedisBroker, RedisConfig},
     clock::SystemClock,
-    engine::{Changes, Engine, Grant, Listener, Settings},
+    engine::{Changes, ClaimReply, Claimer, Engine, Grant, Listener, Settings},
     http::{ApiState, EdgeSettings, NodeInfo, TaskDefaults, serve},
     store::{Counted, Location, Store, WorkerInfo},
-    task::WorkerId,
+    task::{Granted, Serves, TaskId, WorkerId},
 };
 use serde_json::Value;
 use tokio::{
@@ -35,6 +38,23 @@ mod store;
 /// Long enough for a loaded machine; no test takes it unless it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Tries until it is so.
+pub(crate) async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let over = std::time::Instant::now() + 2 * DEADLINE;
+    while !probe().await {
+        assert!(std::time::Instant::now() < over, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a node without handlers serves.
+pub(crate) fn nothing() -> Serves {
+    Serves::new(Some(Default::default()), Default::default())
+}
+
+/// What a remote worker has to stop a task.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Engine,
@@ -44,10 +64,18 @@ pub(crate) struct Server {
     _folder: tempfile::TempDir,
 }
 
-struct Tell(EventHub);
+struct Tell(EventHub, RemoteHub);
 
 impl Listener for Tell {
-    fn woken(&self, _: &Arc<str>) {}
+    fn woken(&self, queue: &Arc<str>) {
+        self.1.woken(queue);
+    }
+    fn cancelled(&self, ids: &[TaskId], at_once: bool) {
+        self.1.cancelled(ids, at_once);
+    }
+    fn worker_asked(&self, _: WorkerId) {
+        self.1.asked();
+    }
     fn is_interested(&self) -> bool {
         self.0.is_watched()
     }
@@ -77,6 +105,15 @@ impl Server {
     }
 
     pub(crate) async fn with_settings(settings: Settings, change: impl FnOnce(&mut ApiState)) -> Self {
+        Self::whole(settings, Serves::everything(), change).await
+    }
+
+    /// One whose node runs nothing but this.
+    pub(crate) async fn serving(serves: Serves) -> Self {
+        Self::whole(Settings::default(), serves, |_| {}).await
+    }
+
+    async fn whole(settings: Settings, serves: Serves, change: impl FnOnce(&mut ApiState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = match store::database(folder.path()) {
             Some(url) => Location::Server(url),
@@ -93,22 +130,31 @@ impl Server {
             version: "0".into(),
             slots: 2,
             started_at: 1_800_000_000_000,
+            serves: Arc::new(serves),
+            ..WorkerInfo::default()
         };
         let sessions = store.sessions().unwrap();
         let (broker, bus) = broker(folder.path());
         let (engine, _stage) =
             Engine::start(sessions, store.reader(), broker, Arc::new(SystemClock), settings, &worker).unwrap();
         let events = EventHub::default();
-        engine.listen(Arc::new(Tell(events.clone())));
+        let remote = RemoteHub::new(Duration::from_secs(3), GRACE);
+        engine.listen(Arc::new(Tell(events.clone(), remote.clone())));
         if let Some(bus) = bus {
             engine.join(&bus);
         }
         actix::Actor::start(Events::new(events.clone()));
+        actix::Actor::start(NoteTaker::new(engine.clone(), events.clone()));
+        actix::Actor::start(Beats::new(engine.clone(), remote.clone()));
+        actix::Actor::start(Polls::new(engine.clone(), remote.clone()));
         let hub = events.clone();
         let mut state = ApiState {
             engine: engine.clone(),
             tree: Tree::new(),
             events,
+            remote,
+            stuck: StuckHandlers::new(2),
+            standing: Arc::default(),
             defaults: TaskDefaults {
                 max_retries: 3,
                 timeout_ms: Some(300_000),
@@ -120,8 +166,8 @@ impl Server {
                 pid: 1,
                 version: "0.1.0",
                 slots: 2,
-                handlers: Default::default(),
                 started_at: 1_800_000_000_000,
+                environment: None,
             },
             draining: Arc::default(),
             allow_faults: false,
@@ -209,10 +255,37 @@ impl Server {
     }
 
     /// All that a claim says.
-    pub(crate) async fn claim_reply(&self, queue: &str, want: usize) -> jobqueue::engine::ClaimReply {
+    pub(crate) async fn claim_reply(&self, queue: &str, want: usize) -> ClaimReply {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.engine.claim(queue.into(), want, move |reply| drop(sender.send(reply)));
         tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap()
+    }
+
+    /// All that a claim says of another worker than this node.
+    pub(crate) async fn claim_for(&self, claimer: &Claimer, queue: &str, want: usize) -> ClaimReply<Granted> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.engine.claim_for(claimer.clone(), queue.into(), want, move |reply| drop(sender.send(reply)));
+        tokio::time::timeout(DEADLINE, receiver).await.unwrap().unwrap().unwrap()
+    }
+
+    /// A worker besides this node, as one that asks it for tasks.
+    pub(crate) fn worker(&self, queues: &[&str], serves: Serves) -> Claimer {
+        let claimer = Claimer { worker: WorkerId::new(), serves: Arc::new(serves) };
+        let info = WorkerInfo {
+            patience: 3_600_000,
+            id: claimer.worker,
+            node: None,
+            host: "there".into(),
+            pid: 2,
+            version: "0".into(),
+            slots: 1,
+            started_at: 1_800_000_000_000,
+            queues: queues.iter().map(|queue| (*queue).to_owned()).collect(),
+            serves: claimer.serves.clone(),
+            ..WorkerInfo::default()
+        };
+        self.session().transaction(&mut |tx| tx.register_worker(&info)).unwrap();
+        claimer
     }
 
     async fn claim_up_to(&self, queue: &str, want: usize) -> Vec<Grant> {

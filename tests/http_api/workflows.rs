@@ -181,7 +181,7 @@ async fn callbacks_are_tasks_that_wait_for_the_whole_and_are_told_how_it_ended()
     );
     let alas: jobqueue::task::TaskId = bad["callbacks"]["on_failure"].as_str().unwrap().parse().unwrap();
     let reader = server.engine.reader().clone();
-    let parents = tokio::task::spawn_blocking(move || reader.parents(alas, 1).unwrap()).await.unwrap();
+    let parents = tokio::task::spawn_blocking(move || reader.parents(alas, 1).unwrap().unwrap()).await.unwrap();
     let told: Value = serde_json::from_str(parents[0].result.as_deref().unwrap()).unwrap();
     assert_eq!(
         (&told["workflow_id"], &told["state"], &told["total"], &told["failed"]),
@@ -295,7 +295,15 @@ async fn a_deleted_task_stays_in_the_view_of_its_workflow() {
     let gone = &graph["nodes"][0];
     assert_eq!((&gone["node"], &gone["status"], &gone["name"]), (&json!("0"), &json!("success"), &json!(null)));
     assert_eq!(graph["edges"].as_array().unwrap().len(), 1);
-    let long_ago = jobqueue::store::RetentionLimits {
+    prune(&server).await;
+    // It goes after the last of its tasks.
+    prune(&server).await;
+    server.get(&path(&workflow)).await.assert_problem(404, "workflow_not_found");
+}
+
+/// Lets go of everything that is over, as if it were so since long.
+async fn prune(server: &Server) {
+    let limits = jobqueue::store::RetentionLimits {
         now: i64::MAX,
         success_before: i64::MAX,
         others_before: i64::MAX,
@@ -306,10 +314,72 @@ async fn a_deleted_task_stays_in_the_view_of_its_workflow() {
         audit_before: 0,
         rows: 1_000,
     };
-    server.engine.prune(long_ago, None).await.unwrap();
-    // It goes after the last of its tasks.
-    server.engine.prune(long_ago, None).await.unwrap();
+    server.engine.prune(limits, None).await.unwrap();
+}
+
+#[actix::test]
+async fn what_a_retry_needs_outlives_its_retention() {
+    let server = Server::start().await;
+    let tasks = json!({
+        "a": node("a"), "b": node("b"), "c": node("c"), "alone": after("alone", json!(["c"])),
+        "join": after("join", json!(["a", "b"])), "last": after("last", json!(["join"])),
+    });
+    let workflow =
+        submit(&server, &json!({"tasks": tasks, "on_success": node("called"), "on_failure": node("told")})).await;
+    run(&server, &["b"]).await;
+    for _ in 0..3 {
+        prune(&server).await;
+    }
+    let stays = async |task: &str| {
+        let id = workflow["tasks"][task].as_str().or_else(|| workflow["callbacks"][task].as_str()).unwrap();
+        server.get(&format!("/api/v1/tasks/{id}")).await.status == 200
+    };
+    for task in ["a", "b", "join", "last", "on_success", "on_failure"] {
+        assert!(stays(task).await, "{task}: a retry of what has failed runs it, calls it or reads its result");
+    }
+    for task in ["c", "alone"] {
+        assert!(!stays(task).await, "{task} has done its part");
+    }
+    assert_eq!(server.post(&format!("{}/retry", path(&workflow)), "").await.json()["retried"], 3);
+    assert_eq!(run(&server, &[]).await, ["b", "join", "last", "called"]);
+    assert_eq!(get(&server, &workflow).await["state"], "success");
+    for _ in 0..3 {
+        prune(&server).await;
+    }
+    let left = server.get("/api/v1/tasks").await.json();
+    assert_eq!(left["data"], json!([]), "what nobody needs any more goes");
     server.get(&path(&workflow)).await.assert_problem(404, "workflow_not_found");
+}
+
+#[actix::test]
+async fn nobody_takes_the_place_of_a_task_of_a_workflow() {
+    let server = Server::start().await;
+    let body = json!({
+        "tasks": {"a": {"name": "a", "unique_key": "k"}}, "on_success": {"name": "s", "unique_key": "s"},
+    });
+    let workflow = submit(&server, &body).await;
+    for (key, id) in [("k", &workflow["tasks"]["a"]), ("s", &workflow["callbacks"]["on_success"])] {
+        let other = json!({"name": "other", "unique_key": key, "unique_conflict": "replace"}).to_string();
+        let problem = server.post("/api/v1/tasks", &other).await.assert_problem(409, "unique_key_held");
+        assert_eq!(&problem["task_id"], id);
+    }
+    assert_eq!(run(&server, &[]).await, ["a", "s"]);
+}
+
+#[actix::test]
+async fn a_result_is_kept_for_a_child_that_still_waits() {
+    let server = Server::start().await;
+    let (a, b) = (server.submit(r#"{"name":"a"}"#).await, server.submit(r#"{"name":"b","delay":"1h"}"#).await);
+    let child = server.submit(&json!({"name": "child", "depends_on": [a, b]}).to_string()).await;
+    assert_eq!(run(&server, &[]).await, ["a"]);
+    prune(&server).await;
+    assert_eq!(server.get(&format!("/api/v1/tasks/{a}")).await.json()["result"], 1);
+    server.post(&format!("/api/v1/tasks/{b}/run-now"), "").await;
+    assert_eq!(run(&server, &[]).await, ["b", "child"]);
+    prune(&server).await;
+    for id in [a, b, child] {
+        server.get(&format!("/api/v1/tasks/{id}")).await.assert_problem(404, "task_not_found");
+    }
 }
 
 #[actix::test]
@@ -524,12 +594,16 @@ async fn a_key_for_some_queues_has_the_workflows_that_are_all_in_them() {
 #[actix::test]
 async fn ten_thousand_tasks_are_one_request() {
     let server = Server::start().await;
-    let fan_in: serde_json::Map<_, _> = (0..9_999)
+    let fan_in: serde_json::Map<_, _> = (0..10_000)
         .map(|n| (format!("n{n}"), node("x")))
-        .chain([("last".to_owned(), after("x", (0..9_999).map(|n| format!("n{n}")).collect()))])
+        .chain([("last".to_owned(), after("x", (0..10_000).map(|n| format!("n{n}")).collect()))])
         .collect();
-    let chain: Vec<Value> = (0..10_000).map(|_| node("x")).collect();
-    for body in [json!({"tasks": fan_in, "on_success": node("s"), "on_failure": node("f")}), json!({"chain": chain})] {
+    let tasks = |count: usize| vec![node("x"); count];
+    for body in [
+        json!({"tasks": fan_in, "on_success": node("s"), "on_failure": node("f")}),
+        json!({"chain": tasks(10_001)}),
+        json!({"chord": {"header": tasks(10_000), "body": node("x")}}),
+    ] {
         let began = std::time::Instant::now();
         let workflow = submit(&server, &body).await;
         eprintln!("accepted after {:?}", began.elapsed());
@@ -538,12 +612,16 @@ async fn ten_thousand_tasks_are_one_request() {
         eprintln!("its graph after {:?}", began.elapsed());
         assert_eq!(
             (graph["nodes"].as_array().unwrap().len(), graph["edges"].as_array().unwrap().len()),
-            (10_000, 9_999)
+            (10_001, 10_000)
         );
         let began = std::time::Instant::now();
         let answer = server.post(&format!("{}/cancel", path(&workflow)), "").await;
         eprintln!("cancelled after {:?}", began.elapsed());
-        assert_eq!(answer.json()["cancelled"], 10_000, "{}", answer.text());
+        assert_eq!(answer.json()["cancelled"], 10_001, "{}", answer.text());
         assert_eq!(get(&server, &workflow).await["state"], "cancelled");
     }
+    let beyond = json!({"chord": {"header": tasks(10_001), "body": node("x")}}).to_string();
+    let problem = server.post("/api/v1/workflows", &beyond).await.assert_problem(422, "invalid_field");
+    assert_eq!(problem["errors"][0]["pointer"], "/chord/header");
+    assert!(problem["detail"].as_str().unwrap().contains("not 10002"), "{problem}");
 }

@@ -8,9 +8,14 @@ mod support;
 #[path = "../support/drawn.rs"]
 mod drawn;
 mod flow;
+mod lifecycle;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "shared: it is used in full by the tests of the broker")]
 mod redis_server;
+mod remote;
+#[path = "../support/remote.rs"]
+mod remote_worker;
+mod routing;
 mod schedules;
 mod sql;
 mod sql_graph;

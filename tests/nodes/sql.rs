@@ -185,6 +185,9 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
         ("'t', concurrency_key => ''", "`concurrency_key`"),
         ("'t', rate_key => 'a', cost => 0", "`cost` must be a number from 1"),
         ("'t', rate_key => 'a', cost => 1000001", "`cost` must be a number from 1"),
+        ("'t', requires => '{a b}'", "`requires`"),
+        ("'t', requires => '{NULL}'", "`requires`"),
+        ("'t', requires => array_fill('a'::text, '{17}')", "`requires`"),
         ("'t', cost => 1", "`cost` has a meaning beside `rate_key` only"),
         ("'t', rate_key => 'a', cost => 6, queue => 'window'", "at once (5)"),
         ("'t', rate_key => 'a', cost => 6, queue => 'bucket'", "at once (5)"),
@@ -220,7 +223,7 @@ fn what_rest_refuses_is_refused_by_the_name_of_the_argument() {
     assert_eq!(node.call("POST", "/api/v1/tasks", over_rest).0, 429);
     let told = refused(&mut database, "'t', queue => 'capped', concurrency_key => 'a'");
     assert!(told.contains("\"capped\"") && told.contains("at_cap"), "{told}");
-    submit(&mut database, "'t', queue => 'capped', concurrency_key => 'b'");
+    submit(&mut database, "'t.x:y/z_-9', queue => 'capped', concurrency_key => 'b'");
     for sound in [
         "queue => 'window', rate_key => 'a', cost => 5",
         "queue => 'burst', rate_key => 'a', cost => 8",
@@ -290,8 +293,9 @@ impl Both {
     }
 
     fn some(random: &mut fastrand::Rng, case: usize) -> Self {
-        let mut both = Self { rest: Map::new(), sql: vec!["'t.x:y/z'".into()] };
-        both.rest.insert("name".into(), json!("t.x:y/z"));
+        let mut both = Self { rest: Map::new(), sql: vec!["'fault.noop'".into()] };
+        // One that the node has a handler for: the database does not know which it has.
+        both.rest.insert("name".into(), json!("fault.noop"));
         let n = random.u32(..1_000);
         let (args, kwargs) = (json!([n, "ä'\"\\", null, {"b": [1.5]}]), json!({"k": n, "j": {"é": "\n"}}));
         let text = |value: &Value| format!("'{}'::jsonb", value.to_string().replace('\'', "''"));
@@ -336,6 +340,7 @@ impl Both {
             let cost = random.choice([1, 2, 1_000_000]).unwrap();
             both.add(random, "cost", json!(cost), cost.to_string());
         }
+        both.add(random, "requires", json!(["gpu", "Gpu", "a_b", "gpu"]), "'{gpu,Gpu,a_b,gpu}'");
         both.add(random, "meta", kwargs.clone(), text(&kwargs));
         let strategy = random.choice(["exponential", "linear", "fixed", "fibonacci"]).unwrap();
         let retry = json!({"strategy": strategy, "base": 2.5, "initial": format!("{ms}ms"), "max": "1h", "jitter": random.bool()});

@@ -1,6 +1,7 @@
 //! Nodes on one store whose heads are in Redis.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -69,6 +70,7 @@ impl Peer {
             version: "0".into(),
             slots: 2,
             started_at: SystemClock.now(),
+            ..WorkerInfo::default()
         };
         let (session, reader, clock) = (store.session().unwrap(), store.reader(), Arc::new(SystemClock));
         let settings = Settings::default();
@@ -165,6 +167,8 @@ async fn a_node_runs_every_task_once_whatever_happens_to_redis() {
         drain: Duration::from_secs(25),
         grace: Duration::from_secs(5),
         dead_letter_alert: None,
+        queues: BTreeMap::new(),
+        labels: BTreeSet::new(),
     };
     let config = RedisConfig::parse(&redis.url()).unwrap();
     let place = Place { store: Location::File(folder.path().join("jobs.db")), data: folder.path().into() };

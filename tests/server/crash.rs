@@ -176,3 +176,20 @@ fn a_busy_slot_is_never_given_two_tasks() {
         cursor = format!("&cursor={next}");
     }
 }
+
+#[test]
+fn a_cancel_survives_the_end_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[tasks.deaf]\ncommand = [\"sh\", \"-c\", \"trap '' TERM; echo >> deaf; while :; do sleep 60; done\"]\n\n[worker]\ncancel_grace = \"1h\"\n";
+    std::fs::write(folder.path().join("jobqueue.toml"), config).unwrap();
+    let server = Server::start(folder.path());
+    let id = server.submit(r#"{"name": "deaf"}"#);
+    let starts = || std::fs::read_to_string(folder.path().join("deaf")).unwrap_or_default().lines().count();
+    eventually("it hears nothing", || starts() == 1);
+    assert_eq!(server.call("POST", &format!("/api/v1/tasks/{id}/cancel"), "").0, 200);
+    assert_eq!(server.task(&id)["status"], "running");
+    server.kill();
+    let server = Server::start(folder.path());
+    assert_eq!(server.finished(&id)["status"], "cancelled");
+    assert_eq!(starts(), 1, "it was run again");
+}

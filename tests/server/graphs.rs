@@ -111,6 +111,20 @@ fn a_child_of_ten_thousand_parents_waits_for_every_one() {
 }
 
 #[test]
+fn results_without_bound_are_not_passed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let echo = json!({"name": "demo.echo", "args": ["x".repeat(900 << 10)]}).to_string();
+    let parents: Vec<String> = (0..75).map(|_| server.submit(&echo)).collect();
+    let child = server.submit(&json!({"name": "demo.echo", "depends_on": parents}).to_string());
+    let child = server.finished(&child);
+    assert_eq!((&child["status"], &child["error"]["kind"]), (&json!("failed"), &json!("arguments")), "{child}");
+    assert!(child["error"]["message"].as_str().unwrap().contains("64 MiB"), "{}", child["error"]);
+    let around = server.get(&format!("/api/v1/tasks/{}/dependencies", child["id"].as_str().unwrap()));
+    assert_eq!(around["parents"].as_array().unwrap().len(), 75);
+}
+
+#[test]
 fn a_command_is_given_what_its_parents_left() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(

@@ -4,6 +4,7 @@
 
 mod access;
 mod bench;
+mod children;
 mod crash;
 mod figures;
 mod flow;
@@ -12,12 +13,19 @@ mod input;
 mod life;
 mod limits;
 mod many;
+mod notes;
 mod original;
 mod outcomes;
 mod persistent;
+mod quiet;
+mod remote;
+#[path = "../support/remote.rs"]
+mod remote_worker;
 mod schedules;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 #[path = "../support/ticks.rs"]
 mod ticks;
 mod unique;

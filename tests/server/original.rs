@@ -87,7 +87,7 @@ fn what_is_said_of_a_task_is_what_counts() {
 #[test]
 fn every_report_answers_and_tells_what_is() {
     let (_folder, server) = start();
-    let id = server.submit(r#"{"name":"no.such","max_retries":0}"#);
+    let id = server.submit(r#"{"name":"demo.fail","args":["no"],"max_retries":0}"#);
     server.finished(&id);
     assert_eq!(server.get("/api/v1/dlq")["data"][0]["task_id"], json!(id));
     assert_eq!(server.get("/api/v1/dlq/stats")["total"], 1);

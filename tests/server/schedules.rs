@@ -100,6 +100,28 @@ fn the_file_sets_schedules_and_leaves_what_an_operator_has_paused() {
 }
 
 #[test]
+fn a_hangup_brings_in_what_the_file_says_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(folder.path().join("jobqueue.toml"), text).unwrap();
+    let a = |every: &str| format!("[schedules.a]\nevery = \"{every}\"\ntask = {{ name = \"demo.echo\" }}\n");
+    let mut server = with_file(folder.path(), &a("1h"));
+    write(&format!("{}[schedules.b]\ncron = \"* * * * * *\"\ntask = {{ name = \"demo.echo\" }}\n", a("2h")));
+    server.signal("-HUP");
+    eventually("it is read", || server.get("/api/v1/schedules/a")["every"] == "2h");
+    eventually("what is new ticks", || made(&server, "b") > 0);
+    // One that is not possible changes nothing and ends nothing.
+    write(&format!("{}[schedules.c]\ncron = \"*/0 * * * *\"\ntask = {{ name = \"demo.echo\" }}\n", a("3h")));
+    server.signal("-HUP");
+    write(&a("4h"));
+    server.signal("-HUP");
+    eventually("it is read again", || server.get("/api/v1/schedules/a")["every"] == "4h");
+    assert_eq!(server.get("/api/v1/schedules/a")["version"], 3, "of a file with a fault nothing was taken");
+    eventually("one that is gone is paused", || server.get("/api/v1/schedules/b")["paused_by"] == "file");
+    assert_eq!(server.call("GET", "/api/v1/schedules/c", "").0, 404);
+    assert!(server.is_up());
+}
+
+#[test]
 fn a_file_with_a_schedule_that_is_not_possible_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for (text, told) in [

@@ -135,6 +135,10 @@ impl Server {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
+        // JSON has no line breaks here: what comes in chunks is every other line.
+        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let whole: String = body.split("\r\n").skip(1).step_by(2).collect();
+        let body = if is_chunked { &whole } else { body };
         Some((status, serde_json::from_str(body).unwrap_or_default(), head.to_owned()))
     }
 

@@ -6,6 +6,7 @@ mod ending;
 mod function;
 mod guard;
 mod leftovers;
+mod library;
 mod persistent;
 mod runner;
 mod support;

@@ -19,6 +19,7 @@ test("each trouble has its notice", () => {
     [(seen) => { seen.online = false; }, /doesn't answer/],
     [(seen) => { seen.health.status = "degraded"; seen.health.broker = { kind: "redis", status: "down" }; }, /degraded/],
     [(seen) => { seen.queues[0].paused = true; }, /a is paused with 5 tasks/],
+    [(seen) => { seen.queues[0].unservable = 3; }, /a: no live worker can run 3 tasks/],
     [(seen) => { seen.queues[0].oldest_ready_s = 301; }, /waited 5 min 1 s/],
     [(seen) => { seen.stats.workers = 0; }, /No worker is connected and 5 tasks wait/],
     [(seen) => { seen.workers[0].state = "dead"; }, /h \(pid 1\) is lost/],

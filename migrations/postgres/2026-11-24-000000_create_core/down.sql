@@ -23,6 +23,8 @@ DROP TABLE key_holds;
 DROP TABLE limits;
 DROP TABLE queues;
 DROP TABLE dead_letter_queue;
+DROP TABLE task_progress;
+DROP TABLE task_logs;
 DROP TABLE attempts;
 DROP TABLE leases;
 DROP TABLE tasks;

@@ -83,8 +83,13 @@ CREATE TABLE leases (
     -- Tasks not ended yet.
     open       INTEGER NOT NULL,
     -- The ids, 16 bytes each, one after the other.
-    task_ids   BYTEA   NOT NULL
+    task_ids   BYTEA   NOT NULL,
+    -- When the first of its tasks may be out of time, where no node has them in hand: those of a remote worker.
+    due        BIGINT,
+    -- JSON: the deadlines that were moved, by task.
+    extended   TEXT
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX leases_due ON leases (due) WHERE due IS NOT NULL;
 
 -- Attempts that were followed by another one. The last is told by the task itself.
 CREATE TABLE attempts (
@@ -100,6 +105,33 @@ CREATE TABLE attempts (
     PRIMARY KEY (task_id, generation, number)
 );
 
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    UUID    NOT NULL,
+    -- Increases with time.
+    id         UUID    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    UUID    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE PRECISION,
+    message    TEXT,
+    at         BIGINT  NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
 CREATE TABLE dead_letter_queue (
     task_id  UUID    NOT NULL PRIMARY KEY,
     queue    TEXT COLLATE "C"    NOT NULL,
@@ -108,7 +140,9 @@ CREATE TABLE dead_letter_queue (
     reason   TEXT    NOT NULL,
     error    TEXT    NOT NULL,
     attempts INTEGER NOT NULL,
-    died_at  BIGINT  NOT NULL
+    died_at  BIGINT  NOT NULL,
+    -- Its error's message with what differs between failures of one kind left out.
+    cause    TEXT    NOT NULL DEFAULT ''
 );
 CREATE INDEX dead_letter_queue_died ON dead_letter_queue (died_at, task_id);
 
@@ -242,7 +276,20 @@ CREATE TABLE workers (
     -- Without a heartbeat for so long it is dead.
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
-    node       TEXT
+    node       TEXT,
+    -- A process of its own that asks for tasks over the API is 'remote'.
+    kind       TEXT    NOT NULL DEFAULT 'node' CHECK (kind IN ('node', 'remote')),
+    name       TEXT,
+    -- The program by which a remote one speaks to the API.
+    client     TEXT,
+    -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
+    asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
+    -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
+    offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
+    -- Memory that it holds, where it has said so.
+    rss_bytes  BIGINT
 ) WITH (fillfactor = 50);
 
 CREATE TABLE idempotency_keys (
@@ -322,6 +369,11 @@ CREATE TABLE task_metrics (
     expired         BIGINT  NOT NULL,
     busy_ms         BIGINT  NOT NULL,
     slot_ms         BIGINT  NOT NULL,
+    -- Tasks found waiting, added up over so many looks.
+    waiting_high    BIGINT  NOT NULL,
+    waiting_medium  BIGINT  NOT NULL,
+    waiting_low     BIGINT  NOT NULL,
+    looks           BIGINT  NOT NULL,
     -- JSON: how many durations up to each bound (in milliseconds) and above the one before, and the sum of all.
     waits           TEXT    NOT NULL,
     runs            TEXT    NOT NULL,
@@ -430,10 +482,11 @@ CREATE FUNCTION jobqueue_lane(VARIADIC parts TEXT[]) RETURNS BIGINT LANGUAGE SQL
 $$;
 
 -- The keys of a task as it keeps them, which is how `FlowKeys` is written; NULL: it has none.
-CREATE FUNCTION jobqueue_flow(fair_key TEXT, rate_key TEXT, cost INTEGER, concurrency_key TEXT) RETURNS TEXT
+CREATE FUNCTION jobqueue_flow(fair_key TEXT, rate_key TEXT, cost INTEGER, concurrency_key TEXT, requires TEXT[]) RETURNS TEXT
 LANGUAGE SQL STABLE AS $$
     SELECT '{' || nullif(concat_ws(',', '"fair_key":' || to_json(fair_key)::text, '"rate_key":' || to_json(rate_key)::text,
-        '"cost":' || nullif(cost, 1)::text, '"concurrency_key":' || to_json(concurrency_key)::text), '') || '}'
+        '"cost":' || nullif(cost, 1)::text, '"concurrency_key":' || to_json(concurrency_key)::text,
+        '"requires":' || array_to_json(requires)::text), '') || '}'
 $$;
 
 -- Submits a task within the caller's transaction, as `POST /api/v1/tasks` does: committed, it runs; rolled back, it never was.
@@ -468,7 +521,9 @@ CREATE FUNCTION jobqueue_submit(
     fair_key        TEXT        DEFAULT NULL,
     rate_key        TEXT        DEFAULT NULL,
     cost            INTEGER     DEFAULT NULL,
-    concurrency_key TEXT        DEFAULT NULL
+    concurrency_key TEXT        DEFAULT NULL,
+    -- Labels that a worker must bear to run it.
+    requires        TEXT[]      DEFAULT NULL
 ) RETURNS UUID LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
@@ -489,7 +544,11 @@ DECLARE
     p_rate       TEXT := jobqueue_submit.rate_key;
     p_cost       INTEGER := jobqueue_submit.cost;
     p_concurrent TEXT := jobqueue_submit.concurrency_key;
-    p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent);
+    -- In order, each once.
+    p_requires   TEXT[] := (SELECT array_agg(DISTINCT label COLLATE "C" ORDER BY label COLLATE "C")
+        FROM unnest(jobqueue_submit.requires) label);
+    p_flow       TEXT := jobqueue_flow(p_fair, p_rate, p_cost, p_concurrent, p_requires);
+    p_place      TEXT[];
     p_lane       BIGINT;
     p_sublane    BIGINT;
     rule         JSON;
@@ -563,6 +622,10 @@ BEGIN
             'has 1 to 256 characters, none of them a control character'),
         ('concurrency_key', length(p_concurrent) NOT BETWEEN 1 AND 256 OR p_concurrent ~ '[\u0001-\u001f\u007f-\u009f]',
             'has 1 to 256 characters, none of them a control character'),
+        ('requires', coalesce(array_ndims(jobqueue_submit.requires), 1) > 1 OR cardinality(jobqueue_submit.requires) > 16
+            OR EXISTS (SELECT 1 FROM unnest(jobqueue_submit.requires) label
+                WHERE label IS NULL OR label COLLATE "C" !~ '^[A-Za-z0-9._:/-]{1,64}$'),
+            'are at most 16 labels, of 1 to 64 of A-Z a-z 0-9 . _ - : / each'),
         ('cost', p_cost NOT BETWEEN 1 AND 1000000, 'must be a number from 1 to 1000000'),
         ('cost', p_cost IS NOT NULL AND p_rate IS NULL, 'has a meaning beside `rate_key` only')
     ) AS f (argument, is_wrong, must) WHERE f.is_wrong LIMIT 1;
@@ -631,11 +694,14 @@ BEGIN
         END IF;
     END IF;
     IF p_flow IS NOT NULL THEN
-        p_lane := CASE
-            WHEN p_fair IS NOT NULL THEN jobqueue_lane('fair', p_fair)
-            WHEN p_rate IS NOT NULL THEN jobqueue_lane('rate', p_rate)
-            ELSE jobqueue_lane('concurrency', p_concurrent)
+        p_place := CASE
+            WHEN p_fair IS NOT NULL THEN ARRAY['fair', p_fair]
+            WHEN p_rate IS NOT NULL THEN ARRAY['rate', p_rate]
+            WHEN p_concurrent IS NOT NULL THEN ARRAY['concurrency', p_concurrent]
+            ELSE ARRAY['worker', '']
         END;
+        p_lane := jobqueue_lane(VARIADIC p_place
+            || CASE WHEN p_requires IS NULL THEN '{}' ELSE ARRAY['', array_to_string(p_requires, ',')] END);
         p_sublane := jobqueue_lane('limits', coalesce('=' || p_rate, ''), coalesce('=' || p_concurrent, ''));
     END IF;
     retries := coalesce(retries, (settings ->> 'max_retries')::integer, 3);

@@ -78,8 +78,13 @@ CREATE TABLE leases (
     -- Tasks not ended yet.
     open       INTEGER NOT NULL,
     -- The ids, 16 bytes each.
-    task_ids   BLOB    NOT NULL
+    task_ids   BLOB    NOT NULL,
+    -- When the first of its tasks may be out of time, where no node has them in hand: those of a remote worker.
+    due        BIGINT,
+    -- JSON: the deadlines that were moved, by task.
+    extended   TEXT
 ) WITHOUT ROWID;
+CREATE INDEX leases_due ON leases (due) WHERE due IS NOT NULL;
 
 -- Attempts that were followed by another one. The last is told by the task itself.
 CREATE TABLE attempts (
@@ -95,6 +100,33 @@ CREATE TABLE attempts (
     PRIMARY KEY (task_id, generation, number)
 ) WITHOUT ROWID;
 
+-- What handlers say while they work. The log of each attempt is in pieces, one for each time that a node wrote down what had
+-- come together; the oldest go where there is too much.
+CREATE TABLE task_logs (
+    task_id    BLOB    NOT NULL,
+    -- Increases with time.
+    id         BLOB    NOT NULL,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    lines      INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    -- Lines before these that are not kept.
+    dropped    INTEGER NOT NULL,
+    -- JSON: `LogLine`s.
+    body       TEXT    NOT NULL,
+    PRIMARY KEY (task_id, id)
+) WITHOUT ROWID;
+
+-- How far tasks have come, by their own account: the last that was said.
+CREATE TABLE task_progress (
+    task_id    BLOB    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    percent    DOUBLE,
+    message    TEXT,
+    at         BIGINT  NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE dead_letter_queue (
     task_id  BLOB    NOT NULL PRIMARY KEY,
     queue    TEXT    NOT NULL,
@@ -103,7 +135,9 @@ CREATE TABLE dead_letter_queue (
     reason   TEXT    NOT NULL,
     error    TEXT    NOT NULL,
     attempts INTEGER NOT NULL,
-    died_at  BIGINT  NOT NULL
+    died_at  BIGINT  NOT NULL,
+    -- Its error's message with what differs between failures of one kind left out.
+    cause    TEXT    NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX dead_letter_queue_died ON dead_letter_queue (died_at, task_id);
 
@@ -236,7 +270,20 @@ CREATE TABLE workers (
     -- Without a heartbeat for so long it is dead.
     patience_ms BIGINT NOT NULL,
     -- What the lives of one node have in common.
-    node       TEXT
+    node       TEXT,
+    -- A process of its own that asks for tasks over the API is 'remote'.
+    kind       TEXT    NOT NULL DEFAULT 'node' CHECK (kind IN ('node', 'remote')),
+    name       TEXT,
+    -- The program by which a remote one speaks to the API.
+    client     TEXT,
+    -- What an operator wants of it: to start nothing new, or to end when what it runs has ended. NULL: that it works.
+    asked      TEXT    CHECK (asked IN ('quiet', 'stop')),
+    -- `Offer` as JSON: of which queues it takes tasks, of which names, and the labels it bears.
+    offer      TEXT    NOT NULL DEFAULT '{}',
+    -- Tasks that a remote one may hold beyond its slots.
+    prefetch   INTEGER NOT NULL DEFAULT 0,
+    -- Memory that it holds, where it has said so.
+    rss_bytes  BIGINT
 ) WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (
@@ -315,6 +362,11 @@ CREATE TABLE task_metrics (
     expired         BIGINT  NOT NULL,
     busy_ms         BIGINT  NOT NULL,
     slot_ms         BIGINT  NOT NULL,
+    -- Tasks found waiting, added up over so many looks.
+    waiting_high    BIGINT  NOT NULL,
+    waiting_medium  BIGINT  NOT NULL,
+    waiting_low     BIGINT  NOT NULL,
+    looks           BIGINT  NOT NULL,
     -- JSON: how many durations up to each bound (in milliseconds) and above the one before, and the sum of all.
     waits           TEXT    NOT NULL,
     runs            TEXT    NOT NULL,

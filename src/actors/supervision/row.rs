@@ -53,6 +53,8 @@ pub struct ActorRow {
     pub last_panic: Option<LastPanic>,
     /// Start of the present life, or of the last: wall clock, ms since 1970.
     pub started_at_ms: Option<u64>,
+    /// What is out of order although it runs.
+    pub note: Option<String>,
     /// Messages that wait now; 0 while it is down.
     pub mailbox: usize,
 }

@@ -130,6 +130,14 @@ impl Tree {
         injector.is_some_and(|inject| inject())
     }
 
+    /// Says, or no longer says, what is out of order with the actor at this path although it runs.
+    pub fn note(&self, path: &str, note: Option<String>) {
+        if let Some(node) = self.lock().by_path.get_mut(path) {
+            node.row.note = note;
+        }
+        self.announce();
+    }
+
     /// Adds a row, or finds that of an earlier life of its supervisor, which
     /// keeps its history. Returns the path.
     pub(super) fn add(&self, parent: Option<&str>, name: &str, kind: &'static str) -> Arc<str> {
@@ -151,6 +159,7 @@ impl Tree {
                 restarts: 0,
                 last_panic: None,
                 started_at_ms: None,
+                note: None,
                 mailbox: 0,
             },
             order,

@@ -40,6 +40,7 @@ impl Round<'_> {
         };
         let levels = tx.lane_levels(self.ask.queue)?;
         let mut columns: Vec<Column> = levels.iter().copied().map(column).collect();
+        self.looks += columns.len();
         loop {
             columns.iter_mut().try_for_each(|column| self.gather(tx, column))?;
             if !columns.iter().any(|column| !column.tasks.is_empty() && self.room(column.priority) > 0) {
@@ -47,9 +48,12 @@ impl Round<'_> {
             }
             self.merge(&mut columns, order);
         }
-        for Column { priority, passed, has_more, .. } in columns {
+        for Column { priority, mut passed, has_more, .. } in columns {
             self.picked.more |= has_more && self.room(priority) > 0 && !self.picked.picks.is_empty();
-            self.pass_all(tx, priority, passed)?;
+            passed.dedup_by_key(|place| place.lane);
+            for place in passed {
+                self.pass(tx, priority, place, self.weight(place.lane))?;
+            }
         }
         Ok(self.done(&levels))
     }
@@ -93,8 +97,8 @@ impl Round<'_> {
             let Some((task, since)) = column.tasks.pop_front() else { return };
             let place = task.place;
             self.seen.insert(task.mark.1);
-            if !self.pick(column.priority, task, since) {
-                self.passed_over(column.priority, place, &mut column.passed);
+            if !self.pick(column.priority, task, since) && !self.turn.is_blocked(place.lane, None) {
+                column.passed.push(place);
             }
             if column.tasks.is_empty() && !column.walk.is_over {
                 return;

@@ -1,12 +1,15 @@
 //! The limits of keys within one transaction: read, counted against, and written back.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::turn::LOOK_AGAIN;
 use crate::{
     store::{StoreError, Tx},
     task::{
-        FlowKeys, Granted, Millis, QueueSettings, RateLimit,
+        FlowKeys, Granted, Millis, QueueSettings, RateLimit, Serves,
         rate::{Key, LimitState, Permits},
     },
 };
@@ -16,6 +19,8 @@ use crate::{
 pub(in super::super) enum Refused {
     /// What is left is for others of this claim, should they get it.
     UntilNextClaim,
+    /// The worker cannot run it, nor what else is in its lane.
+    NotServed,
     /// Its key is at a limit until then; `None`: until a task ends.
     For {
         until: Option<Millis>,
@@ -25,6 +30,7 @@ pub(in super::super) enum Refused {
 }
 
 pub(in super::super) struct KeyGate {
+    serves: Arc<Serves>,
     rule: Option<RateLimit>,
     cap: Option<u32>,
     now: Millis,
@@ -35,8 +41,9 @@ pub(in super::super) struct KeyGate {
 }
 
 impl KeyGate {
-    pub(in super::super) fn new(settings: &QueueSettings, now: Millis) -> Self {
+    pub(in super::super) fn new(settings: &QueueSettings, serves: &Arc<Serves>, now: Millis) -> Self {
         Self {
+            serves: serves.clone(),
             rule: settings.key_rate_limit.filter(|rule| rule.enabled),
             cap: settings.key_concurrency,
             now,
@@ -78,6 +85,9 @@ impl KeyGate {
 
     /// May this one start? Then it has a place until the end of this claim.
     pub(super) fn admit(&mut self, flow: &FlowKeys) -> Result<(), Refused> {
+        if !flow.is_for(&self.serves) {
+            return Err(Refused::NotServed);
+        }
         let mut reserve = None;
         if let (Some(rule), Some(key)) = (self.rule, &flow.rate_key) {
             let cost = flow.cost().min(rule.most(Key::Queue));

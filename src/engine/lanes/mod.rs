@@ -12,16 +12,18 @@ mod aged;
 mod gate;
 mod pass;
 mod turn;
+mod turns;
 mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 pub(super) use gate::KeyGate;
 use gate::Refused;
 use turn::{Turn, in_turns};
+pub(super) use turns::Turns;
 use walk::Walk;
 
 use super::Engine;
@@ -33,22 +35,14 @@ use crate::{
 /// How often a claim looks up lanes, beside once for each priority; the next one goes on.
 const LOOKS: usize = 8;
 
-/// Of each queue of which tasks with keys were claimed.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<Arc<str>, Turn>>);
-
-impl Turns {
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Turn>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What a claim asks for.
 pub(super) struct Ask<'a> {
     pub(super) queue: &'a Arc<str>,
     pub(super) settings: &'a QueueSettings,
     pub(super) want: usize,
     pub(super) now: Millis,
+    /// Of what the claimer serves: others have turns of their own.
+    pub(super) print: i64,
 }
 
 /// A task whose turn it is.
@@ -95,7 +89,7 @@ impl Engine {
         gate: &mut KeyGate,
         quota: Quota,
     ) -> Result<Picked, StoreError> {
-        let mut turn = std::mem::take(self.0.turns.all().entry(ask.queue.clone()).or_default());
+        let mut turn = self.0.turns.take(ask.queue, ask.print);
         turn.begin(ask.settings, ask.now, self.ends());
         let weights = ask.settings.fair_weights.iter().map(|(key, weight)| (lane_of_fair_key(key), *weight as usize));
         let round = Round {
@@ -114,7 +108,7 @@ impl Engine {
             Some(_) => round.go_by_age(tx, Order::new(ask.settings.ageing)),
             None => round.go(tx),
         };
-        self.0.turns.all().insert(ask.queue.clone(), turn);
+        self.0.turns.keep(ask.queue, ask.print, turn, ask.now);
         done
     }
 
@@ -128,30 +122,24 @@ impl Engine {
     }
 
     pub(super) fn forget_turns(&self, queue: &str) {
-        self.0.turns.all().remove(queue);
+        self.0.turns.forget(queue);
     }
 
     /// Lanes have got tasks: they are looked at, if they are among many that were at their limit.
     pub(super) fn look_into(&self, lanes: &[(Arc<str>, Priority, i64)]) {
-        if lanes.is_empty() {
-            return;
-        }
-        let mut turns = self.0.turns.all();
         for (queue, priority, lane) in lanes {
-            if let Some(turn) = turns.get_mut(queue) {
-                turn.look_into(*priority, *lane);
-            }
+            self.0.turns.each(queue, |turn| turn.look_into(*priority, *lane));
         }
     }
 
     /// Where the next round of a priority begins on this node.
     pub(super) fn next_turn(&self, queue: &str, priority: Priority) -> i64 {
-        self.0.turns.all().get(queue).map_or(i64::MIN, |turn| turn.next(priority))
+        self.0.turns.latest(queue, |turn| turn.next(priority)).unwrap_or(i64::MIN)
     }
 
     /// How often a task with keys and one without take turns, for those of the same priority.
-    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, priority: Priority) -> bool {
-        self.0.turns.all().entry(queue.clone()).or_default().is_turn_of_keys(priority)
+    pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, print: i64, priority: Priority) -> bool {
+        self.0.turns.with(queue, print, |turn| turn.is_turn_of_keys(priority))
     }
 }
 
@@ -200,9 +188,9 @@ impl Round<'_> {
         }
         // One turn each, like everybody.
         self.in_round = false;
-        let mut passed = Vec::new();
+        let (mut passed, before) = (Vec::new(), self.picked.picks.len());
         self.serve_each(tx, priority, &lanes, &lanes, &mut passed)?;
-        self.pass_all(tx, priority, passed)?;
+        self.pass_all(tx, priority, passed, (before, &lanes.into_iter().collect()))?;
         self.in_round = true;
         Ok(())
     }
@@ -221,7 +209,7 @@ impl Round<'_> {
     }
 
     fn weight(&self, lane: i64) -> usize {
-        self.weights.get(&lane).copied().unwrap_or(1).max(1)
+        self.weights.get(&self.turn.fair_lane(lane)).copied().unwrap_or(1).max(1)
     }
 
     fn room(&self, priority: Priority) -> usize {
@@ -303,6 +291,7 @@ impl Round<'_> {
         let (room, before) = (self.room(priority), self.picked.picks.len());
         let asked: Vec<_> = wanted.iter().map(|(lane, weight)| (*lane, (weight * turns).min(room))).collect();
         let mut passed = Vec::new();
+        let share: HashMap<i64, usize> = asked.iter().copied().collect();
         let mut left = self.serve_each(tx, priority, &wanted, &asked, &mut passed)?;
         let room = self.room(priority);
         if room > 0 && !left.is_empty() {
@@ -314,7 +303,7 @@ impl Round<'_> {
             let progress = self.picked.picks.len() > before;
             self.picked.more |= progress && self.room(priority) > 0 && !left.is_empty();
         }
-        self.pass_all(tx, priority, passed)
+        self.pass_all(tx, priority, passed, (before, &share))
     }
 
     /// The lanes that have more than was asked for, with how much that was.
@@ -367,6 +356,9 @@ impl Round<'_> {
         if self.turn.is_blocked(lane, Some(sublane)) || self.turn.is_blocked(lane, None) {
             return false;
         }
+        if let Some(fair) = task.flow.fair_lane().filter(|fair| self.weights.contains_key(fair)) {
+            self.turn.learn(lane, fair);
+        }
         match self.gate.admit(&task.flow) {
             Ok(()) => {
                 self.quota.take(priority);
@@ -379,6 +371,10 @@ impl Round<'_> {
             Err(Refused::UntilNextClaim) => {
                 self.picked.more = true;
                 true
+            }
+            Err(Refused::NotServed) => {
+                self.turn.leave(lane, self.ask.now);
+                false
             }
             Err(Refused::For { until, whole_lane }) => {
                 self.turn.block(lane, (!whole_lane).then_some(sublane), until, self.ask.now);

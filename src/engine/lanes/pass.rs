@@ -1,4 +1,6 @@
-//! Passing over who is at a limit: a lane that is misses its turn, and in one of which only some are the others are asked.
+//! Passing over who does not start now: a lane at its limit misses its turn, and in one of which only some are the others are asked.
+
+use std::collections::HashMap;
 
 use super::{Round, Walk};
 use crate::{
@@ -6,7 +8,7 @@ use crate::{
     task::{Lane, Millis, Priority},
 };
 
-/// Sublanes not known to be at their limit that are tried in one lane in one turn.
+/// Sublanes of one lane that are looked into in one turn, where they do not start.
 const STEPS: usize = 32;
 /// When it is tried again where it is not known when it will do.
 const AGAIN: Millis = 500;
@@ -28,21 +30,40 @@ impl Round<'_> {
         }
     }
 
+    /// `of`: what was picked for a lane from this one on counts towards its share.
     pub(super) fn pass_all(
         &mut self,
         tx: &mut dyn Tx,
         priority: Priority,
         mut passed: Vec<Lane>,
+        of: (usize, &HashMap<i64, usize>),
     ) -> Result<(), StoreError> {
+        let (before, share) = of;
         passed.dedup_by_key(|place| place.lane);
-        passed.into_iter().try_for_each(|place| self.pass(tx, priority, place))
+        for place in passed {
+            let picks = self.picked.picks[before..].iter();
+            let taken = picks.filter(|pick| pick.task.place.lane == place.lane).count();
+            let most = share.get(&place.lane).copied().unwrap_or(1).saturating_sub(taken);
+            if self.pass(tx, priority, place, most)? + taken == 0 {
+                self.missed(priority, place.lane);
+            }
+        }
+        Ok(())
     }
 
-    /// Others of a lane of which one is at a limit: of those that are not known to be, one after the other.
-    fn pass(&mut self, tx: &mut dyn Tx, priority: Priority, from: Lane) -> Result<(), StoreError> {
-        let (lane, known, mut steps, mut is_sure) = (from.lane, self.turn.blocked(), STEPS, true);
+    /// Others of a lane of which one does not start now: from that one on and round to it again, at most so many. What is known
+    /// not to start is not looked into. How many start.
+    pub(super) fn pass(
+        &mut self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        from: Lane,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let (lane, known) = (from.lane, self.turn.blocked());
+        let (mut left, mut steps, mut is_sure) = (most, STEPS, true);
         let mut walk = Walk::from(from.sublane.wrapping_add(1));
-        'lane: while !walk.is_over && self.room(priority) > 0 {
+        'lane: while !walk.is_over && left > 0 && self.room(priority) > 0 {
             let look = walk.look(&mut self.looks, 1);
             if look == 0 {
                 break;
@@ -52,38 +73,45 @@ impl Round<'_> {
                 if self.turn.is_blocked(lane, Some(sublane)) {
                     continue;
                 }
-                if steps == 0 || self.turn.is_blocked(lane, None) {
+                if steps == 0 || left == 0 || self.room(priority) == 0 || self.turn.is_blocked(lane, None) {
+                    // It has not been looked into.
+                    walk.is_over = false;
                     break 'lane;
                 }
                 steps -= 1;
-                if self.take_one(tx, priority, Lane { lane, sublane })? {
-                    // Its lane has had its turn.
-                    self.picked.more = true;
-                    return Ok(());
-                }
-                is_sure &= self.turn.is_blocked(lane, Some(sublane));
+                let picked = self.pick_from(tx, priority, Lane { lane, sublane }, left)?;
+                left -= picked;
+                self.picked.more |= picked > 0;
+                is_sure &= picked > 0 || self.turn.is_blocked(lane, Some(sublane));
             }
         }
-        if self.room(priority) == 0 {
-            return Ok(());
-        }
-        self.missed(priority, lane);
-        if !(is_sure && steps > 0 && walk.is_over) {
-            // As long as something is found out; then from another place each time.
+        if left > 0 && self.room(priority) > 0 && !(is_sure && walk.is_over) {
+            // At once, as long as something is found out; then from another place each time.
             self.picked.more |= self.turn.blocked() > known;
             self.picked.blocked(self.ask.now + AGAIN);
         }
-        Ok(())
+        Ok(most - left)
     }
 
-    /// The first task of a sublane, if it may start.
-    fn take_one(&mut self, tx: &mut dyn Tx, priority: Priority, place: Lane) -> Result<bool, StoreError> {
-        let next = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, 1)], place.sublane)?;
-        let next = next.into_iter().next().filter(|task| task.place == place && self.seen.insert(task.mark.1));
-        let Some(task) = next else { return Ok(false) }; // taken already
-        self.gate.load(tx, self.ask.queue, [&task.flow])?;
-        let (since, before) = (task.mark.0, self.picked.picks.len());
-        self.pick(priority, task, since);
-        Ok(self.picked.picks.len() > before)
+    /// How many of the first of a sublane start.
+    fn pick_from(
+        &mut self,
+        tx: &mut dyn Tx,
+        priority: Priority,
+        place: Lane,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let mut tasks = tx.lane_fronts(self.ask.queue, priority, &[(place.lane, most)], place.sublane)?;
+        tasks.retain(|task| task.place == place && !self.seen.contains(&task.mark.1));
+        self.gate.load(tx, self.ask.queue, tasks.iter().map(|task| &task.flow))?;
+        let before = self.picked.picks.len();
+        for task in tasks {
+            let since = task.mark.0;
+            self.seen.insert(task.mark.1);
+            if self.room(priority) == 0 || !self.pick(priority, task, since) {
+                break;
+            }
+        }
+        Ok(self.picked.picks.len() - before)
     }
 }

@@ -13,6 +13,10 @@ const MOST_BLOCKED: usize = 65_536;
 pub(super) const LOOK_AGAIN: Millis = 500;
 /// Stretches of lanes that are remembered.
 const MOST_CLOSED: usize = 1_024;
+/// Lanes of which the fair key is remembered.
+const MOST_FAIR: usize = 65_536;
+/// How long it is remembered that a lane is for other workers: it may be gone by then.
+const OTHERS: Millis = 600_000;
 const LEVELS: usize = Priority::MAX as usize + 1;
 
 #[derive(Default)]
@@ -23,6 +27,8 @@ pub(super) struct Turn {
     /// As last seen: tasks that have ended, and the limits of keys.
     ends: u64,
     limits: (Option<RateLimit>, Option<u32>),
+    /// Of lanes for some workers only: the lane of their fair key, by whose weight they are served.
+    fair: HashMap<i64, i64>,
 }
 
 #[derive(Default)]
@@ -50,6 +56,8 @@ struct Block {
     until: Millis,
     /// It waits for a task to end, and is looked at again then.
     at_cap: bool,
+    /// It is for other workers: nothing that happens makes it one of this one's.
+    is_others: bool,
 }
 
 impl Turn {
@@ -75,8 +83,10 @@ impl Turn {
 
     /// It was the turn of a lane that is at its limit.
     pub(super) fn missed(&mut self, priority: Priority, lane: i64) {
+        // One that is for other workers does not miss a turn of these.
+        let is_others = self.blocked.get(&(lane, None)).is_some_and(|block| block.is_others);
         let missed = &mut self.levels[usize::from(priority.level())].missed;
-        if missed.len() < MOST_BLOCKED {
+        if !is_others && missed.len() < MOST_BLOCKED {
             missed.entry(lane).or_insert(false);
         }
     }
@@ -159,8 +169,25 @@ impl Turn {
     /// Until then, or until a task ends.
     pub(super) fn block(&mut self, lane: i64, sublane: Option<i64>, until: Option<Millis>, now: Millis) {
         if self.blocked.len() < MOST_BLOCKED {
-            let block = Block { until: until.unwrap_or(now + LOOK_AGAIN), at_cap: until.is_none() };
+            let block = Block { until: until.unwrap_or(now + LOOK_AGAIN), at_cap: until.is_none(), is_others: false };
             self.blocked.insert((lane, sublane), block);
+        }
+    }
+
+    pub(super) fn learn(&mut self, lane: i64, fair_lane: i64) {
+        if self.fair.len() < MOST_FAIR {
+            self.fair.insert(lane, fair_lane);
+        }
+    }
+
+    pub(super) fn fair_lane(&self, lane: i64) -> i64 {
+        self.fair.get(&lane).copied().unwrap_or(lane)
+    }
+
+    /// What is in it is for other workers than this.
+    pub(super) fn leave(&mut self, lane: i64, now: Millis) {
+        if self.blocked.len() < MOST_BLOCKED {
+            self.blocked.insert((lane, None), Block { until: now + OTHERS, at_cap: false, is_others: true });
         }
     }
 
@@ -170,7 +197,8 @@ impl Turn {
 
     /// When the first of them may go on, and whether one waits for a task to end.
     pub(super) fn blocked_until(&self) -> (Option<Millis>, bool) {
-        (self.blocked.values().map(|block| block.until).min(), self.blocked.values().any(|block| block.at_cap))
+        let limited = || self.blocked.values().filter(|block| !block.is_others);
+        (limited().map(|block| block.until).min(), limited().any(|block| block.at_cap))
     }
 
     /// Of two of the same priority, one with keys and one without, which comes first.

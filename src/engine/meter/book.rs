@@ -10,11 +10,14 @@ use crate::{
 
 /// Minutes kept apart while the store takes nothing; what is later then counts as the last of them.
 const MOST_MINUTES: usize = 120;
+/// How often this node looks at what waits, so that a minute has two looks.
+const LOOK_EVERY: Millis = 30_000;
 
 pub(super) struct Book {
     labels: Labels,
     slots: u64,
     slots_since: Millis,
+    looked_at: Millis,
     /// By label. What is in the store already, and in the two lists below not any more.
     stored: Vec<Figures>,
     busy: Vec<Busy>,
@@ -58,6 +61,7 @@ impl Book {
             labels: Labels::default(),
             slots: slots.into(),
             slots_since: now,
+            looked_at: 0,
             stored: Vec::new(),
             busy: Vec::new(),
             pending: Vec::new(),
@@ -84,6 +88,22 @@ impl Book {
         }
         let last = self.pending.len().saturating_sub(1);
         grown(&mut self.pending[last].figures, label)
+    }
+
+    /// What was found waiting, by queue and class of priority.
+    pub(super) fn look<'a>(&mut self, found: impl Iterator<Item = (&'a str, [u64; 3])>, now: Millis) {
+        for (queue, waiting) in found {
+            let label = self.labels.place(queue);
+            let figures = self.figures(label, now);
+            figures.waiting.iter_mut().zip(waiting).for_each(|(sum, n)| *sum += n);
+        }
+        self.figures(ALL, now).looks += 1;
+        self.looked_at = now;
+    }
+
+    /// A look is due.
+    pub(super) fn is_to_look(&self, now: Millis) -> bool {
+        now - self.looked_at >= LOOK_EVERY
     }
 
     /// A slot takes up (1) or ends (-1) a task of the queue.
@@ -206,6 +226,19 @@ mod tests {
         let all = |span| rows.iter().filter(move |row| row.span == span && &*row.queue == ALL_QUEUES);
         assert_eq!(all(Span::Hour).map(|row| row.figures.busy_ms).sum::<u64>(), 1_500 + 2_000 + 1_000);
         assert_eq!(all(Span::Minute).map(|row| row.figures.slot_ms).sum::<u64>(), 4 * 90_000);
+    }
+
+    #[test]
+    fn what_waits_is_added_up_over_the_looks() {
+        let mut book = Book::new(0, HOUR);
+        assert!(book.is_to_look(HOUR));
+        book.look([("a", [1, 0, 0]), ("b", [0, 5, 2])].into_iter(), HOUR);
+        assert!(!book.is_to_look(HOUR + 29_000) && book.is_to_look(HOUR + 30_000));
+        book.look([("b", [0, 1, 0])].into_iter(), HOUR + 30_000);
+        let rows = book.begin_flush(HOUR + 30_000);
+        let row = |queue: &str| rows.iter().find(|row| &*row.queue == queue && row.span == Span::Minute).unwrap();
+        let (all, one) = (&row(ALL_QUEUES).figures, &row("b").figures);
+        assert_eq!((all.waiting, all.looks, one.waiting, one.looks), ([1, 6, 2], 2, [0, 6, 2], 0));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Engine, Meter};
 use crate::{
-    store::{MetricRow, Reader, StoreError},
-    task::{Figures, Millis, Span},
+    store::{Counted, MetricRow, Reader, StoreError},
+    task::{Figures, Millis, Span, Status},
 };
 
 /// How often a read that met a flush is made again before what it has is taken as it is.
@@ -26,8 +26,29 @@ impl Meter {
 }
 
 impl Engine {
+    /// Looks at what waits, where it is time to. Every node does: what they find is averaged.
+    async fn look_at_depths(&self) {
+        if !self.meter().metered().book.is_to_look(self.clock().now()) {
+            return;
+        }
+        let reader = self.reader().clone();
+        // A store that cannot be read will be another time.
+        let Ok(Ok(counters)) = tokio::task::spawn_blocking(move || reader.counters(None)).await else { return };
+        let mut waiting: BTreeMap<&str, [i64; 3]> = BTreeMap::new();
+        for row in &counters {
+            if matches!(row.kind, Counted::In(status) if Status::CLAIMABLE.contains(&status)) {
+                waiting.entry(&row.queue).or_default()[row.priority.class() as usize] += row.n;
+            }
+        }
+        let found = waiting.into_iter().map(|(queue, found)| (queue, found.map(|n| u64::try_from(n).unwrap_or(0))));
+        let found = found.filter(|(_, found)| *found != [0; 3]);
+        let now = self.clock().now();
+        self.meter().metered().book.look(found, now);
+    }
+
     /// Moves this node's figures to the store.
     pub async fn flush_metrics(&self) -> Result<(), StoreError> {
+        self.look_at_depths().await;
         let (begin, end) = (self.clone(), self.clone());
         let run = move |tx: &mut dyn crate::store::Tx, now| tx.add_metrics(&begin.meter().begin_flush(now));
         self.admin(run, move |(), _| end.meter().end_flush()).await

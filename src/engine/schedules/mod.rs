@@ -4,6 +4,8 @@ mod tick;
 
 pub use tick::Ticked;
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 
 use super::{Engine, admin::audited};
@@ -14,6 +16,9 @@ use crate::{
         schedule::{Rule, Template},
     },
 };
+
+/// Schedules a node adds between two looks at how many there are: by so many, for each node, there may be too many.
+const COUNTED_EVERY: usize = 500;
 
 /// A schedule as it is to be.
 #[derive(Debug, Clone)]
@@ -121,13 +126,13 @@ impl Engine {
         within: Option<Reach>,
         act: Act,
     ) -> Result<ScheduleChanged, StoreError> {
-        let act = act.with(new.told());
+        let (act, engine) = (act.with(new.told()), self.clone());
         let set = move |tx: &mut dyn Tx, now| {
             let Some(before) = tx.schedule(&new.name)? else {
                 if let Put::Replace(Some(_)) = put {
                     return Ok(ScheduleChanged::Meanwhile(0));
                 }
-                if tx.schedule_count()? >= MOST_SCHEDULES {
+                if engine.has_all_schedules(tx)? {
                     return Ok(ScheduleChanged::TooMany(MOST_SCHEDULES));
                 }
                 let row = fresh(&new, Origin::Api, now);
@@ -159,6 +164,19 @@ impl Engine {
             Ok(ScheduleChanged::Done(Box::new(row), false))
         };
         self.schedules_changed(self.admin(set, |_, _| {}).await)
+    }
+
+    /// Looked at now and then: to count them takes longer the more there are.
+    fn has_all_schedules(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
+        let added = &self.0.schedules_added;
+        if !added.fetch_add(1, Ordering::Relaxed).is_multiple_of(COUNTED_EVERY) {
+            return Ok(false);
+        }
+        let all = tx.schedule_count()? >= MOST_SCHEDULES;
+        if all {
+            added.store(0, Ordering::Relaxed);
+        }
+        Ok(all)
     }
 
     /// A paused schedule does not tick; what would have ticked meanwhile is not missed.
@@ -245,7 +263,11 @@ impl Engine {
             }
             Ok(count)
         };
-        self.admin(declare, |_, _| {}).await
+        let count = self.admin(declare, |_, _| {}).await?;
+        if let Some(listener) = self.listener().filter(|_| count > 0) {
+            listener.schedules_changed();
+        }
+        Ok(count)
     }
 
     /// The scheduler of this node hears of it; those of others see it when they look next.

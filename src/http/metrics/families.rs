@@ -14,6 +14,7 @@ families! {
     STORE_UP Gauge "jobqueue_store_up" "1: the store was read for this answer; 0: what it knows is missing here";
     TASKS Gauge "jobqueue_tasks" "Tasks in the store by queue and status";
     DEAD_LETTERS Gauge "jobqueue_dead_letters" "Tasks in the dead-letter queue";
+    UNSERVABLE Gauge "jobqueue_unservable_tasks" "Tasks that wait and that no live worker can run";
     OLDEST_READY Gauge "jobqueue_oldest_ready_age_seconds" "How long the first task of the queue could have been running";
     QUEUES Gauge "jobqueue_queues" "Queues there are";
     WORKERS Gauge "jobqueue_workers" "Nodes by state";
@@ -30,6 +31,7 @@ families! {
     SPOOL_BYTES Gauge "jobqueue_spool_bytes" "Bytes of the outcomes that wait in the node's folder while the store takes nothing";
     SLOTS Gauge "jobqueue_slots" "Tasks this node can run at a time";
     SLOTS_BUSY Gauge "jobqueue_slots_busy" "Slots of this node that run a task";
+    STUCK Gauge "jobqueue_stuck_handlers" "Handlers of this node that go on although their attempts were ended";
     SLOT_BUSY Counter "jobqueue_slot_busy_seconds_total" "Time this node's slots have spent on tasks";
 
     TRANSACTIONS Histogram "jobqueue_store_transaction_seconds" "Transactions of the stage, from begin to on the disk";

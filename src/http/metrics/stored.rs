@@ -6,24 +6,25 @@ use std::{
 };
 
 use super::{
-    families::{DEAD_LETTERS, HEAD, OLDEST_READY, QUEUES, TASKS, WORKERS},
+    families::{DEAD_LETTERS, HEAD, OLDEST_READY, QUEUES, TASKS, UNSERVABLE, WORKERS},
     text::Text,
 };
 use crate::{
-    engine::Engine,
+    engine::{Engine, MOST_WORKERS},
     http::{queues, stats},
     store::{Counted, Reader, StoreError},
     task::{Millis, Status},
 };
 
 /// The states a worker's row may have, so that a series does not go when its last worker does.
-const STATES: [&str; 4] = ["alive", "draining", "stopped", "dead"];
+const STATES: [&str; 5] = ["alive", "quiet", "draining", "stopped", "dead"];
 
 /// Of a queue, or of those that share a label.
 #[derive(Default)]
 struct Queue {
     tasks: [i64; Status::ALL.len()],
     oldest: Option<f64>,
+    unservable: u64,
     head: usize,
 }
 
@@ -53,14 +54,16 @@ impl Stored {
                 queue.tasks[place] += row.n;
             }
         }
-        for name in stats::busiest(&counters) {
+        let offers = reader.offers(MOST_WORKERS)?;
+        for (name, waiting) in stats::busiest(&counters) {
             let Some(queue) = labels.get(name).and_then(|label| queues.get_mut(label)) else { continue };
+            queue.unservable += queues::unservable(reader, name, waiting, &offers)?;
             let age = queues::oldest_ready(reader, name, now)?;
             queue.oldest = [queue.oldest, age].into_iter().flatten().reduce(f64::max);
         }
         let mut workers = [0; STATES.len()];
         for worker in reader.workers()? {
-            if let Some(place) = STATES.iter().position(|state| *state == worker.state) {
+            if let Some(place) = STATES.iter().position(|state| *state == worker.shown_state()) {
                 workers[place] += 1;
             }
         }
@@ -78,6 +81,10 @@ impl Stored {
         for (name, queue) in &self.queues {
             let all = Status::ALL.iter().zip(queue.tasks).filter(|(status, _)| status.is_dead());
             dead.add(&[("queue", name)], all.map(|(_, n)| n).sum::<i64>() as f64);
+        }
+        let mut unservable = text.family(&UNSERVABLE);
+        for (name, queue) in &self.queues {
+            unservable.add(&[("queue", name)], queue.unservable as f64);
         }
         let mut oldest = text.family(&OLDEST_READY);
         for (name, queue) in &self.queues {

@@ -40,7 +40,8 @@ pub(super) struct ScheduleDraft<'a> {
     #[schema(min_length = 1, max_length = 64)]
     pub(super) name: Option<Cow<'a, str>>,
     /// Five fields (minute, hour, day of month, month, day of week) or six with seconds in front, with names, `L`, `W`, `#`,
-    /// `*/5`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. With a `*` for seconds, minutes or hours it follows the
+    /// `*/5`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Where day of month and day of week are both given, either
+    /// will do, or both must match if one has a `*` in it. With a `*` for seconds, minutes or hours it follows the
     /// clock through a change of summer time; without, a time that the clock leaps over ticks when it has leapt, and one that
     /// it shows twice ticks once.
     #[serde(borrow, default)]
@@ -178,6 +179,7 @@ fn template(
         rate_key: written.rate_key,
         cost: written.cost.and_then(|cost| u32::try_from(cost).ok()),
         concurrency_key: written.concurrency_key,
+        requires: checked.flow.map(|keys| keys.requires).unwrap_or_default(),
         tags: checked.tags,
         meta,
     })

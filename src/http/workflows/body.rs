@@ -33,11 +33,11 @@ pub(in crate::http) struct WorkflowBody<'a> {
     pub(super) tasks: Option<Named<'a>>,
     /// Each runs after the one before has succeeded. They are named `0`, `1`, …
     #[serde(borrow, default)]
-    #[schema(value_type = Option<Vec<Draft>>, max_items = 10000)]
+    #[schema(value_type = Option<Vec<Draft>>, max_items = 10001)]
     pub(super) chain: Option<Vec<&'a RawValue>>,
     /// All run side by side. They are named `0`, `1`, …
     #[serde(borrow, default)]
-    #[schema(value_type = Option<Vec<Draft>>, max_items = 10000)]
+    #[schema(value_type = Option<Vec<Draft>>, max_items = 10001)]
     pub(super) group: Option<Vec<&'a RawValue>>,
     /// A group, and a task that runs after all of it.
     #[serde(borrow, default, deserialize_with = "crate::http::draft::object")]

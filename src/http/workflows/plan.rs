@@ -94,7 +94,7 @@ pub(super) fn plan(body: &[u8], state: &ApiState, caller: &Caller, now: Millis) 
     let body: WorkflowBody<'_> = shape::parse(body)?;
     let mut faults = Faults::default();
     if let Some(name) = &body.name {
-        faults.named("/name", name::task(name));
+        faults.named("/name", name::workflow(name));
     }
     let tags = body.tags.unwrap_or_default();
     check::tags(&mut faults, &tags);
@@ -186,9 +186,12 @@ fn written<'a>(
             }));
         }
     }
-    if written.is_empty() || written.len() + usize::from(last.is_some()) > MAX_NODES {
-        let detail = format!("a workflow has 1 to {MAX_NODES} tasks, not {}", written.len());
-        return Err(invalid(&place, detail));
+    if written.is_empty() {
+        return Err(invalid(&place, "has no task: give at least one".into()));
+    }
+    let count = written.len() + usize::from(last.is_some());
+    if count > MAX_NODES {
+        return Err(invalid(&place, format!("a workflow has at most {MAX_NODES} tasks, not {count}")));
     }
     if let Some(text) = last {
         let after = 0..written.len();

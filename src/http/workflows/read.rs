@@ -155,7 +155,7 @@ pub(in crate::http) async fn list(
         let known: Vec<_> = WorkflowState::ALL.iter().map(|state| state.as_str()).collect();
         return Err(query::invalid("state", format!("is a list of {}", known.join(", "))));
     };
-    checked("name", query.name.as_deref(), name::task)?;
+    checked("name", query.name.as_deref(), name::workflow)?;
     let filter = WorkflowFilter {
         states,
         name: query.name,

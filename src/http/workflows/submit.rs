@@ -60,7 +60,7 @@ impl Serialize for ByName<'_> {
 
 /// Submits a workflow
 ///
-/// Up to 10,000 tasks with up to 100,000 dependencies between them, all of them or none. A unique key that is held by a live
+/// Up to 10,001 tasks with up to 100,000 dependencies between them, all of them or none. A unique key that is held by a live
 /// task refuses it.
 #[utoipa::path(
     post, path = "/api/v1/workflows", operation_id = "submit_workflow", tag = "workflows",

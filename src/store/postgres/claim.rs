@@ -8,14 +8,14 @@ use super::{
     expiry,
     hot::InsertLease,
     key::{Uid, uid},
-    own::ClaimTasks,
+    own::{ClaimTasks, MoveToLanes},
     records::{StateRecord, bytes, reading, task_id},
     schema::tasks,
     tx::Writer,
 };
 use crate::{
     store::{Claim, Claimed},
-    task::{Granted, Mark, Millis, Priority, Ready, Status, TaskId, model::SUSPECT_CRASHES},
+    task::{FlowKeys, Granted, Mark, Millis, Priority, Ready, Status, TaskId, model::SUSPECT_CRASHES},
 };
 
 /// How long a suspect is put off while another one is aboard.
@@ -45,6 +45,8 @@ fn take(writer: &mut Writer, claim: &Claim, hints: &[Hint], suspect: bool) -> Qu
         now_too: claim.now,
         laned: claim.laned,
         keyed: claim.laned,
+        any_name: claim.serves.names().is_none(),
+        names: claim.serves.names().unwrap_or_default(),
         suspect: if suspect { i32::MAX } else { reading::signed(SUSPECT_CRASHES) },
         limit: if suspect { 1 } else { i64::try_from(hints.len()).unwrap_or(i64::MAX) },
         worker: bytes(claim.worker.as_bytes()),
@@ -135,19 +137,22 @@ fn grant(claim: &Claim, row: Row) -> Granted {
     }
 }
 
-/// Hints that were not stale after all: a task that has expired, one that is suspected of bringing workers down, or one that
-/// somebody held at that moment, which may be claimed a moment later.
+/// Id, priority, expiry, crashes, name and keys.
+type Left = (Vec<u8>, i32, Option<i64>, i32, String, Option<String>);
+
+/// Hints that were not stale after all: a task that has expired, one that the worker cannot run, one that is suspected of
+/// bringing workers down, or one that somebody held at that moment, which may be claimed a moment later.
 fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Claimed) -> QueryResult<()> {
     let ids: Vec<Uid> = hints.iter().map(|(_, (_, id))| uid(id.as_bytes())).collect();
-    let found: Vec<(Vec<u8>, i32, Option<i64>, i32)> = tasks::table
+    let found: Vec<Left> = tasks::table
         .filter(tasks::id.eq_any(ids))
         .filter(tasks::ready_at.le(claim.now))
         .filter(tasks::laned.eq(claim.laned).and(tasks::lane.is_not_null().eq(claim.laned)))
         .order(tasks::id)
-        .select((tasks::id, tasks::priority, tasks::expires_at, tasks::crashes))
+        .select((tasks::id, tasks::priority, tasks::expires_at, tasks::crashes, tasks::name, tasks::flow))
         .load(&mut writer.connection)?;
-    let mut allowed = claim.suspect_allowed;
-    for (id, priority, expires_at, crashes) in found {
+    let (mut allowed, mut others) = (claim.suspect_allowed, Vec::new());
+    for (id, priority, expires_at, crashes, name, flow) in found {
         let (id, priority) = (task_id(&id), reading::priority(priority));
         let Some(hint) = hints.iter().find(|(lane, (_, hinted))| *hinted == id && *lane == priority) else { continue };
         if expires_at.is_some_and(|at| at <= claim.now) {
@@ -155,6 +160,8 @@ fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Clai
             if let Some(task) = task.filter(|task| task.status().is_waiting()) {
                 expiry::expire(writer, &task, claim.now)?;
             }
+        } else if !claim.serves.has_name(&name) {
+            others.push((id, name, flow));
         } else if reading::count(crashes) < SUSPECT_CRASHES {
             claimed.passed_over.push(*hint);
         } else if allowed {
@@ -164,7 +171,42 @@ fn see_to(writer: &mut Writer, claim: &Claim, hints: &[Hint], claimed: &mut Clai
             claimed.put_off.extend(put_off(writer, claim, id, priority)?);
         }
     }
+    if !others.is_empty() {
+        claimed.moved.extend(move_to_lanes(writer, claim, &others)?);
+    }
     Ok(())
+}
+
+/// To where only those look who can run them.
+fn move_to_lanes(
+    writer: &mut Writer,
+    claim: &Claim,
+    others: &[(TaskId, String, Option<String>)],
+) -> QueryResult<Vec<Ready>> {
+    let flow = |(_, name, flow): &(TaskId, String, Option<String>)| {
+        reading::json::<FlowKeys>(flow.clone()).unwrap_or_default().of_handler(name)
+    };
+    let flows: Vec<FlowKeys> = others.iter().map(flow).collect();
+    let (lane, sublane): (Vec<i64>, Vec<i64>) =
+        flows.iter().map(FlowKeys::lane).map(|place| (place.lane, place.sublane)).unzip();
+    let statement = MoveToLanes {
+        id: &others.iter().map(|(id, ..)| uid(id.as_bytes())).collect::<Vec<_>>(),
+        name: &others.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>(),
+        was: &others.iter().map(|(.., flow)| flow.as_deref()).collect::<Vec<_>>(),
+        flow: &flows.iter().map(|flow| serde_json::to_string(flow).unwrap_or_default()).collect::<Vec<_>>(),
+        lane: &lane,
+        sublane: &sublane,
+        now: claim.now,
+        laned: claim.laned,
+    };
+    let rows: Vec<(Vec<u8>, i32, Option<i64>)> = statement.load(&mut writer.connection)?;
+    let ready = |(id, priority, at): (Vec<u8>, i32, Option<i64>)| Ready {
+        queue: claim.queue.clone(),
+        priority: reading::priority(priority),
+        keyed: true,
+        mark: (at.unwrap_or(claim.now), task_id(&id)),
+    };
+    Ok(rows.into_iter().map(ready).collect())
 }
 
 /// A moved time instead of a refusal: nobody asks again until then.
@@ -188,6 +230,7 @@ fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryR
         now: claim.now,
         open: i32::try_from(granted.len()).unwrap_or(i32::MAX),
         ids: &ids,
+        due: if claim.timed { granted.iter().filter_map(Granted::deadline).min() } else { None },
     }
     .execute(&mut writer.connection)
     .map(|_| ())

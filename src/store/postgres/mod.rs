@@ -70,6 +70,8 @@ mod limits;
 mod list;
 #[path = "../sql/metrics.rs"]
 mod metrics;
+#[path = "../sql/notes.rs"]
+mod notes;
 #[path = "../sql/operations.rs"]
 mod operations;
 #[path = "../sql/reach.rs"]
@@ -84,6 +86,8 @@ mod reap;
 mod records;
 #[path = "../sql/relatives.rs"]
 mod relatives;
+#[path = "../sql/remote.rs"]
+mod remote;
 #[path = "../sql/schedules.rs"]
 mod schedules;
 #[path = "../sql/submit.rs"]
@@ -95,6 +99,10 @@ mod ties;
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/wanted.rs"]
+mod wanted;
+#[path = "../sql/workers.rs"]
+mod workers;
 #[path = "../sql/workflow_acts.rs"]
 mod workflow_acts;
 #[path = "../sql/workflow_reads.rs"]
@@ -120,6 +128,7 @@ use id::Id;
 pub use inspect::Inspector;
 pub use line::Line;
 use own::{MarkCancelled, advance_schedules};
+pub(super) use scratch::hold;
 pub use scratch::{Gauge, Reading, create_scratch, drop_scratch};
 
 /// What the shared modules in `store/sql` know this store as.

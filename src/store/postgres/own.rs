@@ -141,7 +141,9 @@ statement! {
         ") AND t.laned = " laned: bool => Bool;
         " AND (t.lane IS NOT NULL) = " keyed: bool => Bool;
         " AND t.crashes < " suspect: i32 => Integer;
-        " ORDER BY hint.place LIMIT " limit: i64 => BigInt;
+        " AND (" any_name: bool => Bool;
+        " OR t.name = ANY(" names: &'a [String] => Array<Text>;
+        ")) ORDER BY hint.place LIMIT " limit: i64 => BigInt;
         " FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET status = 3, ready_at = NULL, laned = FALSE, finished_at = NULL, \
          live_key = CASE WHEN (tasks.unique_while & 8) = 0 THEN NULL ELSE tasks.live_key END, attempt = tasks.attempt + 1, worker_id = " worker: &'a [u8] => Id;
         ", lease_id = " lease: &'a [u8] => Id;
@@ -175,6 +177,26 @@ impl Query for ClaimTasks<'_> {
         Text,
         Text,
     );
+}
+
+statement! {
+    /// Tasks that are as they were found and that nobody else holds go to lanes.
+    MoveToLanes {
+        "WITH free AS MATERIALIZED (SELECT t.id, new.flow, new.lane, new.sublane FROM unnest(" id: &'a [Uid] => Array<Id>;
+        ", " name: &'a [&'a str] => Array<Text>;
+        ", " was: &'a [Option<&'a str>] => Array<Nullable<Text>>;
+        ", " flow: &'a [String] => Array<Text>;
+        ", " lane: &'a [i64] => Array<BigInt>;
+        ", " sublane: &'a [i64] => Array<BigInt>;
+        ") AS new (id, name, was, flow, lane, sublane) JOIN tasks t ON t.id = new.id AND t.name = new.name \
+         AND t.flow IS NOT DISTINCT FROM new.was WHERE t.ready_at <= " now: i64 => BigInt;
+        " AND t.laned = " laned: bool => Bool;
+    } " ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE tasks SET flow = free.flow, lane = free.lane, \
+       sublane = free.sublane, laned = TRUE FROM free WHERE tasks.id = free.id RETURNING tasks.id, tasks.priority, tasks.ready_at"
+}
+
+impl Query for MoveToLanes<'_> {
+    type SqlType = (Id, Integer, Nullable<BigInt>);
 }
 
 statement! {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use diesel::{
     Connection as _, PgConnection,
     connection::SimpleConnection as _,
-    r2d2::{ConnectionManager, CustomizeConnection, Pool},
+    r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool},
 };
 
 use super::errors::translate;
@@ -87,6 +87,8 @@ impl Address {
             // A connection that was cut is replaced here, unseen.
             .test_on_check_out(true)
             .connection_customizer(Box::new(ReadOnly))
+            // Whoever wants one is told why there is none; the pool would log each of its many tries as well.
+            .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(ConnectionManager::new(&self.url))
     }
 }

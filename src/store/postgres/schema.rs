@@ -1,5 +1,9 @@
 //! The tables, as diesel knows them. The same as the other store's but for the ids.
 
+mod said;
+
+pub(super) use said::{task_logs, task_progress};
+
 diesel::table! {
     use diesel::sql_types::*;
     use super::super::Id;
@@ -61,6 +65,8 @@ diesel::table! {
         granted_at -> BigInt,
         open -> Integer,
         task_ids -> Binary,
+        due -> Nullable<BigInt>,
+        extended -> Nullable<Text>,
     }
 }
 
@@ -94,6 +100,7 @@ diesel::table! {
         error -> Text,
         attempts -> Integer,
         died_at -> BigInt,
+        cause -> Text,
     }
 }
 
@@ -243,6 +250,13 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        kind -> Text,
+        name -> Nullable<Text>,
+        client -> Nullable<Text>,
+        asked -> Nullable<Text>,
+        offer -> Text,
+        prefetch -> Integer,
+        rss_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -323,6 +337,10 @@ diesel::table! {
         expired -> BigInt,
         busy_ms -> BigInt,
         slot_ms -> BigInt,
+        waiting_high -> BigInt,
+        waiting_medium -> BigInt,
+        waiting_low -> BigInt,
+        looks -> BigInt,
         waits -> Text,
         runs -> Text,
     }

@@ -24,6 +24,16 @@ pub fn drop_scratch(url: &str, name: &str) -> Result<(), StoreError> {
     address.connect_patiently()?.batch_execute(&drop).map_err(fail)
 }
 
+/// A transaction that has read and is not ended before the connection is dropped.
+pub(in crate::store) fn hold(url: &str) -> Result<PgConnection, StoreError> {
+    let address = Address::new(url);
+    let mut connection = address.connect_patiently()?;
+    connection
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM queues")
+        .map_err(|error| translate(&address.name, &error))?;
+    Ok(connection)
+}
+
 /// As an identifier, whatever it contains.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

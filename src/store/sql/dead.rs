@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::{
-    Backend, CONTAINS, Connection, DEAD_MESSAGE,
-    list::{DeadRecord, dead_row},
-    reach::queue_in,
-    schema::dead_letter_queue,
+use super::{Backend, CONTAINS, Connection, DEAD_MESSAGE, reach::queue_in, schema::dead_letter_queue};
+use crate::{
+    store::{DeadFilter, DeadGroup},
+    task::{DeadReason, Millis},
 };
-use crate::store::{DeadFilter, DeadGroup};
 
 pub(super) type Boxed<'a> = dead_letter_queue::BoxedQuery<'a, Backend>;
 
@@ -32,6 +30,9 @@ pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
     if let Some(after) = filter.died_after {
         query = query.filter(dead_letter_queue::died_at.ge(after));
     }
+    if let Some(cause) = &filter.cause {
+        query = query.filter(dead_letter_queue::cause.eq(cause));
+    }
     if let Some(error) = &filter.error {
         let part = diesel::dsl::sql::<diesel::sql_types::Bool>(CONTAINS).sql(DEAD_MESSAGE);
         query = query.filter(part.sql(", ").bind::<diesel::sql_types::Text, _>(error.clone()).sql(") > 0"));
@@ -39,52 +40,46 @@ pub(super) fn filtered(filter: &DeadFilter) -> Boxed<'_> {
     query
 }
 
+type Record = (Vec<u8>, String, String, String, String, i64);
+
 pub(super) fn groups(
     connection: &mut Connection,
     filter: &DeadFilter,
+    since: &[Millis],
     among: usize,
     limit: usize,
 ) -> QueryResult<Vec<DeadGroup>> {
     let among = i64::try_from(among).unwrap_or(i64::MAX);
-    let newest: Vec<DeadRecord> =
-        filtered(filter).order(dead_letter_queue::died_at.desc()).limit(among).load(connection)?;
-    let mut groups: HashMap<(String, String, &'static str, String), DeadGroup> = HashMap::new();
-    for row in newest.into_iter().map(dead_row) {
-        let error = alike(row.error.as_ref().map_or("", |error| &error.message));
-        let key = (row.queue.clone(), row.name.clone(), row.reason.as_str(), error.clone());
+    let newest = filtered(filter).select((
+        dead_letter_queue::task_id,
+        dead_letter_queue::queue,
+        dead_letter_queue::name,
+        dead_letter_queue::reason,
+        dead_letter_queue::cause,
+        dead_letter_queue::died_at,
+    ));
+    let newest: Vec<Record> = newest.order(dead_letter_queue::died_at.desc()).limit(among).load(connection)?;
+    let mut groups: HashMap<(String, String, String, String), DeadGroup> = HashMap::new();
+    for (id, queue, name, reason, error, at) in newest {
+        let key = (queue.clone(), name.clone(), reason.clone(), error.clone());
         let group = groups.entry(key).or_insert_with(|| DeadGroup {
-            queue: row.queue,
-            name: row.name,
-            reason: row.reason,
+            queue,
+            name,
+            reason: DeadReason::parse(&reason).unwrap_or(DeadReason::Exhausted),
             error,
             count: 0,
-            first_at: row.died_at,
-            last_at: row.died_at,
-            example: row.task_id,
+            since: vec![0; since.len()],
+            first_at: at,
+            last_at: at,
+            example: super::records::task_id(&id),
         });
         group.count += 1;
-        group.first_at = group.first_at.min(row.died_at);
-        group.last_at = group.last_at.max(row.died_at);
+        group.first_at = group.first_at.min(at);
+        group.last_at = group.last_at.max(at);
+        since.iter().zip(&mut group.since).filter(|(from, _)| at >= **from).for_each(|(_, n)| *n += 1);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     groups.sort_by_key(|group| (std::cmp::Reverse(group.count), std::cmp::Reverse(group.last_at)));
     groups.truncate(limit);
     Ok(groups)
-}
-
-/// The message with every word that has a digit in it left out: those tell one failure from another of the same kind.
-fn alike(message: &str) -> String {
-    let word = |word: &str| if word.contains(|c: char| c.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
-    let mut text = message.split(' ').map(word).collect::<Vec<_>>().join(" ");
-    text.truncate(text.floor_char_boundary(200));
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn failures_of_one_kind_are_alike() {
-        assert_eq!(super::alike("no user 17 at db-3:5432"), super::alike("no user 4 at db-9:5432"));
-        assert_ne!(super::alike("no user"), super::alike("no order"));
-    }
 }

@@ -17,7 +17,9 @@ use super::{
 use crate::{
     planted::{self, Bug},
     store::{Cancelled, Counted, Finished, Recorded},
-    task::{DeadReason, End, Ending, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict, unique::bit},
+    task::{
+        DeadReason, End, Ending, ErrorKind, LeaseId, Millis, Status, TaskError, TaskId, Verdict, alike, unique::bit,
+    },
 };
 
 pub(super) fn finish_one(writer: &mut Writer, item: &Finished<'_>, now: Millis) -> QueryResult<Recorded> {
@@ -161,6 +163,8 @@ fn keep_attempt(
 }
 
 fn bury(writer: &mut Writer, item: &Finished<'_>, reason: DeadReason, error: &str, now: Millis) -> QueryResult<()> {
+    let said: Option<TaskError> = reading::json(Some(error.to_owned()));
+    let cause = alike(said.as_ref().map_or("", |error| &error.message));
     Bury {
         task: bytes(item.task.id.as_bytes()),
         queue: &item.task.queue,
@@ -169,6 +173,7 @@ fn bury(writer: &mut Writer, item: &Finished<'_>, reason: DeadReason, error: &st
         reason: reason.as_str(),
         error,
         attempts: reading::signed(item.task.attempt),
+        cause: &cause,
         now,
     }
     .execute(&mut writer.connection)

@@ -75,11 +75,12 @@ statement! {
 
 statement! {
     InsertLease {
-        "INSERT INTO leases (lease_id, worker_id, granted_at, open, task_ids) VALUES (" lease: &'a [u8] => Id;
+        "INSERT INTO leases (lease_id, worker_id, granted_at, open, task_ids, due) VALUES (" lease: &'a [u8] => Id;
         ", " worker: &'a [u8] => Id;
         ", " now: i64 => BigInt;
         ", " open: i32 => Integer;
         ", " ids: &'a [u8] => Binary;
+        ", " due: Option<i64> => Nullable<BigInt>;
     } ")"
 }
 
@@ -124,7 +125,7 @@ statement! {
 
 statement! {
     Bury {
-        "INSERT INTO dead_letter_queue (task_id, queue, name, priority, reason, error, attempts, died_at) VALUES ("
+        "INSERT INTO dead_letter_queue (task_id, queue, name, priority, reason, error, attempts, cause, died_at) VALUES ("
         task: &'a [u8] => Id;
         ", " queue: &'a str => Text;
         ", " name: &'a str => Text;
@@ -132,9 +133,10 @@ statement! {
         ", " reason: &'a str => Text;
         ", " error: &'a str => Text;
         ", " attempts: i32 => Integer;
+        ", " cause: &'a str => Text;
         ", " now: i64 => BigInt;
     } ") ON CONFLICT (task_id) DO UPDATE SET priority = excluded.priority, reason = excluded.reason, \
-       error = excluded.error, attempts = excluded.attempts, died_at = excluded.died_at"
+       error = excluded.error, attempts = excluded.attempts, cause = excluded.cause, died_at = excluded.died_at"
 }
 
 statement! {

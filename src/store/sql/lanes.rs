@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     store::{Fronting, LaneAhead, TaskRow},
-    task::{FlowKeys, Lane, LeaseId, Millis, Priority, Status, TaskId, rate::LimitState},
+    task::{FlowKeys, Lane, LeaseId, Millis, Offer, Priority, Status, TaskId, rate::LimitState},
 };
 
 statement! {
@@ -107,8 +107,9 @@ pub(super) fn sublanes_from(
     limit: usize,
 ) -> QueryResult<Vec<i64>> {
     let (level, limit) = (i32::from(priority.level()), i32::try_from(limit).unwrap_or(i32::MAX));
-    let (priority, queue_too, priority_too, lane_too) = (level, queue, level, lane);
-    SublanesFrom { queue, priority, lane, from, queue_too, priority_too, lane_too, limit }.load(connection)
+    let (queue_too, priority_too, lane_too) = (queue, level, lane);
+    let walk = SublanesFrom { queue, priority: level, lane, from, queue_too, priority_too, lane_too, limit };
+    walk.load(connection)
 }
 
 /// Lane, sublane, time, id and keys.
@@ -252,6 +253,34 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
         lanes_from(connection, &task.queue, task.priority, i64::MIN, usize::try_from(most).unwrap_or(usize::MAX))?;
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
     Ok(LaneAhead { own, lanes, above })
+}
+
+/// Lanes of a priority that are looked at.
+const LOOKED_AT: usize = 100;
+/// Tasks of a lane that are counted.
+const COUNTED: i64 = 1_000;
+
+pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Offer]) -> QueryResult<u64> {
+    let mut unservable = 0;
+    for priority in levels(connection, queue)? {
+        let lanes = lanes_from(connection, queue, priority, i64::MIN, LOOKED_AT)?;
+        let lanes: Vec<(i64, usize)> = lanes.into_iter().map(|lane| (lane, 1)).collect();
+        for first in super::fronts::lane_fronts(connection, queue, priority, &lanes, i64::MIN)? {
+            let FlowKeys { handler, requires, .. } = &first.flow;
+            if offers.iter().any(|offer| offer.lacks(queue, handler.as_deref(), requires).is_none()) {
+                continue;
+            }
+            let alike = tasks::table
+                .filter(tasks::queue.eq(queue))
+                .filter(tasks::priority.eq(i32::from(priority.level())))
+                .filter(laned())
+                .filter(tasks::lane.eq(first.place.lane))
+                .select(tasks::ready_at.assume_not_null())
+                .limit(COUNTED);
+            unservable += alike.load::<i64>(connection)?.len() as u64;
+        }
+    }
+    Ok(unservable)
 }
 
 pub(super) fn keys(

@@ -268,9 +268,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-pub(super) type DeadRecord = (Vec<u8>, String, String, i32, String, String, i32, i64);
+pub(super) type DeadRecord = (Vec<u8>, String, String, i32, String, String, i32, i64, String);
 
-pub(super) fn dead_row((id, queue, name, priority, reason, error, attempts, died_at): DeadRecord) -> DeadRow {
+pub(super) fn dead_row((id, queue, name, priority, reason, error, attempts, died_at, _): DeadRecord) -> DeadRow {
     DeadRow {
         task_id: task_id(&id),
         queue,

@@ -24,6 +24,10 @@ struct MetricRecord {
     expired: i64,
     busy_ms: i64,
     slot_ms: i64,
+    waiting_high: i64,
+    waiting_medium: i64,
+    waiting_low: i64,
+    looks: i64,
     waits: String,
     runs: String,
 }
@@ -53,6 +57,10 @@ impl MetricRecord {
             expired: signed(figures.expired),
             busy_ms: signed(figures.busy_ms),
             slot_ms: signed(figures.slot_ms),
+            waiting_high: signed(figures.waiting[0]),
+            waiting_medium: signed(figures.waiting[1]),
+            waiting_low: signed(figures.waiting[2]),
+            looks: signed(figures.looks),
             waits: text(&figures.wait),
             runs: text(&figures.run),
         }
@@ -72,6 +80,8 @@ impl MetricRecord {
             expired: count(self.expired),
             busy_ms: count(self.busy_ms),
             slot_ms: count(self.slot_ms),
+            waiting: [self.waiting_high, self.waiting_medium, self.waiting_low].map(count),
+            looks: count(self.looks),
             wait: histogram(&self.waits),
             run: histogram(&self.runs),
         }

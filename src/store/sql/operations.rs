@@ -67,6 +67,7 @@ pub(super) fn delete(writer: &mut Writer, id: TaskId) -> QueryResult<Deleted> {
     dependencies::cut(writer, &task)?;
     super::workflows::task_deleted(writer, &task)?;
     diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&task.id)))).execute(&mut writer.connection)?;
+    super::notes::forget(&mut writer.connection, &task.id)?;
     diesel::delete(dead_letter_queue::table.find(uid(&task.id))).execute(&mut writer.connection)?;
     diesel::delete(tasks::table.filter(tasks::id.eq(uid(&task.id)))).execute(&mut writer.connection)?;
     writer.deltas.add(&task.queue(), task.priority(), Counted::In(task.status()), -1);

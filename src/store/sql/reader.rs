@@ -19,10 +19,11 @@ use super::{
 use crate::{
     store::{
         AttemptRow, AuditFilter, AuditRow, Counted, CounterRow, DeadFilter, DeadGroup, DeadRow, Held, KeyRow,
-        LaneAhead, ListedPage, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter, ScheduleRow,
-        StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan, WorkflowRow,
+        LaneAhead, ListedPage, MOST_PASSED_ON, NodeRow, Operation, Page, ParentRow, QueueRow, Reader, ScheduleFilter,
+        ScheduleRow, StoreError, StoreErrorKind, TaskFilter, TaskRow, WorkerRow, WorkflowFilter, WorkflowPlan,
+        WorkflowRow,
     },
-    task::{Figures, FlowKeys, Mark, Millis, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
+    task::{Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState},
 };
 
 pub(super) struct PooledReader {
@@ -43,7 +44,7 @@ impl PooledReader {
         })
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Result<T, StoreError> {
         work(&mut *self.connection()?).map_err(|error| translate(&self.name, &error))
     }
 }
@@ -94,8 +95,12 @@ impl Reader for PooledReader {
         })
     }
 
-    fn parents(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
-        self.read(|connection| relatives::parents(connection, id, count))
+    fn parent_states(&self, id: TaskId, count: u32) -> Result<Vec<ParentRow>, StoreError> {
+        self.read(|connection| relatives::parent_states(connection, id, count))
+    }
+
+    fn parents(&self, id: TaskId, count: u32) -> Result<Option<Vec<ParentRow>>, StoreError> {
+        self.read(|connection| relatives::parents(connection, id, count, MOST_PASSED_ON))
     }
 
     fn children(&self, id: TaskId, limit: usize) -> Result<Vec<ParentRow>, StoreError> {
@@ -130,7 +135,12 @@ impl Reader for PooledReader {
         self.read(|connection| lanes::ahead(connection, task, most))
     }
 
-    fn lane_keys(&self, queue: &str, priority: Priority, lane: i64) -> Result<Option<FlowKeys>, StoreError> {
+    fn lane_keys(
+        &self,
+        queue: &str,
+        priority: Priority,
+        lane: i64,
+    ) -> Result<Option<crate::task::FlowKeys>, StoreError> {
         self.read(|connection| lanes::keys(connection, queue, priority, lane))
     }
 
@@ -223,8 +233,14 @@ impl Reader for PooledReader {
         Ok(self.counters(None)?.iter().filter(|row| meant(row)).map(|row| row.n).sum())
     }
 
-    fn dead_groups(&self, filter: &DeadFilter, among: usize, limit: usize) -> Result<Vec<DeadGroup>, StoreError> {
-        self.read(|connection| dead::groups(connection, filter, among, limit))
+    fn dead_groups(
+        &self,
+        filter: &DeadFilter,
+        since: &[Millis],
+        among: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadGroup>, StoreError> {
+        self.read(|connection| dead::groups(connection, filter, since, among, limit))
     }
 
     fn count_dead_letters(&self, filter: &DeadFilter) -> Result<u64, StoreError> {
@@ -262,15 +278,21 @@ impl Reader for PooledReader {
     }
 
     fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        type Row = (Vec<u8>, String, i32, String, String, i32, i64, i64, i64, i64, Option<String>);
+        self.read(super::workers::list)
+    }
+
+    fn offers(&self, most: usize) -> Result<Vec<Offer>, StoreError> {
         self.read(|connection| {
-            let rows: Vec<Row> = workers::table.order(workers::started_at.desc()).limit(200).load(connection)?;
-            let worker = |(id, host, pid, version, state, slots, started_at, _, beat_at, ..): Row| {
-                let (pid, slots) = (reading::count(pid), reading::count(slots));
-                Some(WorkerRow { id: worker_id(Some(id))?, host, pid, version, state, slots, started_at, beat_at })
-            };
-            Ok(rows.into_iter().filter_map(worker).collect())
+            // One that was asked to go takes nothing more.
+            let taking = workers::state.eq("alive").and(workers::asked.is_null());
+            let alive = workers::table.filter(taking).select(workers::offer);
+            let rows: Vec<String> = alive.limit(i64::try_from(most).unwrap_or(i64::MAX)).load(connection)?;
+            Ok(rows.iter().map(|offer| serde_json::from_str(offer).unwrap_or_default()).collect())
         })
+    }
+
+    fn unservable(&self, queue: &str, offers: &[Offer]) -> Result<u64, StoreError> {
+        self.read(|connection| lanes::unservable(connection, queue, offers))
     }
 
     fn cancelled_among(&self, among: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {

@@ -11,12 +11,13 @@ use super::{
     schema::{attempts, idempotency_keys, leases, operations, queues, tasks, workers},
     telling,
     tx::Writer,
+    wanted,
 };
 use crate::{
     store::{Counted, Pruned, Reaped, RetentionLimits},
     task::{
         DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
-        WorkerId,
+        WorkerId, alike,
         model::{POISON_CRASHES, SUSPECT_CRASHES},
         unique::bit,
     },
@@ -32,6 +33,8 @@ pub(super) fn reap_others(
     // Others' are not touched: one that was stopped in the midst of a claim would hold up whoever wants its row.
     let holders = workers::id.eq_any(leases::table.select(leases::worker_id));
     let alive = workers::state.eq_any(["alive", "draining"]).or(holders);
+    // Remote workers are processes of their own, which do not end with a node.
+    let alive = alive.and(workers::kind.eq("node"));
     let meant = workers::table.filter(alive).order(workers::id).select((workers::id, workers::node));
     let meant: Vec<(Vec<u8>, Option<String>)> = meant.load(&mut writer.connection)?;
     let own = |id: &[u8]| survivor.is_some_and(|own| own.as_bytes() == id);
@@ -204,6 +207,7 @@ fn poison(writer: &mut Writer, lease: &[u8], task: &StateRecord, crashes: u32, n
         reason: DeadReason::Poison.as_str(),
         error: &text,
         attempts: task.attempt,
+        cause: &alike(&error.message),
         now,
     }
     .execute(&mut writer.connection)
@@ -320,9 +324,13 @@ pub(super) fn prune(writer: &mut Writer, limits: &RetentionLimits, after: Option
         if task.status() != status || task.finished_at != finished_at || dependencies::is_needed(writer, &id)? {
             continue;
         }
+        if wanted::is_wanted(writer, &task)? {
+            continue;
+        }
         dependencies::cut(writer, &task)?;
         super::workflows::task_deleted(writer, &task)?;
         diesel::delete(attempts::table.filter(attempts::task_id.eq(uid(&id)))).execute(&mut writer.connection)?;
+        super::notes::forget(&mut writer.connection, &id)?;
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }

@@ -5,21 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use diesel::{connection::SimpleConnection as _, prelude::*};
 
 use super::{
-    Connection, access,
-    counters::Deltas,
-    expiry,
-    key::uid,
-    lanes, limits, operations,
-    records::reading,
-    schema::{queues, workers},
-    telling, translate, workflow_acts, workflows,
+    Connection, access, counters::Deltas, expiry, lanes, limits, operations, schema::queues, telling, translate,
+    workflow_acts, workflows,
 };
 use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
         IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
         Pruned, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError,
-        StoredOutcome, Tx, WorkerInfo, WorkflowCancelled, WorkflowRetried,
+        StoredOutcome, Tx, WorkflowCancelled, WorkflowRetried,
     },
     task::{
         KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
@@ -223,6 +217,20 @@ impl Tx for Writer {
         told!(self, super::ready::ready_after(&mut self.connection, queue, priority, after, limit))
     }
 
+    fn ready_levels(&mut self, queue: &str) -> Result<Vec<Priority>, StoreError> {
+        told!(self, super::ready::levels(&mut self.connection, queue))
+    }
+
+    fn ready_names(
+        &mut self,
+        queue: &str,
+        priority: Priority,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Mark, String)>, StoreError> {
+        told!(self, super::ready::names(&mut self.connection, queue, priority, now, limit))
+    }
+
     fn finish(&mut self, items: &[Finished<'_>], now: Millis) -> Result<Vec<Recorded>, StoreError> {
         told!(self, super::finish_all(self, items, now))
     }
@@ -315,36 +323,6 @@ impl Tx for Writer {
 
     fn effects(&mut self) -> Effects {
         Effects { counted: self.deltas.events(), ..std::mem::take(&mut self.effects) }
-    }
-
-    fn register_worker(&mut self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let row = (
-            workers::id.eq(uid(worker.id.as_bytes())),
-            workers::host.eq(&worker.host),
-            workers::pid.eq(reading::signed(worker.pid)),
-            workers::version.eq(&worker.version),
-            workers::state.eq("alive"),
-            workers::slots.eq(reading::signed(worker.slots)),
-            workers::started_at.eq(worker.started_at),
-            workers::beat_at.eq(worker.started_at),
-            workers::patience_ms.eq(worker.patience),
-            workers::node.eq(&worker.node),
-        );
-        told!(self, diesel::insert_into(workers::table).values(row).execute(&mut self.connection).map(|_| ()))
-    }
-
-    fn beat(&mut self, worker: WorkerId, now: Millis) -> Result<bool, StoreError> {
-        let alive = workers::state.eq_any(["alive", "draining"]);
-        let renew = diesel::update(workers::table.find(uid(worker.as_bytes())).filter(alive))
-            .set((workers::beat_seq.eq(workers::beat_seq + 1), workers::beat_at.eq(now)));
-        told!(self, renew.execute(&mut self.connection).map(|rows| rows > 0))
-    }
-
-    fn set_worker_state(&mut self, worker: WorkerId, state: &str) -> Result<(), StoreError> {
-        // One that was declared dead stays so: its tasks are elsewhere.
-        let alive = workers::table.find(uid(worker.as_bytes())).filter(workers::state.eq_any(["alive", "draining"]));
-        let change = diesel::update(alive).set(workers::state.eq(state));
-        told!(self, change.execute(&mut self.connection).map(|_| ()))
     }
 
     fn reap_others(

@@ -8,6 +8,7 @@ use super::{
     records::{StateRecord, reading, task_id},
     schema::tasks,
     tx::Writer,
+    wanted,
 };
 use crate::{
     store::{Counted, Inserted},
@@ -72,6 +73,10 @@ pub(super) fn meet(writer: &mut Writer, task: &NewTask, holder: &Holder) -> Quer
     let (key, ready_at): (Option<String>, Option<i64>) = row.first(&mut writer.connection)?;
     if !waiting.status().is_waiting() || key.as_deref() != task.unique_key() {
         return Ok(None);
+    }
+    // It would put a stranger into a graph that was submitted as one.
+    if waiting.workflow_id.is_some() || wanted::is_callback(writer, &waiting)? {
+        return Ok(Some(Inserted::KeyHeld(holder.id)));
     }
     replace(writer, &waiting, ready_at, task)?;
     Ok(Some(Inserted::Replaced(holder.id)))

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     store::{Claim, Claimed},
     task::{
-        Granted, KeyScope, Mark, Millis, Priority, Ready, Status, TaskId,
+        FlowKeys, Granted, KeyScope, Mark, Millis, Priority, Ready, Status, TaskId,
         admission::{self, Hold},
     },
 };
@@ -43,6 +43,7 @@ struct Candidate {
     workflow_id: Option<Vec<u8>>,
     has_dependants: bool,
     meta: Option<String>,
+    flow: Option<String>,
     lane: Option<i64>,
     laned: bool,
     args: String,
@@ -71,10 +72,15 @@ pub(super) fn claim(writer: &mut Writer, claim: &Claim, hints: &[(Priority, Mark
                 }
                 continue;
             }
-            Some(Hold::Suspect) => {
+            Some(Hold::Suspect) if claim.serves.has_name(&found.name) => {
                 claimed.put_off.push(put_off(writer, claim, id, &found)?);
                 continue;
             }
+            Some(Hold::Suspect) => {}
+        }
+        if !claim.serves.has_name(&found.name) {
+            claimed.moved.push(move_to_lane(writer, claim, id, &found)?);
+            continue;
         }
         suspect_allowed &= !found.admission().is_suspect();
         grant(writer, claim, id, found, &mut claimed.tasks)?;
@@ -153,6 +159,23 @@ fn put_off(writer: &mut Writer, claim: &Claim, id: TaskId, found: &Candidate) ->
     Ok(Ready { queue: claim.queue.clone(), priority, keyed: claim.laned, mark: (later, id) })
 }
 
+/// To where only those look who can run it.
+fn move_to_lane(writer: &mut Writer, claim: &Claim, id: TaskId, found: &Candidate) -> QueryResult<Ready> {
+    let flow: Option<FlowKeys> = reading::json(found.flow.clone());
+    let flow = flow.unwrap_or_default().of_handler(&found.name);
+    let place = flow.lane();
+    diesel::update(tasks::table.find(found.seq))
+        .set((
+            tasks::flow.eq(serde_json::to_string(&flow).unwrap_or_default()),
+            tasks::lane.eq(place.lane),
+            tasks::sublane.eq(place.sublane),
+            tasks::laned.eq(true),
+        ))
+        .execute(&mut writer.connection)?;
+    let mark = (found.ready_at.unwrap_or(claim.now), id);
+    Ok(Ready { queue: claim.queue.clone(), priority: reading::priority(found.priority), keyed: true, mark })
+}
+
 fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryResult<()> {
     if granted.is_empty() {
         return Ok(());
@@ -164,6 +187,7 @@ fn keep_lease(writer: &mut Writer, claim: &Claim, granted: &[Granted]) -> QueryR
         now: claim.now,
         open: i32::try_from(granted.len()).unwrap_or(i32::MAX),
         ids: &ids,
+        due: if claim.timed { granted.iter().filter_map(Granted::deadline).min() } else { None },
     }
     .execute(&mut writer.connection)
     .map(|_| ())

@@ -57,6 +57,8 @@ mod limits;
 mod list;
 #[path = "../sql/metrics.rs"]
 mod metrics;
+#[path = "../sql/notes.rs"]
+mod notes;
 #[path = "../sql/operations.rs"]
 mod operations;
 mod own;
@@ -72,6 +74,8 @@ mod reap;
 mod records;
 #[path = "../sql/relatives.rs"]
 mod relatives;
+#[path = "../sql/remote.rs"]
+mod remote;
 #[path = "../sql/schedules.rs"]
 mod schedules;
 mod schema;
@@ -86,6 +90,10 @@ mod ties;
 mod tx;
 #[path = "../sql/unique.rs"]
 mod unique;
+#[path = "../sql/wanted.rs"]
+mod wanted;
+#[path = "../sql/workers.rs"]
+mod workers;
 #[path = "../sql/workflow_acts.rs"]
 mod workflow_acts;
 #[path = "../sql/workflow_reads.rs"]
@@ -94,6 +102,7 @@ mod workflow_reads;
 mod workflows;
 
 pub use inspect::Inspector;
+pub(super) use survey::hold;
 pub use survey::{Schema, holder, inspector, latest_moment, schema_of, write_lock};
 
 use std::{

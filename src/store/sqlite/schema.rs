@@ -56,6 +56,8 @@ diesel::table! {
         granted_at -> BigInt,
         open -> Integer,
         task_ids -> Binary,
+        due -> Nullable<BigInt>,
+        extended -> Nullable<Text>,
     }
 }
 
@@ -83,6 +85,7 @@ diesel::table! {
         error -> Text,
         attempts -> Integer,
         died_at -> BigInt,
+        cause -> Text,
     }
 }
 
@@ -199,6 +202,13 @@ diesel::table! {
         beat_at -> BigInt,
         patience_ms -> BigInt,
         node -> Nullable<Text>,
+        kind -> Text,
+        name -> Nullable<Text>,
+        client -> Nullable<Text>,
+        asked -> Nullable<Text>,
+        offer -> Text,
+        prefetch -> Integer,
+        rss_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -264,6 +274,10 @@ diesel::table! {
         expired -> BigInt,
         busy_ms -> BigInt,
         slot_ms -> BigInt,
+        waiting_high -> BigInt,
+        waiting_medium -> BigInt,
+        waiting_low -> BigInt,
+        looks -> BigInt,
         waits -> Text,
         runs -> Text,
     }
@@ -305,3 +319,27 @@ diesel::allow_tables_to_appear_in_same_query!(task_dependencies, workflows);
 diesel::allow_tables_to_appear_in_same_query!(queues, limits);
 diesel::allow_tables_to_appear_in_same_query!(tasks, key_holds, key_places);
 diesel::allow_tables_to_appear_in_same_query!(workers, leases);
+
+diesel::table! {
+    task_logs (task_id, id) {
+        task_id -> Binary,
+        id -> Binary,
+        generation -> Integer,
+        attempt -> Integer,
+        lines -> Integer,
+        bytes -> Integer,
+        dropped -> Integer,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    task_progress (task_id) {
+        task_id -> Binary,
+        generation -> Integer,
+        attempt -> Integer,
+        percent -> Nullable<Double>,
+        message -> Nullable<Text>,
+        at -> BigInt,
+    }
+}

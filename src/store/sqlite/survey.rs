@@ -23,6 +23,13 @@ pub fn inspector(path: &Path) -> Result<Inspector, StoreError> {
     Ok(Inspector::new(connection, name))
 }
 
+/// A read of the file that is not ended before the connection is dropped.
+pub(in crate::store) fn hold(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let (mut connection, name) = open_read_only(path)?;
+    connection.batch_execute("BEGIN; SELECT count(*) FROM queues").map_err(|error| translate(&name, &error))?;
+    Ok(connection)
+}
+
 fn open_read_only(path: &Path) -> Result<(SqliteConnection, Arc<str>), StoreError> {
     let name: Arc<str> = format!("SQLite at {}", path.display()).into();
     let fail = |message: String| StoreError::new(StoreErrorKind::Unavailable, &name, message);

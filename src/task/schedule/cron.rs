@@ -55,8 +55,11 @@ impl Pattern {
             check_characters(index, field)?;
         }
         let follows_clock = fields[..3].iter().any(|field| field.contains('*'));
+        // As in cron: where neither has a `*`, either of the days will do.
+        let both_days = fields[3].contains('*') || fields[5].contains('*');
         fields.push(YEARS);
-        let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Required).build();
+        let parser =
+            CronParser::builder().seconds(Seconds::Required).year(Year::Required).dom_and_dow(both_days).build();
         let cron = parser.parse(&fields.join(" ")).map_err(|error| explained(&fields, &error))?;
         let pattern = Self { cron, follows_clock };
         if pattern.next_local(DateTime::constant(2000, 1, 1, 0, 0, 0, 0), true).is_none() {
@@ -88,6 +91,9 @@ fn check_characters(index: usize, field: &str) -> Result<(), String> {
     };
     match field.chars().find(|c| !allowed(*c)) {
         Some(c) => Err(format!("the {} field cannot contain {c:?}", FIELDS[index])),
+        None if index == 5 && field.split(',').any(|day| day.eq_ignore_ascii_case("L")) => {
+            Err("an L alone is no day of week: the last Friday of a month is \"FRI#L\" or \"5L\"".into())
+        }
         None if field.split(',').any(str::is_empty) => {
             Err(format!("the {} field {field:?} has a list with nothing between its commas", FIELDS[index]))
         }

@@ -26,8 +26,11 @@ pub const EVERY: std::ops::RangeInclusive<Millis> = 1_000..=366 * 86_400_000;
 pub const MAX_JITTER: Millis = 86_400_000;
 /// The zone of a schedule that names none.
 pub const UTC: &str = "UTC";
-/// It would be in the way of `/schedules/preview`.
-const RESERVED: &str = "preview";
+/// The first would be in the way of `/schedules/preview`; the others never arrive: clients take them out of a path.
+const RESERVED: [&str; 3] = ["preview", ".", ".."];
+
+/// Names in a database of zones that say where the machine is, or that nobody has said.
+const OF_THE_MACHINE: [&str; 3] = ["localtime", "posixrules", "Factory"];
 
 /// What happens to ticks that nobody was there to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -137,8 +140,8 @@ impl Rule {
 /// Schedule: like a queue, and not what is a route already.
 pub fn check_name(text: &str) -> Result<(), name::InvalidName> {
     name::schedule(text)?;
-    if text == RESERVED {
-        return Err(name::InvalidName(format!("{RESERVED:?} is not possible as the name of a schedule")));
+    if RESERVED.contains(&text) {
+        return Err(name::InvalidName(format!("{text:?} is not possible as the name of a schedule")));
     }
     Ok(())
 }
@@ -149,6 +152,11 @@ fn zone(text: &str) -> Result<jiff::tz::TimeZone, String> {
             "there is no time zone {text:?}: give a name of the IANA database, such as \"Europe/Berlin\" or \"UTC\""
         )
     };
+    if OF_THE_MACHINE.iter().any(|name| text.eq_ignore_ascii_case(name)) {
+        return Err(format!(
+            "{text:?} is not the same zone on every machine: name it, such as \"Europe/Berlin\" or \"UTC\""
+        ));
+    }
     // What stands for "unknown" in the database is no zone of anybody's.
     let zone = jiff::tz::TimeZone::get(text).ok().filter(|zone| !zone.is_unknown());
     zone.filter(|_| text.len() <= 64).ok_or_else(unknown)

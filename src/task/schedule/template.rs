@@ -60,6 +60,8 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Meta::is_empty")]
     pub meta: Meta,
@@ -140,6 +142,8 @@ impl Template {
             rate_key: self.rate_key.clone(),
             cost: self.cost.filter(|cost| *cost > 1).unwrap_or(0),
             concurrency_key: self.concurrency_key.clone(),
+            handler: None,
+            requires: self.requires.clone(),
         }
     }
 }

@@ -47,8 +47,12 @@ fn patterns_of_five_and_six_fields_with_names_and_the_last_the_nearest_and_the_n
         ("0 0 * * FRI#L", "2026-01-30T00:00:00Z"),
         ("0 0 29 2 *", "2028-02-29T00:00:00Z"),
         ("0 0 * * 7", "2026-01-04T00:00:00Z"),
-        // Where both days are given, either of them.
+        // Where both days are given, either of them; where one has a `*` in it, both, as in cron.
         ("0 0 13 * FRI", "2026-01-02T00:00:00Z"),
+        ("0 0 */2 * FRI", "2026-01-09T00:00:00Z"),
+        ("0 0 13-19 * */5", "2026-01-16T00:00:00Z"),
+        ("0 0 ? * FRI", "2026-01-02T00:00:00Z"),
+        ("0 0 13 * ?", "2026-01-13T00:00:00Z"),
         ("@monthly", "2026-02-01T00:00:00Z"),
         ("@midnight", "2026-01-02T00:00:00Z"),
     ] {
@@ -78,6 +82,8 @@ fn what_is_no_pattern_is_refused_and_told_by_its_field() {
         ("-1 * * * *", "minute"),
         ("0 0 30 2 *", "no such day"),
         ("0 0 31 4,6,9,11 *", "no such day"),
+        ("0 0 * * L", "FRI#L"),
+        ("0 0 * * mon,l", "FRI#L"),
         ("* * * *", "fields"),
         ("* * * * * * *", "fields"),
         ("", "fields"),
@@ -94,7 +100,9 @@ fn what_is_no_pattern_is_refused_and_told_by_its_field() {
 #[test]
 fn other_fields_are_refused_by_their_names() {
     let daily = || Rule { cron: Some("@daily".into()), ..Rule::default() };
-    for zone in ["Europe/Nowhere", "", "../../etc/passwd", "Etc/Unknown", "UTC0UTC", "\0"] {
+    for zone in
+        ["localtime", "posixrules", "factory", "Europe/Nowhere", "", "../../etc/passwd", "Etc/Unknown", "UTC0UTC", "\0"]
+    {
         assert_eq!(fault(&Rule { timezone: Some(zone.into()), ..daily() }).0, "timezone", "{zone:?}");
     }
     assert_eq!(fault(&Rule { jitter: Some(MAX_JITTER + 1), ..daily() }).0, "jitter");

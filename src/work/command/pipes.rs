@@ -5,6 +5,8 @@ use tokio::{
     process::{ChildStderr, ChildStdin, ChildStdout},
 };
 
+use crate::work::notes::{Cutter, Notes};
+
 /// The child wrote more than it may.
 pub(super) struct TooLong;
 
@@ -20,9 +22,10 @@ pub(super) async fn feed(stdin: Option<ChildStdin>, input: String) {
 pub(super) async fn read(
     (stdout, output, output_limit): (Option<ChildStdout>, &mut Vec<u8>, usize),
     (stderr, log, log_limit): (Option<ChildStderr>, &mut Vec<u8>, usize),
+    notes: &dyn Notes,
 ) -> Result<(), TooLong> {
     let logging = async {
-        read_end(stderr, log, log_limit).await;
+        read_end(stderr, log, log_limit, notes).await;
         Ok(())
     };
     tokio::try_join!(read_start(stdout, output, output_limit), logging).map(|_| ())
@@ -36,12 +39,19 @@ async fn read_start(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>, li
     if kept.len() > limit { Err(TooLong) } else { Ok(()) }
 }
 
-/// Keeps the last `limit` bytes, at times up to twice as many.
-async fn read_end(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>, limit: usize) {
+/// Keeps the last `limit` bytes, at times up to twice as many; each line is noted.
+async fn read_end(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>, limit: usize, notes: &dyn Notes) {
     let Some(mut pipe) = pipe else { return };
-    while pipe.read_buf(kept).await.is_ok_and(|read| read > 0) {
+    let mut cutter = Cutter::default();
+    loop {
+        let before = kept.len();
+        if !pipe.read_buf(kept).await.is_ok_and(|read| read > 0) {
+            break;
+        }
+        cutter.push(&kept[before..], notes);
         if kept.len() >= 2 * limit.max(1024) {
             kept.drain(..kept.len() - limit);
         }
     }
+    cutter.end(notes);
 }

@@ -1,5 +1,5 @@
 // Writing a task by hand. The curl below the form does the same as its button.
-import { submit } from "../actions.js";
+import { submit } from "../actions/tasks.js";
 import { ApiError } from "../api.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { go, route } from "../router.js";
@@ -21,6 +21,9 @@ export function NewTask() {
   const faults = useSignal(/** @type {Faults} */ ({}));
   const sending = useSignal(false);
   const queues = useLive("/queues");
+  const workers = useLive("/workers");
+  // Those that somebody there can run, where that is told.
+  const names = [...new Set((workers.data?.data ?? []).flatMap((/** @type {Worker} */ worker) => worker.names ?? []))].sort();
   const set = (/** @type {keyof Draft} */ key) => (/** @type {any} */ event) => {
     draft.value = { ...draft.value, [key]: event.target.value };
     if (faults.value[key]) faults.value = { ...faults.value, [key]: undefined };
@@ -38,7 +41,7 @@ export function NewTask() {
   return html`<header class="head"><h1>New task</h1></header>
     <form class="form" onSubmit=${onSubmit} novalidate>
       ${faults.value.form && html`<p class="note is-bad" role="alert">${faults.value.form}</p>`}
-      <${Field} ...${fields} name="name" label="Name" hint="The handler that runs it, such as demo.echo" />
+      <${Field} ...${fields} name="name" label="Name" hint="The handler that runs it, such as demo.echo" list=${names} />
       <${Field} ...${fields} name="args" label="Arguments" hint="A JSON list. Big integers are sent exactly." lines=${3} />
       <${Field} ...${fields} name="kwargs" label="Keyword arguments" hint="A JSON object" lines=${3} />
       <div class="columns">

@@ -1,17 +1,20 @@
 // What is happening, what is wrong: counts, throughput, what needs attention, the busiest queues.
 import { attention } from "../attention.js";
 import { online } from "../api.js";
-import { tasksWith } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { STATUSES, MEANING } from "../status.js";
 import { health, stats, useLive } from "../store.js";
 import { Bar, Count, ErrorNote, Pill, Text } from "../ui/bits.js";
+import { WINDOWS } from "../charts.js";
+import { href, route } from "../router.js";
 import { Throughput } from "../ui/chart.js";
+import { Charts } from "../ui/charts.js";
 import { Icon } from "../ui/icon.js";
 import { FirstTask } from "../ui/first-task.js";
 import { html } from "../../vendor/preact.js";
 
 const BUSIEST = 6;
+const LIVE = "5m";
 /** What makes a queue busy, now or soon. @type {Status[]} */
 const LOAD = ["running", "queued", "retry"];
 
@@ -28,9 +31,20 @@ export function Overview() {
   return html`<h1 class="sr">Overview</h1>
     <${CountStrip} />
     <div class="overview">
-      <div><${Throughput} /><${Busiest} queues=${seen.queues} /></div>
+      <div><${Trends} /><${Busiest} queues=${seen.queues} /></div>
       <div><${Attention} notices=${attention(seen)} known=${Boolean(stats.value)} /><${Slots} workers=${seen.workers} /></div>
     </div>`;
+}
+
+/** Of five minutes the throughput is live, to the second; longer ones are kept by the server. */
+function Trends() {
+  const to = (/** @type {string} */ window) => href("", route.value.query, { window: window === LIVE ? null : window });
+  const wanted = route.value.query.get("window") ?? "";
+  const chosen = WINDOWS.includes(wanted) ? wanted : LIVE;
+  const live = chosen === LIVE;
+  return html`<div class="trends"><nav class="switch" aria-label="Window">${WINDOWS.map((each) => html`<a key=${each} aria-current=${each === chosen ? "true" : undefined} href=${to(each)}>${each}</a>`)}</nav>
+    ${live && html`<${Throughput} />`}<${Charts} key=${chosen} window=${chosen} path="" only=${live ? ["wait", "run"] : ["throughput", "wait", "run"]} bare />
+    <a class="more" href=${href("metrics", new URLSearchParams(), { window: chosen === "1h" ? null : chosen })}>All metrics</a></div>`;
 }
 
 function CountStrip() {
@@ -61,7 +75,7 @@ function Busiest({ queues }) {
   return html`<section class="panel" aria-labelledby="busiest">
     <header><h2 id="busiest">Busiest queues</h2><a href="queues">All ${queues.length || ""}</a></header>
     <ul class="lines">${busiest.map((queue) => html`<li key=${queue.name} data-row>
-      <div class="line"><a href=${tasksWith("queue", queue.name)}><${Text} value=${queue.name} /></a>
+      <div class="line"><a href=${href("queue", new URLSearchParams(), { name: queue.name })}><${Text} value=${queue.name} /></a>
         ${queue.paused && html`<${Pill} status="paused" />`}
         <span class="end">${LOAD.map((status, index) => html`${index > 0 && " · "}<${Count} value=${queue.status_counts[status]} /> ${status === "retry" ? "to retry" : status}`)}</span></div>
       <${Bar} parts=${LOAD.map((status) => [`is-${status}`, queue.status_counts[status], status])} total=${most} />

@@ -1,99 +1,86 @@
-// One queue: what waits in it, what is set for it, and how tasks share it by their keys, which can be changed here.
-import { saveSharing } from "../actions.js";
-import { tasksWith } from "../filter.js";
+// One queue: what waits in it and how fast it goes, its limits and what is left of them, its settings, which can be changed here.
+import { deleteQueue, pauseQueue, purgeQueue, resumeQueue } from "../actions/queues.js";
 import * as fmt from "../fmt.js";
-import { route } from "../router.js";
+import { go, href, route } from "../router.js";
 import { may } from "../session.js";
-import { textOf } from "../sharing.js";
+import { STATUSES } from "../status.js";
 import { useLive } from "../store.js";
-import { Count, Empty, ErrorNote, Pill, Text } from "../ui/bits.js";
-import { Field } from "../ui/field.js";
+import { Bar, Count, Empty, ErrorNote, Facts, Pill, Text } from "../ui/bits.js";
+import { Charts } from "../ui/charts.js";
+import { confirmThen } from "../ui/confirm.js";
 import { Icon } from "../ui/icon.js";
-import { html, useEffect, useSignal } from "../../vendor/preact.js";
+import { QueueForm } from "../ui/queue-form.js";
+import { Tabs } from "../ui/tabs.js";
+import { html } from "../../vendor/preact.js";
 
-/** @typedef {import("../sharing.js").Sharing} Sharing */
+const BACK = html`<p class="crumbs"><a href="queues"><${Icon} name="newer" />Queues</a></p>`;
 
 export function QueuePage() {
   const name = route.value.query.get("name") ?? "";
-  const loaded = useLive(`/queues/${encodeURIComponent(name)}`, { topics: ["queues", "tasks"], every: 5_000 });
+  const path = `/queues/${encodeURIComponent(name)}`;
+  const loaded = useLive(path, { topics: ["queues", "tasks"], every: 5_000 });
+  const figures = useLive(`${path}/stats`, { topics: ["queues", "tasks"], every: 3_000 });
   /** @type {Queue | null} */
   const queue = loaded.data;
-  const back = html`<p class="crumbs"><a href="queues"><${Icon} name="newer" />Queues</a></p>`;
-  if (!queue && loaded.error?.status === 404) return html`${back}<h1 class="sr">Queue</h1><${Empty} icon="search" title="There is no such queue" />`;
-  if (!queue) return html`${back}<h1 class="sr">Queue</h1>${loaded.error ? html`<${ErrorNote} error=${loaded.error} />` : html`<div class="skeleton"><i></i><i></i><i></i></div>`}`;
-  return html`${back}${loaded.error && html`<${ErrorNote} error=${loaded.error} stale />`}
-    <header class="head"><div><h1><${Text} value=${queue.name} /></h1>
-      ${queue.paused && html`<p class="line"><${Pill} status="paused" title="Nothing in it starts until it is resumed" /></p>`}</div></header>
-    <div class="detail">
-      <aside><h2>Details</h2><${Facts} queue=${queue} /></aside>
-      <section><h2>Sharing</h2>
-        <p class="muted">Tasks of different fair keys take turns. Each rate key has a limit for itself, and of each concurrency key only so many run at a time.</p>
-        ${may("operate") ? html`<${Edit} queue=${queue} />` : html`<${Shared} queue=${queue} />`}</section>
-    </div>`;
-}
-
-/** @param {{ facts: [string, unknown][] }} props */
-function List({ facts }) {
-  return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  if (!queue && loaded.error?.status === 404) return html`${BACK}<h1 class="sr">Queue</h1><${Empty} icon="search" title="There is no such queue"><p>A queue is there from its first task on.</p></${Empty}>`;
+  if (!queue) return html`${BACK}<h1 class="sr">Queue</h1>${loaded.error ? html`<${ErrorNote} error=${loaded.error} />` : html`<div class="skeleton"><i></i><i></i><i></i></div>`}`;
+  const tabs = [
+    { id: "charts", label: "Charts", body: () => html`<${Charts} path="queue" queue=${name} />` },
+    { id: "settings", label: "Settings", body: () => (may("operate") ? html`<${QueueForm} queue=${queue} />` : html`<${Shared} queue=${queue} />`) },
+  ];
+  return html`${BACK}${loaded.error && html`<${ErrorNote} error=${loaded.error} stale />`}
+    <${Header} queue=${queue} />
+    <div class="detail"><aside><h2>Now</h2><${Now} queue=${queue} limit=${figures.data?.rate_limit ?? null} /></aside>
+      <section><${Tabs} path="queue" tabs=${tabs} initial="charts" /></section></div>`;
 }
 
 /** @param {{ queue: Queue }} props */
-function Facts({ queue }) {
-  return html`<${List} facts=${[
-    ["Waiting", html`<a href=${tasksWith("queue", queue.name)}><${Count} value=${queue.total_queued} /></a>`],
-    ["Running", html`<${Count} value=${queue.status_counts.running} />`],
-    ["Oldest ready", queue.oldest_ready_s !== null && fmt.duration(queue.oldest_ready_s * 1000)],
-    ["Weight", String(queue.weight)],
-    ["Rate limit", queue.rate_limit ?? "none"],
-    ["Concurrency", queue.concurrency ?? "no cap"],
-    ["At a cap", queue.at_cap === "reject" ? "submissions are refused" : "tasks wait"],
-    ["Priority ageing", queue.ageing ? `a level each ${queue.ageing}` : "off, priorities are strict"],
-    ["Max depth", queue.max_depth ?? "no cap"],
-    ["Max age", queue.max_age ?? "none"],
-  ]} />`;
+function Header({ queue }) {
+  const { name, paused, total_queued } = queue;
+  const purge = () => confirmThen({ title: `Purge ${name}?`, text: "Every task that waits in it is cancelled. What runs goes on.", verb: `Cancel ${fmt.plural(total_queued, "task")}`, run: () => purgeQueue(name) });
+  const remove = () => confirmThen({ title: `Delete the queue ${name}?`, text: "Its settings go with it. It comes back with the next task submitted to it.", verb: "Delete it", run: () => deleteQueue(name).then((done) => done && go("queues")) });
+  return html`<header class="head"><div><h1><${Text} value=${name} /></h1>
+      <p class="line">${paused && html`<${Pill} status="paused" title="Nothing in it starts until it is resumed" />`}<a href=${tasks(name, null)}>Its tasks</a></p></div>
+    ${may("operate") && html`<div class="actions">
+      ${paused ? html`<button onClick=${() => resumeQueue(name)}><${Icon} name="resume" />Resume</button>` : html`<button onClick=${() => pauseQueue(name)}><${Icon} name="pause" />Pause</button>`}
+      ${total_queued > 0 ? html`<button class="danger" onClick=${purge}><${Icon} name="trash" />Purge</button>` : html`<button class="danger" onClick=${remove}><${Icon} name="trash" />Delete</button>`}</div>`}</header>`;
+}
+
+/** @param {{ queue: Queue, limit: any }} props */
+function Now({ queue, limit }) {
+  const { high, medium, low } = queue.queued_by_priority;
+  return html`<p class="big"><b><${Count} value=${queue.total_queued} /></b> waiting</p>
+    <${Bar} parts=${[["p-high", high, "high"], ["p-medium", medium, "medium"], ["p-low", low, "low"]]} />
+    <p class="sub">high <${Count} value=${high} /> · medium <${Count} value=${medium} /> · low <${Count} value=${low} /></p>
+    <${Facts} facts=${[
+      ["Oldest ready", queue.oldest_ready_s !== null && html`<span class=${queue.oldest_ready_s > 300 ? "late" : ""}>${fmt.duration(queue.oldest_ready_s * 1000)}</span>`],
+      ...STATUSES.map((status) => /** @type {[string, unknown]} */ ([status, queue.status_counts[status] > 0 && html`<a href=${tasks(queue.name, status)}><${Count} value=${queue.status_counts[status]} /></a>`])),
+      ["Rate limit", limit ? html`${limitText(limit)}` : "none"],
+      ["Left of it", limit && limit.enabled && html`${fmt.exact(limit.remaining)}${limit.next_permit_in_s > 0 && html`<span class="muted">, next start in ${fmt.duration(limit.next_permit_in_s * 1000)}</span>`}`],
+      ["Concurrency", queue.concurrency ? `${fmt.exact(queue.status_counts.running)} of ${fmt.exact(queue.concurrency)}` : "no cap"],
+      ["Weight", String(queue.weight)],
+    ]} />`;
+}
+
+/** @param {any} limit */
+function limitText({ limit, per, source, enabled }) {
+  const numbers = typeof limit === "object" ? Object.entries(limit).map(([name, n]) => `${name} ${n}`).join(", ") : fmt.exact(limit);
+  return `${numbers} per ${per}${source === "default" ? ", the server's" : ""}${enabled ? "" : ", switched off"}`;
 }
 
 /** For those who may not change it. @param {{ queue: Queue }} props */
 function Shared({ queue }) {
-  const { key_rate_limit, key_concurrency, fair_weights } = textOf(queue);
-  return html`<${List} facts=${[
-    ["Each rate key", key_rate_limit || "no limit"],
-    ["Each concurrency key", key_concurrency ? `${key_concurrency} at a time` : "no cap"],
-    ["Fair weights", fair_weights ? fair_weights.split("\n").map((each) => html`<div key=${each}><${Text} value=${each} /></div>`) : "all the same"],
+  const weights = Object.entries(queue.fair_weights).map(([key, weight]) => html`<div key=${key}><${Text} value=${`${key}=${weight}`} /></div>`);
+  return html`<${Facts} facts=${[
+    ["Weight", String(queue.weight)], ["Concurrency", queue.concurrency ?? "no cap"], ["Rate limit", queue.rate_limit ?? "none"], ["Max depth", queue.max_depth ?? "no cap"],
+    ["At a cap", queue.at_cap === "reject" ? "submissions are refused" : "tasks wait"], ["Ageing", queue.ageing ?? "none"],
+    ["Retries", queue.max_retries ?? "the server's"], ["Time limit", queue.timeout ?? (queue.timeout === null ? "none" : "the server's")],
+    ["Each rate key", queue.key_rate_limit ?? "no limit"], ["Each concurrency key", queue.key_concurrency ? `${queue.key_concurrency} at a time` : "no cap"],
+    ["Fair weights", weights.length ? weights : "all the same"],
   ]} />`;
 }
 
-/** What is typed stays, whatever becomes of the queue meanwhile: its version tells. @param {{ queue: Queue }} props */
-function Edit({ queue }) {
-  const typed = useSignal(/** @type {{ sharing: Sharing, from: Queue } | null} */ (null));
-  const faults = useSignal(/** @type {import("../sharing.js").Faults} */ ({}));
-  const saving = useSignal(false);
-  const saved = useSignal(false);
-  const { sharing, from } = typed.value ?? { sharing: textOf(queue), from: queue };
-  const set = (/** @type {keyof Sharing} */ key) => (/** @type {any} */ event) => {
-    typed.value = { sharing: { ...sharing, [key]: event.target.value }, from };
-    faults.value = { ...faults.value, [key]: undefined, form: undefined };
-  };
-  const forget = () => { typed.value = null; faults.value = {}; saved.value = false; };
-  // What was saved stays until it is what the queue shows.
-  useEffect(() => { if (saved.value && queue.version !== from.version) forget(); }, [saved.value, queue.version]);
-  const onSubmit = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    saving.value = true;
-    const found = await saveSharing(from, sharing);
-    saving.value = false;
-    if (found) faults.value = found;
-    else saved.value = true;
-  };
-  const fields = { draft: sharing, faults: faults.value, set };
-  return html`<form class="form" onSubmit=${onSubmit} novalidate>
-    ${faults.value.form && html`<p class="note is-bad" role="alert">${faults.value.form}</p>`}
-    <${Field} ...${fields} name="concurrency" label="Cap of the queue" hint="Most running at a time, over all nodes; empty is no cap" />
-    <${Field} ...${fields} name="ageing" label="Priority ageing" hint="Tasks gain a level each time they have waited so long, such as 10m; empty is off" />
-    <${Field} ...${fields} name="key_rate_limit" label="Limit of each rate key" hint="Starts in a time, such as 100/1m; empty is no limit" />
-    <${Field} ...${fields} name="key_concurrency" label="Cap of each concurrency key" hint="Most running at a time; empty is no cap" />
-    <${Field} ...${fields} name="fair_weights" label="Weights of fair keys" hint="How many start when it is their turn: KEY=N, one a line. Of keys not named it is one." lines=${4} />
-    <div class="actions"><button class="primary" disabled=${saving.value || saved.value || !typed.value}>${saving.value ? "Saving…" : "Save"}</button>
-      ${typed.value && !saved.value && html`<button type="button" onClick=${forget}>Discard</button>`}</div>
-  </form>`;
+/** @param {string} queue @param {Status | null} status */
+function tasks(queue, status) {
+  return href("tasks", new URLSearchParams(), { status, queue });
 }

@@ -1,18 +1,22 @@
 // One task: how it stands, its life, what went in and what came out, every attempt.
-import { cancelTask, retryTask } from "../actions.js";
+import { cancelTask, deleteTask, retryTask, runTaskNow } from "../actions/tasks.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { taskHref, tasksWith } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { members } from "../json.js";
+import { go } from "../router.js";
 import { may } from "../session.js";
 import { canCancel, canRetry } from "../status.js";
 import { useLive } from "../store.js";
 import { Attempts, concernsTask } from "../ui/attempts.js";
 import { Ago, Empty, ErrorNote, Pill, Since, Text } from "../ui/bits.js";
+import { confirmThen } from "../ui/confirm.js";
 import { Copy } from "../ui/copy.js";
 import { ErrorView } from "../ui/error-view.js";
 import { Icon } from "../ui/icon.js";
 import { Json } from "../ui/json.js";
+import { Log, ProgressBar } from "../ui/log.js";
+import { Relatives } from "../ui/relatives.js";
 import { Tabs } from "../ui/tabs.js";
 import { Timeline } from "../ui/timeline.js";
 import { html } from "../../vendor/preact.js";
@@ -21,7 +25,7 @@ const WAITS = new Set(["pending", "scheduled", "queued", "retry"]);
 
 /** @param {{ id: string }} props */
 export function TaskPage({ id }) {
-  const loaded = useLive(`/tasks/${encodeURIComponent(id)}`, { topics: ["tasks"], concerns: (hint) => concernsTask(hint, id), every: 10_000 });
+  const loaded = useLive(`/tasks/${encodeURIComponent(id)}`, { topics: ["tasks", "progress"], concerns: (hint) => (hint.task_id ? hint.task_id === id : concernsTask(hint, id)), every: 10_000 });
   /** @type {Task | null} */
   const task = loaded.data;
   const back = html`<p class="crumbs"><a href="tasks"><${Icon} name="newer" />Tasks</a></p>`;
@@ -32,6 +36,7 @@ export function TaskPage({ id }) {
   const parts = members(loaded.text);
   return html`${back}${loaded.error && html`<${ErrorNote} error=${loaded.error} stale />`}
     <${Header} task=${task} parts=${parts} />
+    ${task.progress && html`<${ProgressBar} progress=${task.progress} />`}
     ${WAITS.has(task.status) && html`<${Waits} key=${task.status} id=${task.id} />`}
     <div class="detail">
       <aside><h2>Timeline</h2><${Timeline} task=${task} /><h2>Details</h2><${Facts} task=${task} /></aside>
@@ -55,10 +60,17 @@ function Header({ task, parts }) {
         <span class="id"><code>${task.id}</code><${Copy} text=${task.id} label="Copy the id" /></span></p></div>
     <div class="actions">
       <${Copy} text=${() => curlOf(task, parts)} label="Copy the curl that submits the same task">Copy as curl</${Copy}>
+      ${may("operate") && (task.status === "scheduled" || task.status === "retry") && html`<button onClick=${() => runTaskNow(task.id)}><${Icon} name="running" />Run now</button>`}
+      ${may("operate") && canRetry(task.status) && html`<button class="danger" onClick=${() => askDelete(task)}><${Icon} name="trash" />Delete</button>`}
       ${may("operate") && canRetry(task.status) && html`<button onClick=${() => retryTask(task.id)}><${Icon} name="retry" />Retry</button>`}
       ${may("operate") && canCancel(task.status) && html`<button disabled=${asked} onClick=${() => cancelTask(task.id)}><${Icon} name="cancelled" />Cancel</button>`}
     </div>
   </header>`;
+}
+
+/** @param {Task} task */
+function askDelete({ id, name }) {
+  confirmThen({ title: `Delete ${name}?`, text: "The task is gone for good, with its result and its attempts.", verb: "Delete it", run: () => deleteTask(id).then((done) => done && go("tasks")) });
 }
 
 /** @param {Task} task @param {Map<string, string>} parts @param {string} text @returns {import("../ui/tabs.js").Tab[]} */
@@ -72,6 +84,8 @@ function tabs(task, parts, text) {
       : html`<p class="muted">A result is there once the task succeeds.</p>`) },
     { id: "error", label: "Error", body: () => (task.error ? html`<${ErrorView} error=${task.error} />` : html`<p class="muted">No error.</p>`) },
     { id: "attempts", label: `Attempts ${task.attempt}`, body: () => html`<${Attempts} id=${task.id} />` },
+    { id: "log", label: "Log", body: () => html`<${Log} id=${task.id} />` },
+    { id: "relatives", label: "Dependencies", body: () => html`<${Relatives} id=${task.id} />` },
     { id: "raw", label: "Raw", body: () => html`<${Json} text=${text} label="raw JSON" />` },
   ];
 }
@@ -102,6 +116,7 @@ function Facts({ task }) {
     ["Fair key", task.fair_key && html`<code><${Text} value=${task.fair_key} /></code>`],
     ["Rate key", task.rate_key && html`<code><${Text} value=${task.rate_key} /></code>${(task.cost ?? 1) > 1 && ` costs ${fmt.exact(task.cost ?? 1)}`}`],
     ["Concurrency key", task.concurrency_key && html`<code><${Text} value=${task.concurrency_key} /></code>`],
+    ["Requires", task.requires.length > 0 && task.requires.map((label) => html`<code key=${label} class="tag"><${Text} value=${label} /></code> `)],
     ["Tags", task.tags.length > 0 && task.tags.map((tag) => html`<a key=${tag} class="tag" href=${tasksWith("tag", tag)}><${Text} value=${tag} /></a> `)],
     ["Generation", task.generation > 1 && String(task.generation)],
   ];
@@ -114,5 +129,6 @@ function curlOf(task, parts) {
     name: task.name, args: parts.get("args"), kwargs: parts.get("kwargs"), queue: task.queue, priority: task.priority,
     max_retries: task.max_retries, tags: task.tags.length ? task.tags : null,
     fair_key: task.fair_key, rate_key: task.rate_key, cost: task.cost === 1 ? null : task.cost, concurrency_key: task.concurrency_key,
+    requires: task.requires.length ? task.requires : null,
   }), location.origin);
 }

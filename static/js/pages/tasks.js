@@ -1,5 +1,5 @@
 // The task list: statuses in a rail, a search box, keyset pages, actions on what is selected.
-import { actOnMany } from "../actions.js";
+import { actOnMany } from "../actions/tasks.js";
 import { chips, tasksPath } from "../filter.js";
 import * as fmt from "../fmt.js";
 import { href, route } from "../router.js";
@@ -8,15 +8,19 @@ import { canCancel, canRetry } from "../status.js";
 import { stats, useLive } from "../store.js";
 import { Empty, ErrorNote, placeholder } from "../ui/bits.js";
 import { confirmThen } from "../ui/confirm.js";
+import { AllMatching } from "../ui/bulk.js";
 import { FirstTask } from "../ui/first-task.js";
 import { Icon } from "../ui/icon.js";
+import { Operations } from "../ui/operations.js";
 import { Pager } from "../ui/pager.js";
 import { Rail } from "../ui/rail.js";
-import { Search } from "../ui/search.js";
+import { Search, TASKS } from "../ui/search.js";
 import { TaskRow } from "../ui/task-row.js";
 import { html, useEffect, useSignal } from "../../vendor/preact.js";
 
 const LIMIT = 50;
+/** Filters that are chips. */
+const SHOWN = [...TASKS.keys, TASKS.rest, ...(TASKS.set ?? [])];
 
 export function Tasks() {
   const { query } = route.value;
@@ -38,6 +42,7 @@ export function Tasks() {
       <${Rail} counts=${counts(query)} />
       <div class="list">
         <${Search} />
+        <${Operations} />
         ${rows.length > 0 && html`<${Toolbar} rows=${rows} selected=${selected.value} select=${select} />`}
         ${rows.length > 0 && loaded.error && html`<${ErrorNote} error=${loaded.error} stale />`}
         ${placeholder(loaded, html`<${Nothing} />`) ?? html`<ul class=${loaded.loading ? "tasks stale" : "tasks"} aria-busy=${loaded.loading}>
@@ -51,14 +56,14 @@ export function Tasks() {
 
 /** Counters are kept per status only: with another filter set, a count beside a status would be of something else. @param {URLSearchParams} query */
 function counts(query) {
-  return chips(query).length ? null : stats.value?.status_counts ?? null;
+  return chips(query, SHOWN).length ? null : stats.value?.status_counts ?? null;
 }
 
 /** @param {{ rows: Task[], selected: Set<string>, select: (ids: string[], on: boolean) => void }} props */
 function Toolbar({ rows, selected, select }) {
   const chosen = rows.filter((task) => selected.has(task.id));
   const all = chosen.length === rows.length;
-  const run = (/** @type {"cancel" | "retry"} */ verb, /** @type {Task[]} */ tasks) => {
+  const run = (/** @type {"cancel" | "retry" | "delete"} */ verb, /** @type {Task[]} */ tasks) => {
     const ids = tasks.map((task) => task.id);
     select([...selected], false);
     actOnMany(verb, ids);
@@ -69,6 +74,10 @@ function Toolbar({ rows, selected, select }) {
     title: `Cancel ${fmt.plural(toCancel.length, "task")}?`, verb: `Cancel ${fmt.plural(toCancel.length, "task")}`,
     text: "Those that wait are cancelled at once. Those that run are asked to stop.", run: () => run("cancel", toCancel),
   });
+  const askDelete = () => confirmThen({
+    title: `Delete ${fmt.plural(toRetry.length, "task")}?`, verb: `Delete ${fmt.plural(toRetry.length, "task")}`,
+    text: "They are gone for good, with their results and attempts.", run: () => run("delete", toRetry),
+  });
   return html`<div class="toolbar">
     <label class="check"><input type="checkbox" checked=${all} indeterminate=${chosen.length > 0 && !all}
       onChange=${() => select(rows.map((task) => task.id), !all)} />${chosen.length ? `${fmt.plural(chosen.length, "task")} selected` : "Select page"}</label>
@@ -76,18 +85,20 @@ function Toolbar({ rows, selected, select }) {
       <span class="actions">
         <button disabled=${!toRetry.length || !may("operate")} onClick=${() => run("retry", toRetry)}><${Icon} name="retry" />Retry ${toRetry.length || ""}</button>
         <button disabled=${!toCancel.length || !may("operate")} onClick=${askCancel}><${Icon} name="cancelled" />Cancel ${toCancel.length || ""}</button>
+        <button class="danger" disabled=${!toRetry.length || !may("operate")} onClick=${askDelete}><${Icon} name="trash" />Delete ${toRetry.length || ""}</button>
         <button class="ghost" onClick=${() => select([...selected], false)}>Clear</button>
       </span>`}
+    ${chosen.length === 0 && html`<span class="end"><${AllMatching} /></span>`}
   </div>`;
 }
 
 function Nothing() {
   const { query } = route.value;
-  const filtered = chips(query).length > 0 || query.get("status");
+  const filtered = chips(query, SHOWN).length > 0 || query.get("status");
   if (!filtered && !query.get("cursor")) return html`<${FirstTask} />`;
   const status = query.get("status");
-  return html`<${Empty} icon=${status ?? "search"} title=${status && !chips(query).length ? `No task has the status ${status}` : "No task matches"}>
-    <p>${chips(query).length ? "Take a filter away to see more." : "New ones show here as they come."}</p>
+  return html`<${Empty} icon=${status ?? "search"} title=${status && !chips(query, SHOWN).length ? `No task has the status ${status}` : "No task matches"}>
+    <p>${chips(query, SHOWN).length ? "Take a filter away to see more." : "New ones show here as they come."}</p>
     <div class="actions"><a class="button" href=${href("tasks", new URLSearchParams())}>Show all tasks</a></div>
   </${Empty}>`;
 }

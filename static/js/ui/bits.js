@@ -1,5 +1,6 @@
 // Small parts every page uses.
 import { Icon } from "./icon.js";
+import { zone } from "./settings.js";
 import * as fmt from "../fmt.js";
 import { STATUSES, MEANING } from "../status.js";
 import { now } from "../store.js";
@@ -14,7 +15,7 @@ export function Pill({ status, title }) {
 
 /** Icons of what has a state but is no task. @type {Record<string, string>} */
 const STATE_ICONS = {
-  alive: "success", draining: "timeout", dead: "failed", paused: "pause", active: "running", starting: "scheduled",
+  alive: "success", draining: "timeout", quiet: "pause", done: "success", dead: "failed", paused: "pause", active: "running", starting: "scheduled",
   restarting: "retry", parked: "warn", stopping: "timeout", stopped: "cancelled", failure: "failed", crashed: "warn",
   released: "newer", exhausted: "failed", poison: "warn", not_retryable: "cancelled", ok: "success", degraded: "warn", down: "failed",
 };
@@ -22,12 +23,22 @@ const STATE_ICONS = {
 /** A time as "12 s ago", absolute in its title. @param {{ at: string | null, none?: string }} props */
 export function Ago({ at, none = "–" }) {
   if (!at) return html`<span class="muted">${none}</span>`;
-  return html`<time datetime=${at} title=${fmt.absolute(at)}>${fmt.relative(Date.parse(at), now.value)}</time>`;
+  return html`<time datetime=${at} title=${fmt.absolute(at, zone.value)}>${fmt.relative(Date.parse(at), now.value)}</time>`;
+}
+
+/** A moment as one looks for it: absolute, and how far off. @param {{ at: string }} props */
+export function Moment({ at }) {
+  return html`<time class="moment" datetime=${at} title=${fmt.absolute(at, zone.value)}>${fmt.relative(Date.parse(at), now.value)}<span class="sub">${fmt.brief(at, now.value, zone.value)}</span></time>`;
+}
+
+/** What is known of a thing, by name; what is not so is left out. @param {{ facts: [string, unknown][] }} props */
+export function Facts({ facts }) {
+  return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
 /** A time running since `at`. @param {{ at: string }} props */
 export function Since({ at }) {
-  return html`<time datetime=${at} title=${fmt.absolute(at)}>${fmt.elapsed(now.value - Date.parse(at))}</time>`;
+  return html`<time datetime=${at} title=${fmt.absolute(at, zone.value)}>${fmt.elapsed(now.value - Date.parse(at))}</time>`;
 }
 
 /** What a user wrote, in a line of ours. @param {{ value: string }} props */

@@ -3,7 +3,7 @@ import { Empty } from "./bits.js";
 import { Command } from "./copy.js";
 import { Icon } from "./icon.js";
 import { toast } from "./toast.js";
-import { submit } from "../actions.js";
+import { submit } from "../actions/tasks.js";
 import { ApiError } from "../api.js";
 import { submitBody, submitCurl } from "../curl.js";
 import { go } from "../router.js";

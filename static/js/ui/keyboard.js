@@ -7,14 +7,14 @@ import { signal } from "../../vendor/preact.js";
 /** What the help dialog lists. @type {[string, string][]} */
 export const KEYS = [
   ["/", "Search tasks"], ["j  k", "Next row, previous row"], ["Enter", "Open the row"], ["x", "Select the row"],
-  ["n", "New task"], ["p", "Pause or resume live updates"], ["g then o", "Overview"], ["g then t", "Tasks"], ["g then q", "Queues"],
-  ["g then d", "Dead letters"], ["g then w", "Workers"], ["g then a", "Actors"], ["?", "This help"],
+  ["n", "New task"], ["p", "Pause or resume live updates"], ["g then o", "Overview"], ["g then t", "Tasks"], ["g then f", "Workflows"], ["g then s", "Schedules"], ["g then q", "Queues"],
+  ["g then d", "Dead letters"], ["g then w", "Workers"], ["g then m", "Metrics"], ["g then a", "Actors"], ["?", "Help and settings"],
 ];
 
 export const helpShown = signal(false);
 
 /** @type {Record<string, string>} */
-const PAGES = { o: "", t: "tasks", q: "queues", d: "dead-letters", w: "workers", a: "actors" };
+const PAGES = { o: "", t: "tasks", f: "workflows", s: "schedules", q: "queues", d: "dead-letters", w: "workers", m: "metrics", a: "actors" };
 const G_WITHIN_MS = 1_200;
 let gPressedAt = -Infinity;
 

@@ -9,6 +9,8 @@ export const THEMES = ["system", "light", "dark"];
 
 /** @type {import("../../vendor/preact.js").Signal<Theme>} */
 export const theme = signal(THEMES.find((each) => each === read("theme")) ?? "system");
+/** In which zone times are shown: "local", "UTC" or a name of the IANA database. */
+export const zone = signal(soundZone(read("zone")));
 /** Single-key shortcuts, which speech input can set off by accident: they can be switched off. */
 export const shortcuts = signal(read("shortcuts") !== "off");
 
@@ -19,10 +21,26 @@ export function setTheme(next) {
   write("theme", next);
 }
 
+/** @param {string} next */
+export function setZone(next) {
+  zone.value = soundZone(next);
+  write("zone", zone.value);
+}
+
 /** @param {boolean} on */
 export function setShortcuts(on) {
   shortcuts.value = on;
   write("shortcuts", on ? "on" : "off");
+}
+
+/** One that the browser knows, or the local one. @param {string | null} name */
+function soundZone(name) {
+  try {
+    if (name && name !== "local") new Intl.DateTimeFormat(undefined, { timeZone: name });
+    return name || "local";
+  } catch {
+    return "local";
+  }
 }
 
 /** @param {string} key */

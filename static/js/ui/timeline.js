@@ -1,6 +1,7 @@
 // A task's life as a vertical list: each moment, and the time between.
 import { Ago } from "./bits.js";
 import { Icon } from "./icon.js";
+import { zone } from "./settings.js";
 import * as fmt from "../fmt.js";
 import { now } from "../store.js";
 import { html } from "../../vendor/preact.js";
@@ -13,7 +14,7 @@ export function Timeline({ task }) {
   return html`<ol class="timeline">${moments.map(({ label, at, icon }, index) => html`<li key=${label} class=${`is-${icon}`}>
     <${Icon} name=${icon} />
     <div><strong>${label}</strong> <span class="muted"><${Ago} at=${at} /></span>
-      <p class="muted">${fmt.clock(at, now.value)}${index > 0 && ` · after ${fmt.duration(Date.parse(at) - Date.parse(moments[index - 1].at))}`}</p></div>
+      <p class="muted">${fmt.clock(at, now.value, zone.value)}${index > 0 && ` · after ${fmt.duration(Date.parse(at) - Date.parse(moments[index - 1].at))}`}</p></div>
   </li>`)}</ol>`;
 }
 

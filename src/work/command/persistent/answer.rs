@@ -5,13 +5,22 @@
 //! {"id": "…", "error": {"message": "no customer 17", "detail": "…", "retryable": false, "retry_after": "30s"}}
 //! {"id": "…", "snooze": "5m"}
 //! ```
+//! and before that, as often as it likes, how far it has come, a line of its log, or that it lives:
+//! ```json
+//! {"id": "…", "progress": {"percent": 40, "message": "page 4 of 10"}}
+//! {"id": "…", "log": {"level": "warn", "message": "page 3 is empty"}}
+//! {"id": "…", "heartbeat": true}
+//! ```
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    task::{Millis, TaskId, json},
-    work::command::said::{self, Fault},
+    task::{LogLevel, Millis, Progress, TaskId, json},
+    work::{
+        Notes,
+        command::said::{self, Fault},
+    },
 };
 
 /// An answer to the task in flight.
@@ -30,6 +39,51 @@ struct Written<'a> {
     result: Option<&'a RawValue>,
     error: Option<Fault>,
     snooze: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteWritten<'a> {
+    #[serde(borrow)]
+    id: std::borrow::Cow<'a, str>,
+    progress: Option<ProgressWritten>,
+    log: Option<LineWritten>,
+    heartbeat: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgressWritten {
+    percent: Option<f64>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineWritten {
+    #[serde(default)]
+    level: LogLevel,
+    message: String,
+}
+
+/// Whether the line is none that ends the attempt, but says something of it; it is noted.
+pub(super) fn is_note(line: &[u8], task: TaskId, notes: &dyn Notes) -> bool {
+    let Ok(written) = serde_json::from_slice::<NoteWritten<'_>>(line) else { return false };
+    if written.id != task.to_string() {
+        return false;
+    }
+    match written {
+        NoteWritten { progress: Some(said), log: None, heartbeat: None, .. } => {
+            notes.progress(Progress::new(said.percent, said.message.as_deref()));
+            true
+        }
+        NoteWritten { progress: None, log: Some(said), heartbeat: None, .. } => {
+            notes.log(said.level, &said.message);
+            true
+        }
+        NoteWritten { progress: None, log: None, heartbeat: Some(true), .. } => true,
+        _ => false,
+    }
 }
 
 /// Null is a result.

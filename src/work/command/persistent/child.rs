@@ -23,12 +23,13 @@ use super::{
 use crate::{
     task::{Again, ErrorKind, Outcome, TaskError},
     work::{
-        CommandSpec, TaskContext,
+        CommandSpec, Notes, TaskContext,
         command::{
             process::Group,
             spec::{self, Launch},
             verdict::{Ended, told},
         },
+        notes::Cutter,
     },
 };
 
@@ -37,7 +38,7 @@ pub(super) struct Child {
     group: Group,
     stdin: ChildStdin,
     lines: Lines,
-    log: Arc<Mutex<Vec<u8>>>,
+    log: Arc<Mutex<Log>>,
     served: u32,
     asked: bool,
     _logging: AbortOnDropHandle<()>,
@@ -66,7 +67,7 @@ impl Child {
         let (Some(stdin), Some(stdout), Some(stderr)) = group.pipes() else {
             return Err(io::Error::other("its pipes are missing"));
         };
-        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let log = Arc::<Mutex<Log>>::default();
         let logging = AbortOnDropHandle::new(tokio::spawn(keep_end(stderr, log.clone(), launch.spec.stderr_limit)));
         Ok(Self { group, stdin, lines: Lines::new(stdout), log, served: 0, asked: false, _logging: logging })
     }
@@ -74,7 +75,7 @@ impl Child {
     /// Gives it a task and waits for the answer.
     pub(super) async fn serve(&mut self, spec: &CommandSpec, context: &TaskContext) -> Served {
         self.served = self.served.saturating_add(1);
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).begin(context.notes().clone());
         let input = spec::input(context);
         let mut feeding = pin!(self.stdin.write_all(input.as_bytes()));
         let mut fed = false;
@@ -82,7 +83,10 @@ impl Child {
             tokio::select! {
                 // A child that does not read has ended, and that is heard too.
                 _ = &mut feeding, if !fed => fed = true,
-                line = self.lines.next(spec.output_limit) => break line,
+                line = self.lines.next(spec.output_limit) => match line {
+                    Line::Whole(line) if answer::is_note(&line, context.id(), &**context.notes()) => {}
+                    line => break line,
+                },
                 () = context.cancelled(), if !self.asked => {
                     self.asked = true;
                     self.group.terminate();
@@ -141,7 +145,7 @@ impl Child {
         let status = self.group.finish().await;
         // What it wrote last may be in the pipe still; that pipe is closed now, or held by others.
         let _ = timeout(Duration::from_millis(100), self._logging).await;
-        let log = std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        let log = std::mem::take(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner).end);
         let ended = Ended { log, too_long: matches!(failed, Failed::TooLong), asked: self.asked, ..Ended::default() };
         match failed {
             Failed::TooLong => ended.outcome(status, spec),
@@ -161,7 +165,7 @@ impl Child {
 
     fn log_text(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&log).trim_end().to_owned()
+        String::from_utf8_lossy(&log.end).trim_end().to_owned()
     }
 
     /// Bytes of memory that it holds by itself.
@@ -172,15 +176,35 @@ impl Child {
     }
 }
 
-/// The last of what it writes to stderr, at times up to twice as much.
-async fn keep_end(mut pipe: ChildStderr, log: Arc<Mutex<Vec<u8>>>, limit: usize) {
+/// What it writes to stderr: the last of it, and each line to where the attempt in flight notes what it says.
+#[derive(Default)]
+struct Log {
+    end: Vec<u8>,
+    cutter: Cutter,
+    notes: Option<Arc<dyn Notes>>,
+}
+
+impl Log {
+    fn begin(&mut self, notes: Arc<dyn Notes>) {
+        *self = Self { notes: Some(notes), ..Self::default() };
+    }
+
+    fn push(&mut self, read: &[u8], limit: usize) {
+        if let Some(notes) = &self.notes {
+            self.cutter.push(read, &**notes);
+        }
+        self.end.extend_from_slice(read);
+        // At times up to twice as much.
+        if self.end.len() >= 2 * limit.max(1024) {
+            let surplus = self.end.len() - limit;
+            self.end.drain(..surplus);
+        }
+    }
+}
+
+async fn keep_end(mut pipe: ChildStderr, log: Arc<Mutex<Log>>, limit: usize) {
     let mut read = vec![0; 4 * 1024];
     while let Ok(count @ 1..) = pipe.read(&mut read).await {
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.extend_from_slice(&read[..count]);
-        if log.len() >= 2 * limit.max(1024) {
-            let surplus = log.len() - limit;
-            log.drain(..surplus);
-        }
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(&read[..count], limit);
     }
 }
