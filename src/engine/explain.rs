@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    store::{Counted, QueueRow, Reader, StoreError, TaskRow},
+    store::{Counted, LaneAhead, QueueRow, Reader, StoreError, TaskRow},
     task::{
         FlowKeys, Gate, Lack, Millis, Order, Priority, RateLimit, Status, TaskId,
         admission::{Candidate, Hold},
@@ -153,25 +153,14 @@ impl Engine {
 
     /// What comes before a task with keys whose time has come.
     fn turns_of(&self, reader: &dyn Reader, task: &TaskRow) -> Result<Vec<Reason>, StoreError> {
-        let Some(own) = task.flow.as_ref().map(|flow| flow.lane().lane) else { return Ok(Vec::new()) };
-        let ahead = reader.lane_ahead(task, MOST_LANES)?;
+        let LaneAhead { own, lanes, before, next, above } =
+            reader.lane_ahead(task, self.next_turn(&task.queue, task.priority), MOST_LANES)?;
         let mut reasons = Vec::new();
-        reasons.extend(ahead.above.then_some(Reason::HigherLanes));
-        reasons.extend((ahead.own > 0).then_some(Reason::Ahead(ahead.own)));
-        let is_all = (ahead.lanes.len() as u64) < MOST_LANES;
-        let others: Vec<i64> = ahead.lanes.into_iter().filter(|lane| *lane != own).collect();
-        if !others.is_empty() {
-            let from = self.next_turn(&task.queue, task.priority);
-            // In the order of the round that begins there.
-            let place = |lane: i64| (lane < from, lane);
-            let before = others.iter().filter(|lane| place(**lane) < place(own)).count() as u64;
-            let first = others.iter().copied().filter(|lane| place(*lane) < place(own)).min_by_key(|lane| place(*lane));
-            let next = match first.filter(|_| is_all) {
-                Some(lane) => reader.lane_keys(&task.queue, task.priority, lane)?,
-                None => None,
-            };
-            reasons.push(Reason::Turns { lanes: others.len() as u64, before: is_all.then_some(before), next });
-        }
+        reasons.extend(above.then_some(Reason::HigherLanes));
+        reasons.extend((own > 0).then_some(Reason::Ahead(own)));
+        let is_all = lanes + 1 < MOST_LANES;
+        let turns = Reason::Turns { lanes, before: is_all.then_some(before), next: next.filter(|_| is_all) };
+        reasons.extend((lanes > 0).then_some(turns));
         Ok(reasons)
     }
 

@@ -75,9 +75,7 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     /// Tasks that run under a concurrency key.
     fn key_running(&self, queue: &str, key: &str) -> Result<u32, StoreError>;
     /// What comes before a task that waits in a lane, each counted up to `most`.
-    fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError>;
-    /// The keys of some task of a lane.
-    fn lane_keys(&self, queue: &str, priority: Priority, lane: i64) -> Result<Option<FlowKeys>, StoreError>;
+    fn lane_ahead(&self, task: &TaskRow, from: i64, most: u64) -> Result<LaneAhead, StoreError>;
     /// Tasks of a queue wait in lanes, or belong in one by then.
     fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
@@ -174,8 +172,13 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
 pub struct LaneAhead {
     /// Tasks of its sublane: under the same keys.
     pub own: u64,
-    /// The first of the lanes of its priority, in their order, its own among them.
-    pub lanes: Vec<i64>,
+    /// Other lanes of its priority.
+    pub lanes: u64,
+    /// Of them, those whose turn comes before its own in a round from the lane on that was asked about; exact where all were looked
+    /// at.
+    pub before: u64,
+    /// The keys of the one whose turn is next, where that is not its own.
+    pub next: Option<FlowKeys>,
     /// Whether anything of a higher priority waits in lanes.
     pub above: bool,
 }

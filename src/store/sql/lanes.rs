@@ -234,7 +234,7 @@ pub(super) fn key_running(connection: &mut Connection, queue: &str, key: &str) -
     Ok(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> QueryResult<LaneAhead> {
+pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, from: i64, most: u64) -> QueryResult<LaneAhead> {
     let (Some(flow), Some(at)) = (&task.flow, task.ready_at) else { return Ok(LaneAhead::default()) };
     let (place, limit) = (flow.lane(), i64::try_from(most).unwrap_or(i64::MAX));
     let own = tasks::table
@@ -251,8 +251,17 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
     let own = own.iter().filter(before).count() as u64;
     let lanes =
         lanes_from(connection, &task.queue, task.priority, i64::MIN, usize::try_from(most).unwrap_or(usize::MAX))?;
+    // In the order of the round that begins there.
+    let turn = |lane: i64| (lane < from, lane);
+    let mut others = lanes;
+    others.retain(|lane| *lane != place.lane);
+    let before: Vec<i64> = others.iter().copied().filter(|lane| turn(*lane) < turn(place.lane)).collect();
+    let next = match before.iter().min_by_key(|lane| turn(**lane)) {
+        Some(lane) => keys(connection, &task.queue, task.priority, *lane)?,
+        None => None,
+    };
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
-    Ok(LaneAhead { own, lanes, above })
+    Ok(LaneAhead { own, lanes: others.len() as u64, before: before.len() as u64, next, above })
 }
 
 /// Lanes of a priority that are looked at.
@@ -283,12 +292,8 @@ pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Off
     Ok(unservable)
 }
 
-pub(super) fn keys(
-    connection: &mut Connection,
-    queue: &str,
-    priority: Priority,
-    lane: i64,
-) -> QueryResult<Option<FlowKeys>> {
+/// Of some task of a lane.
+fn keys(connection: &mut Connection, queue: &str, priority: Priority, lane: i64) -> QueryResult<Option<FlowKeys>> {
     let first = tasks::table
         .filter(tasks::queue.eq(queue))
         .filter(tasks::priority.eq(i32::from(priority.level())))
