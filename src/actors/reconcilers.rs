@@ -9,7 +9,7 @@ use super::{
     supervision::{Shutdown, tree_actor},
 };
 use crate::{
-    store::RetentionLimits,
+    store::{Pruned, RetentionLimits},
     task::{Millis, TaskId},
 };
 
@@ -127,11 +127,12 @@ impl Pruner {
             node.engine.prune(limits, after).await
         };
         ctx.spawn(work.into_actor(self).map(|next, actor, ctx| {
-            actor.after = next.unwrap_or_else(|error| {
+            let Pruned { next, again } = next.unwrap_or_else(|error| {
                 log::debug!("Nothing could be pruned: {error}");
-                None
+                Pruned::default()
             });
-            let wait = if actor.after.is_some() { Self::STEP } else { Self::EVERY };
+            actor.after = next;
+            let wait = if next.is_some() || again { Self::STEP } else { Self::EVERY };
             ctx.run_later(wait, Self::prune);
         }));
     }

@@ -24,6 +24,9 @@
 //! let tenant = "tenant-7";
 //! TaskRequest::new("process_data").fair_key(tenant).rate_key(tenant).cost(5).concurrency_key(tenant);
 //! ```
+//!
+//! The limits and weights are those of the queue ([`Client::put_queue`], [`QueueRequest`]); [`Client::explain`] says what a
+//! task waits for.
 
 mod calls;
 mod error;
@@ -31,6 +34,7 @@ mod error;
 pub(crate) mod fake;
 mod http;
 mod model;
+mod queues;
 mod request;
 mod schedules;
 #[cfg(test)]
@@ -46,6 +50,7 @@ pub(crate) use calls::{Call, LONGEST_WAIT};
 pub use error::{Error, FieldProblem, Problem};
 pub(crate) use http::Reply;
 pub use model::{BatchItem, CancelAnswer, ListQuery, Page, QueueStats, QueuedByPriority, Submitted, Task, TaskResult};
+pub use queues::{Explanation, Queue, QueueRequest, RateLimitRequest, RateLimitState, Reason};
 pub use request::TaskRequest;
 pub use schedules::{Schedule, ScheduleRequest};
 pub(crate) use url::encode;

@@ -8,7 +8,7 @@ use super::{Engine, notice::After, stage::Queues};
 use crate::{
     planted::{self, Bug},
     store::{
-        Act, Amended, Amendment, Cancelled, Deleted, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
+        Act, Amended, Amendment, Cancelled, Deleted, Pruned, Reader, Reaped, Redriven, ResultChanged, RetentionLimits,
         StoreError, StoreErrorKind, Tx,
     },
     task::{LeaseId, LeaseToken, Millis, Priority, Pulses, Ready, Status, TaskId},
@@ -278,8 +278,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Deletes what is too old, a bounded number of rows; where to go on, if there is more.
-    pub async fn prune(&self, limits: RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+    /// Deletes what is too old, a bounded number of rows.
+    pub async fn prune(&self, limits: RetentionLimits, after: Option<TaskId>) -> Result<Pruned, StoreError> {
         self.admin(move |tx, _| tx.prune(&limits, after), |_, _| {}).await
     }
 

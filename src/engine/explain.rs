@@ -2,9 +2,9 @@
 
 use super::Engine;
 use crate::{
-    store::{Counted, QueueRow, Reader, StoreError, TaskRow},
+    store::{Counted, LaneAhead, QueueRow, Reader, StoreError, TaskRow},
     task::{
-        Gate, Lack, Millis, Order, Priority, Status, TaskId,
+        FlowKeys, Gate, Lack, Millis, Order, Priority, RateLimit, Status, TaskId,
         admission::{Candidate, Hold},
         rate::Key,
     },
@@ -35,14 +35,20 @@ pub enum Reason {
     Expired,
     Paused,
     /// The limit is used up; the next permit is free then.
-    RateLimit(Millis),
+    RateLimit {
+        rule: RateLimit,
+        until: Millis,
+    },
     /// As many of its queue run as may.
     Concurrency {
         limit: u32,
         running: u32,
     },
     /// The limit of its rate key is used up; enough for it is free then.
-    KeyRateLimit(Millis),
+    KeyRateLimit {
+        rule: RateLimit,
+        until: Millis,
+    },
     /// As many of its concurrency key run as may.
     KeyConcurrency {
         limit: u32,
@@ -57,7 +63,13 @@ pub enum Reason {
     /// So many tasks (at most [`MOST_AHEAD`]) come first.
     Ahead(u64),
     /// So many other lanes (at most [`MOST_LANES`]) take turns with its own.
-    Turns(u64),
+    Turns {
+        lanes: u64,
+        /// Of them, those whose turn comes first on this node; `None`: there are too many to say.
+        before: Option<u64>,
+        /// The keys of the lane whose turn is next, where that is not its own.
+        next: Option<FlowKeys>,
+    },
     /// Tasks of a higher priority wait in lanes.
     HigherLanes,
     /// All slots of this node are taken.
@@ -67,7 +79,7 @@ pub enum Reason {
 impl Reason {
     /// The claim would not grant the task, whatever else there is.
     pub const fn is_hold(&self) -> bool {
-        !matches!(self, Self::Ahead(_) | Self::Turns(_) | Self::HigherLanes | Self::Slots)
+        !matches!(self, Self::Ahead(_) | Self::Turns { .. } | Self::HigherLanes | Self::Slots)
     }
 }
 
@@ -103,7 +115,7 @@ impl Engine {
             }
             if task.flow.is_some() {
                 if task.ready_at.is_some_and(|at| at <= now) {
-                    reasons.extend(turns(reader, &task)?);
+                    reasons.extend(self.turns_of(reader, &task)?);
                 }
             } else if let Some(at) = task.ready_at.filter(|at| *at <= now) {
                 let ahead = ahead(reader, &mut gate, order, (&task, at), now)?;
@@ -112,7 +124,9 @@ impl Engine {
             reasons.extend((self.held().len() >= slots).then_some(Reason::Slots));
         }
         let until = |reason: &Reason| match reason {
-            Reason::NotDue(at) | Reason::RateLimit(at) | Reason::KeyRateLimit(at) => Some(*at),
+            Reason::NotDue(at) | Reason::RateLimit { until: at, .. } | Reason::KeyRateLimit { until: at, .. } => {
+                Some(*at)
+            }
             _ => None,
         };
         let not_before = reasons.iter().filter_map(until).max();
@@ -135,6 +149,19 @@ impl Engine {
         let suspect = candidate.is_suspect() && self.held().has_suspect();
         reasons.extend((suspect && matches!(hold, Some(Hold::NotDue(_)))).then_some(Reason::Suspect));
         reasons
+    }
+
+    /// What comes before a task with keys whose time has come.
+    fn turns_of(&self, reader: &dyn Reader, task: &TaskRow) -> Result<Vec<Reason>, StoreError> {
+        let LaneAhead { own, lanes, before, next, above } =
+            reader.lane_ahead(task, self.next_turn(&task.queue, task.priority), MOST_LANES)?;
+        let mut reasons = Vec::new();
+        reasons.extend(above.then_some(Reason::HigherLanes));
+        reasons.extend((own > 0).then_some(Reason::Ahead(own)));
+        let is_all = lanes + 1 < MOST_LANES;
+        let turns = Reason::Turns { lanes, before: is_all.then_some(before), next: next.filter(|_| is_all) };
+        reasons.extend((lanes > 0).then_some(turns));
+        Ok(reasons)
     }
 
     /// The limits of a queue as its next claim will find them.
@@ -173,7 +200,7 @@ fn queue_holds(gate: &mut Gate, row: &QueueRow, task: &TaskRow) -> Vec<Reason> {
     if let Some(rule) = gate.rule().copied()
         && let Some(at) = gate.permits(rule.key(task.priority)).and_then(|permits| permits.next_at)
     {
-        reasons.push(Reason::RateLimit(at));
+        reasons.push(Reason::RateLimit { rule, until: at });
     }
     if let Some(limit) = row.settings.concurrency.filter(|_| gate.is_at_cap()) {
         reasons.push(Reason::Concurrency { limit, running: gate.running() });
@@ -186,22 +213,13 @@ fn key_holds(reader: &dyn Reader, row: &QueueRow, task: &TaskRow, now: Millis) -
     let (mut reasons, Some(flow)) = (Vec::new(), &task.flow) else { return Ok(Vec::new()) };
     if let (Some(rule), Some(key)) = (row.settings.key_rate_limit.filter(|rule| rule.enabled), &flow.rate_key) {
         let mut state = reader.key_limit(&row.name, key)?.unwrap_or_default();
-        reasons.extend(state.permits_for(&rule, Key::Queue, flow.cost(), now).next_at.map(Reason::KeyRateLimit));
+        let next = state.permits_for(&rule, Key::Queue, flow.cost(), now).next_at;
+        reasons.extend(next.map(|until| Reason::KeyRateLimit { rule, until }));
     }
     if let (Some(limit), Some(key)) = (row.settings.key_concurrency, &flow.concurrency_key) {
         let running = reader.key_running(&row.name, key)?;
         reasons.extend((running >= limit).then_some(Reason::KeyConcurrency { limit, running }));
     }
-    Ok(reasons)
-}
-
-/// What comes before a task with keys whose time has come.
-fn turns(reader: &dyn Reader, task: &TaskRow) -> Result<Vec<Reason>, StoreError> {
-    let ahead = reader.lane_ahead(task, MOST_LANES)?;
-    let mut reasons = Vec::new();
-    reasons.extend(ahead.above.then_some(Reason::HigherLanes));
-    reasons.extend((ahead.own > 0).then_some(Reason::Ahead(ahead.own)));
-    reasons.extend((ahead.lanes > 0).then_some(Reason::Turns(ahead.lanes)));
     Ok(reasons)
 }
 

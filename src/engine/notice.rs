@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Noted;
-use crate::task::{Ready, Status, TaskId, WorkerId};
+use crate::task::{NewTask, Priority, Ready, Status, TaskId, WorkerId};
 
 /// Who is told. Calls come from the stage thread: they must not block.
 pub trait Listener: Send + Sync {
@@ -85,6 +85,8 @@ impl Changes {
 pub(super) struct After {
     /// Hints for the broker.
     pub(super) ready: Vec<Ready>,
+    /// Lanes that have got tasks.
+    pub(super) lanes: Vec<(Arc<str>, Priority, i64)>,
     /// `None` where nobody wants to know.
     pub(super) changes: Option<Changes>,
     /// Tasks that are over.
@@ -100,6 +102,13 @@ pub(super) struct After {
 }
 
 impl After {
+    /// A task that waits for no other.
+    pub(super) fn submitted(&mut self, task: &NewTask) {
+        let (mark, keyed) = ((task.ready_at(), task.id), task.flow.is_some());
+        self.ready.push(Ready { queue: task.queue.clone(), priority: task.priority, keyed, mark });
+        self.lanes.extend(task.flow.as_ref().map(|flow| (task.queue.clone(), task.priority, flow.lane().lane)));
+    }
+
     pub(super) fn changed(&mut self, id: TaskId, queue: &Arc<str>, status: Status) {
         if let Some(changes) = &mut self.changes {
             changes.add(id, queue, status);

@@ -225,6 +225,7 @@ impl Stage {
     /// Hints only now: a broker that hears of a task before its commit would offer what may never exist.
     fn tell(&self, after: After, ends: u64) {
         let freed = self.freed(&after, ends);
+        self.engine.look_into(&after.lanes);
         let woken = self.engine.hint(&after.ready);
         self.engine.0.watches.ended(&after.ended);
         if let Some(changes) = &after.changes {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     store::{IdempotencyKey, Inserted, NewWorkflow, StoreError, StoreErrorKind, StoredOutcome, Tx},
-    task::{NewTask, Parent, Ready, Status, TaskId, UniqueConflict, graph},
+    task::{NewTask, Parent, Status, TaskId, UniqueConflict, graph},
 };
 
 /// How long a submission waits for room before it is told to come back later.
@@ -366,8 +366,7 @@ impl SubmitOp {
                     if task.by_parents.is_some() {
                         continue;
                     }
-                    let (mark, keyed) = ((task.ready_at(), task.id), task.flow.is_some());
-                    after.ready.push(Ready { queue: task.queue.clone(), priority: task.priority, keyed, mark });
+                    after.submitted(task);
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::{
     caller::Caller,
     problem::Problem,
     query::{Nothing, Query},
+    rate_limit::RateLimitView,
     reply,
     tasks::{Id, no_task},
     time::Time,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     engine::{MOST_AHEAD, MOST_LANES, Reason},
     store::TaskRow,
-    task::{Lack, Millis, Status, TaskId},
+    task::{FlowKeys, Lack, Millis, Status, TaskId},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -106,23 +107,26 @@ fn view(task: &TaskRow, reason: &Reason) -> ReasonView {
         }
         Reason::Expired => plain("expired", "It was not started in time and is about to expire".into()),
         Reason::Paused => plain("queue_paused", "Its queue is paused".into()),
-        Reason::RateLimit(at) => ReasonView {
-            until: Some(Time(*at)),
-            ..plain("rate_limit", "The rate limit of its queue is used up".into())
+        Reason::RateLimit { rule, until } => ReasonView {
+            until: Some(Time(*until)),
+            ..plain("rate_limit", format!("The rate limit of its queue is used up ({})", RateLimitView::short(*rule)))
         },
         Reason::Concurrency { limit, running } => ReasonView {
             count: Some((*running).into()),
             ..plain("concurrency", format!("{running} tasks of its queue run, at most {limit} may"))
         },
-        Reason::KeyRateLimit(at) => ReasonView {
-            until: Some(Time(*at)),
-            ..plain("key_rate_limit", "The rate limit of its rate key is used up".into())
+        Reason::KeyRateLimit { rule, until } => ReasonView {
+            until: Some(Time(*until)),
+            ..plain(
+                "key_rate_limit",
+                format!("The rate limit of its rate key is used up ({})", RateLimitView::short(*rule)),
+            )
         },
         Reason::KeyConcurrency { limit, running } => ReasonView {
             count: Some((*running).into()),
             ..plain("key_concurrency", format!("{} may run at a time, and as many do", tasks_of_key(*limit)))
         },
-        Reason::Turns(lanes) => {
+        Reason::Turns { lanes, before, next } => {
             let detail = match *lanes {
                 1 => "Tasks of 1 other key take turns with those of its own".into(),
                 lanes if lanes >= MOST_LANES - 1 => {
@@ -130,10 +134,14 @@ fn view(task: &TaskRow, reason: &Reason) -> ReasonView {
                 }
                 lanes => format!("Tasks of {lanes} other keys take turns with those of its own"),
             };
+            let detail = detail + &whose_turn(*before, next.as_ref());
             ReasonView { count: Some(*lanes), ..plain("turns", detail) }
         }
         Reason::NoWorker(lack) => no_worker(task, *lack),
-        Reason::HigherLanes => plain("higher_priority", "Tasks of a higher priority wait, and come first".into()),
+        Reason::HigherLanes => {
+            let detail = "Tasks of a higher priority wait, and come first unless they are at a limit";
+            plain("higher_priority", detail.into())
+        }
         Reason::Suspect => {
             plain("suspect", "It has outlived two workers and waits until no other such task runs".into())
         }
@@ -149,6 +157,24 @@ fn view(task: &TaskRow, reason: &Reason) -> ReasonView {
             ReasonView { count: Some(*n), ..plain("ahead", detail) }
         }
         Reason::Slots => plain("slots", "All slots of this node are taken".into()),
+    }
+}
+
+/// Whose turn it is, as far as is known.
+fn whose_turn(before: Option<u64>, next: Option<&FlowKeys>) -> String {
+    let key = next.and_then(|flow| {
+        let key = |name, key: &Option<String>| key.as_ref().map(|key| format!("{name} {key:?}"));
+        key("fair key", &flow.fair_key)
+            .or_else(|| key("rate key", &flow.rate_key))
+            .or_else(|| key("concurrency key", &flow.concurrency_key))
+    });
+    match (before, key) {
+        (None, _) => String::new(),
+        (Some(0), _) => "; on this node it is the turn of its own".into(),
+        (Some(n), None) => format!("; on this node its own turn comes after {n} of theirs"),
+        (Some(n), Some(key)) => {
+            format!("; on this node it is the turn of {key}, and its own comes after {n} of theirs")
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) struct SettingsDraft<'a> {
     /// A limit that the tasks of each `rate_key` have for themselves.
     #[serde(borrow, default, deserialize_with = "super::draft::object")]
     key_rate_limit: Option<RateLimitDraft<'a>>,
-    /// Most tasks of one `concurrency_key` running at a time. It holds for what starts from now on.
+    /// Most tasks of one `concurrency_key` running at a time. What runs already counts, and goes on.
     #[serde(default)]
     key_concurrency: Option<i64>,
     /// What becomes of a submission while tasks that are not over, waiting or running, would take up all of `concurrency`, or of

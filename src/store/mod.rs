@@ -31,8 +31,8 @@ pub use rows::{
 };
 pub use schedules::{Advanced, MOST_SCHEDULES, Origin, Run, ScheduleFilter, ScheduleRow, ScheduleTx, Tally};
 pub use session::{
-    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, QueueDeleted, Reaped, Recorded, Redriven,
-    ResultChanged, RetentionLimits, Session, Tx,
+    Cancelled, Claim, Claimed, Effects, Entrance, Finished, Fronting, Held, Pruned, QueueDeleted, Reaped, Recorded,
+    Redriven, ResultChanged, RetentionLimits, Session, Tx,
 };
 
 pub use submission::{IdempotencyKey, Inserted, StoredOutcome};
@@ -46,7 +46,7 @@ pub use workflows::{
 use std::sync::Arc;
 
 use crate::task::{
-    Figures, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
+    Figures, FlowKeys, Mark, Millis, Offer, Priority, Pulse, Reach, Span, Status, TaskId, WorkerId, rate::LimitState,
 };
 
 /// Results that one task can be given by its parents, in bytes: they are in memory while it runs.
@@ -75,7 +75,7 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
     /// Tasks that run under a concurrency key.
     fn key_running(&self, queue: &str, key: &str) -> Result<u32, StoreError>;
     /// What comes before a task that waits in a lane, each counted up to `most`.
-    fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError>;
+    fn lane_ahead(&self, task: &TaskRow, from: i64, most: u64) -> Result<LaneAhead, StoreError>;
     /// Tasks of a queue wait in lanes, or belong in one by then.
     fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError>;
     fn queues(&self) -> Result<Vec<QueueRow>, StoreError>;
@@ -168,12 +168,17 @@ pub trait Reader: WorkerReader + NoteReader + Send + Sync {
 }
 
 /// What comes before a task with keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LaneAhead {
     /// Tasks of its sublane: under the same keys.
     pub own: u64,
-    /// Lanes that take turns with its own.
+    /// Other lanes of its priority.
     pub lanes: u64,
+    /// Of them, those whose turn comes before its own in a round from the lane on that was asked about; exact where all were looked
+    /// at.
+    pub before: u64,
+    /// The keys of the one whose turn is next, where that is not its own.
+    pub next: Option<FlowKeys>,
     /// Whether anything of a higher priority waits in lanes.
     pub above: bool,
 }

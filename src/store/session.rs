@@ -91,7 +91,7 @@ pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     fn keep_key_limits(&mut self, queue: &str, kept: &[(&str, &LimitState, Millis)]) -> Result<(), StoreError>;
     /// How many tasks run under concurrency keys: exact where it is as many as `most`, else too many at worst.
     fn key_holds(&mut self, queue: &str, keys: &[&str], most: u32) -> Result<HashMap<String, u32>, StoreError>;
-    /// These run under concurrency keys from now on, until they no longer run under this lease.
+    /// These run with concurrency keys from now on, until they no longer run under this lease.
     fn hold_keys(&mut self, queue: &str, held: &[(&str, TaskId, LeaseId)]) -> Result<(), StoreError>;
     /// Grants those of the tasks hinted at that are ready, and still of the priority their hint says. Asked [`Tx::entrance`] before, in the same transaction.
     fn claim(&mut self, claim: &Claim, hints: &[(Priority, Mark)]) -> Result<Claimed, StoreError>;
@@ -175,7 +175,7 @@ pub trait Tx: super::NoteTx + super::ScheduleTx + super::WorkerTx {
     /// Gives back tasks of a live worker that it does not know of, as by a crash between claim and run.
     fn release(&mut self, lost: &[(TaskId, LeaseId)], now: Millis) -> Result<Vec<Ready>, StoreError>;
     /// Deletes at most `limits.rows` rows whose time is over; the place where the next call goes on, if more remain.
-    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError>;
+    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Pruned, StoreError>;
 }
 
 /// Tasks that were moved by what happened to others.
@@ -316,6 +316,15 @@ pub struct Reaped {
     pub requeued: Vec<Ready>,
     pub poisoned: Vec<TaskId>,
     pub cancelled: Vec<TaskId>,
+}
+
+/// What was too old, and is gone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pruned {
+    /// Tasks: where to go on, if there are more.
+    pub next: Option<TaskId>,
+    /// There may be more of something else.
+    pub again: bool,
 }
 
 /// What is too old to keep, and how much may go in one transaction.

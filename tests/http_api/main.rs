@@ -24,6 +24,7 @@ mod live;
 mod notes;
 mod operate;
 mod outcomes;
+mod passing;
 mod property;
 mod remote;
 mod replace;

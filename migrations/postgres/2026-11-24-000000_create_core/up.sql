@@ -168,7 +168,7 @@ CREATE TABLE limits (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX limits_old ON limits (matters_until) WHERE key <> '';
 
--- Places that running tasks take under the cap of their concurrency key. One that has ended has given its place back, whether
+-- Places that running tasks take under their concurrency key, capped or not. One that has ended has given its place back, whether
 -- its row is gone yet or not: what counts is that the task runs under this lease.
 CREATE TABLE key_holds (
     queue    TEXT COLLATE "C" NOT NULL,

@@ -163,7 +163,7 @@ CREATE TABLE limits (
 ) WITHOUT ROWID;
 CREATE INDEX limits_old ON limits (matters_until) WHERE key <> '';
 
--- Places that running tasks take under the cap of their concurrency key. One that has ended has given its place back, whether
+-- Places that running tasks take under their concurrency key, capped or not. One that has ended has given its place back, whether
 -- its row is gone yet or not: what counts is that the task runs under this lease.
 CREATE TABLE key_holds (
     queue    TEXT NOT NULL,

@@ -143,9 +143,8 @@ impl KeyGate {
                 self.states.entry(key.clone()).or_default().take_many(&rule, task.priority, cost);
                 touched.insert(key.as_str());
             }
-            if self.cap.is_some() {
-                held.extend(flow.concurrency_key.as_deref().map(|key| (key, task.id, task.lease)));
-            }
+            // Without a cap too: one that is set later is to count what runs already.
+            held.extend(flow.concurrency_key.as_deref().map(|key| (key, task.id, task.lease)));
         }
         if let Some(rule) = self.rule.filter(|_| !touched.is_empty()) {
             let kept = self.states.iter().filter(|(key, _)| touched.contains(key.as_str()));

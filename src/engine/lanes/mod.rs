@@ -32,12 +32,8 @@ use crate::{
     task::{Lane, Mark, Millis, Order, Priority, QueueSettings, Quota, TaskId, flow::lane_of_fair_key},
 };
 
-/// Lanes that are looked up at a time.
-const LOOK: usize = 512;
-/// How often a claim looks up lanes; the next one goes on.
+/// How often a claim looks up lanes, beside once for each priority; the next one goes on.
 const LOOKS: usize = 8;
-/// When it is tried again where it is not known when it will do.
-const AGAIN: Millis = 500;
 
 /// What a claim asks for.
 pub(super) struct Ask<'a> {
@@ -129,6 +125,18 @@ impl Engine {
         self.0.turns.forget(queue);
     }
 
+    /// Lanes have got tasks: they are looked at, if they are among many that were at their limit.
+    pub(super) fn look_into(&self, lanes: &[(Arc<str>, Priority, i64)]) {
+        for (queue, priority, lane) in lanes {
+            self.0.turns.each(queue, |turn| turn.look_into(*priority, *lane));
+        }
+    }
+
+    /// Where the next round of a priority begins on this node.
+    pub(super) fn next_turn(&self, queue: &str, priority: Priority) -> i64 {
+        self.0.turns.latest(queue, |turn| turn.next(priority)).unwrap_or(i64::MIN)
+    }
+
     /// How often a task with keys and one without take turns, for those of the same priority.
     pub(super) fn is_turn_of_keys(&self, queue: &Arc<str>, print: i64, priority: Priority) -> bool {
         self.0.turns.with(queue, print, |turn| turn.is_turn_of_keys(priority))
@@ -166,18 +174,25 @@ impl Round<'_> {
         Ok(self.done(&levels))
     }
 
-    /// Those that were at a limit come first: among the others they would have to be looked for.
+    /// Those that have missed a turn at a limit come first: among the others they would have to be looked for.
     fn reopened(&mut self, tx: &mut dyn Tx, priority: Priority) -> Result<(), StoreError> {
-        let weighed = |lane| (lane, self.weight(lane));
-        let lanes: Counts = self.turn.reopened(self.room(priority)).into_iter().map(weighed).collect();
+        let (mut lanes, mut sum) = (Counts::new(), 0);
+        while sum < self.room(priority)
+            && let Some(lane) = self.turn.reopened(priority)
+        {
+            lanes.push((lane, self.weight(lane)));
+            sum += self.weight(lane);
+        }
         if lanes.is_empty() {
             return Ok(());
         }
         // One turn each, like everybody.
         self.in_round = false;
-        let done = self.serve_each(tx, priority, &lanes, &lanes, &mut Vec::new()).map(|_| ());
+        let (mut passed, before) = (Vec::new(), self.picked.picks.len());
+        self.serve_each(tx, priority, &lanes, &lanes, &mut passed)?;
+        self.pass_all(tx, priority, passed, (before, &lanes.into_iter().collect()))?;
         self.in_round = true;
-        done
+        Ok(())
     }
 
     /// `levels`: of which something waits.
@@ -224,27 +239,39 @@ impl Round<'_> {
     ) -> Result<(Counts, usize), StoreError> {
         let (mut wanted, mut sum) = (Vec::new(), 0);
         while sum < room && !walk.is_over {
-            if self.looks == 0 {
+            while let Some((to, until)) = self.turn.closed(priority, walk.at, self.ask.now).filter(|_| !walk.is_over) {
+                walk.skip(to);
+                self.picked.blocked(until);
+            }
+            if walk.is_over {
+                break;
+            }
+            let (from, before) = (walk.at, wanted.len());
+            let look = walk.look(&mut self.looks, room - sum);
+            if look == 0 {
                 self.picked.more |= self.turn.stop_at(priority, walk.at);
                 walk.is_over = true;
                 return Ok((wanted, sum));
             }
-            self.looks -= 1;
-            // Among many that are at a limit the others have to be looked for.
-            let look = if walk.has_looked { LOOK } else { (room - sum).clamp(16, LOOK) };
-            walk.has_looked = true;
-            for lane in walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look) {
+            let lanes = walk.next(tx.lanes_from(self.ask.queue, priority, walk.at, look)?, look);
+            let last = lanes.last().copied().filter(|_| lanes.len() == look);
+            for lane in lanes {
                 if sum >= room {
                     walk.back_to(lane);
                     break;
                 }
                 if self.turn.is_blocked(lane, None) {
                     self.turn.passed_over(priority);
+                    self.missed(priority, lane);
                 } else {
                     let weight = self.weight(lane);
                     sum += weight;
                     wanted.push((lane, weight));
                 }
+            }
+            // Where tasks gain priority as they wait, who is not at a limit any more is found by looking.
+            if let Some(to) = last.filter(|_| wanted.len() == before && self.ask.settings.ageing.is_none()) {
+                self.turn.close(priority, (from, to), self.ask.now);
             }
         }
         if walk.is_over {
@@ -276,14 +303,7 @@ impl Round<'_> {
             let progress = self.picked.picks.len() > before;
             self.picked.more |= progress && self.room(priority) > 0 && !left.is_empty();
         }
-        passed.dedup_by_key(|place: &mut Lane| place.lane);
-        for place in passed {
-            let picks = self.picked.picks[before..].iter();
-            let taken = picks.filter(|pick| pick.task.place.lane == place.lane).count();
-            let most = share.get(&place.lane).copied().unwrap_or(1).saturating_sub(taken);
-            self.pass(tx, priority, place, most)?;
-        }
-        Ok(())
+        self.pass_all(tx, priority, passed, (before, &share))
     }
 
     /// The lanes that have more than was asked for, with how much that was.
@@ -305,8 +325,8 @@ impl Round<'_> {
             let place = task.place;
             self.seen.insert(task.mark.1);
             let since = task.mark.0;
-            if !self.pick(priority, task, since) && !self.turn.is_blocked(place.lane, None) {
-                passed.push(place);
+            if !self.pick(priority, task, since) {
+                self.passed_over(priority, place, passed);
             }
         }
         Ok(left.into_iter().filter(|(lane, _)| !self.turn.is_blocked(*lane, None)).collect())

@@ -1,6 +1,6 @@
 //! Where a node is in its round through the lanes of a queue, and which of them it has found at a limit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::{
     store::Fronting,
@@ -11,6 +11,8 @@ use crate::{
 const MOST_BLOCKED: usize = 65_536;
 /// What waits for a task to end is looked at again after so long: the task may be one of another node.
 pub(super) const LOOK_AGAIN: Millis = 500;
+/// Stretches of lanes that are remembered.
+const MOST_CLOSED: usize = 1_024;
 /// Lanes of which the fair key is remembered.
 const MOST_FAIR: usize = 65_536;
 /// How long it is remembered that a lane is for other workers: it may be gone by then.
@@ -24,14 +26,12 @@ pub(super) struct Turn {
     blocked: HashMap<(i64, Option<i64>), Block>,
     /// As last seen: tasks that have ended, and the limits of keys.
     ends: u64,
-    /// Lanes that were at a limit and are not any more: they need not be looked for.
-    reopened: Vec<i64>,
     limits: (Option<RateLimit>, Option<u32>),
     /// Of lanes for some workers only: the lane of their fair key, by whose weight they are served.
     fair: HashMap<i64, i64>,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Level {
     /// Served last.
     last: Option<i64>,
@@ -42,6 +42,13 @@ struct Level {
     fruitless: usize,
     /// What tasks without keys are owed: they take turns with the lanes as if they were one.
     owed: f64,
+    /// Lanes that were at a limit when it was their turn, and have not made up for it. True: they may now.
+    missed: HashMap<i64, bool>,
+    /// Those of them that may: they need not be looked for among the others.
+    reopened: VecDeque<i64>,
+    /// Stretches of the order, from the first lane to the last, in which all lanes were at a limit a moment ago; and until when
+    /// that is believed. Who is not any more is among `reopened`, and who is new among those that [`Turn::look_into`] is told of.
+    closed: BTreeMap<i64, (i64, Millis)>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,28 +66,72 @@ impl Turn {
         let limits = (settings.key_rate_limit, settings.key_concurrency);
         if std::mem::replace(&mut self.limits, limits) != limits {
             self.blocked.clear();
+            // All of them are looked at anew.
+            self.levels.iter_mut().for_each(Level::forget_missed);
         }
         let ended = std::mem::replace(&mut self.ends, ends) != ends;
-        self.reopened.clear();
-        let reopened = &mut self.reopened;
+        let levels = &mut self.levels;
+        levels.iter_mut().for_each(|level| level.closed.retain(|_, (_, until)| *until > now));
         self.blocked.retain(|(lane, _), block| {
             let stays = block.until > now && !(ended && block.at_cap);
             if !stays {
-                reopened.push(*lane);
+                levels.iter_mut().for_each(|level| level.reopen(*lane));
             }
             stays
         });
-        self.reopened.sort_unstable();
-        self.reopened.dedup();
     }
 
-    /// At most so many.
-    pub(super) fn reopened(&self, most: usize) -> Vec<i64> {
-        self.reopened.iter().take(most).copied().collect()
+    /// It was the turn of a lane that is at its limit.
+    pub(super) fn missed(&mut self, priority: Priority, lane: i64) {
+        // One that is for other workers does not miss a turn of these.
+        let is_others = self.blocked.get(&(lane, None)).is_some_and(|block| block.is_others);
+        let missed = &mut self.levels[usize::from(priority.level())].missed;
+        if !is_others && missed.len() < MOST_BLOCKED {
+            missed.entry(lane).or_insert(false);
+        }
+    }
+
+    /// The next lane that may make up for the turn it has missed. It has but one, however often it was passed over.
+    pub(super) fn reopened(&mut self, priority: Priority) -> Option<i64> {
+        let level = &mut self.levels[usize::from(priority.level())];
+        let lane = level.reopened.pop_front()?;
+        level.missed.remove(&lane);
+        Some(lane)
     }
 
     pub(super) fn passed_over(&mut self, priority: Priority) {
         self.levels[usize::from(priority.level())].fruitless += 1;
+    }
+
+    /// Lanes and sublanes that are known to be at a limit.
+    pub(super) fn blocked(&self) -> usize {
+        self.blocked.len()
+    }
+
+    /// Nobody need be asked from this lane on up to another one, until a time.
+    pub(super) fn closed(&self, priority: Priority, at: i64, now: Millis) -> Option<(i64, Millis)> {
+        let (_, closed) = self.level(priority).closed.range(..=at).next_back()?;
+        Some(*closed).filter(|(to, until)| at <= *to && *until > now)
+    }
+
+    pub(super) fn close(&mut self, priority: Priority, (from, to): (i64, i64), now: Millis) {
+        let closed = &mut self.levels[usize::from(priority.level())].closed;
+        if closed.len() < MOST_CLOSED {
+            closed.insert(from, (to, now + LOOK_AGAIN));
+        }
+    }
+
+    /// A lane has got a task.
+    pub(super) fn look_into(&mut self, priority: Priority, lane: i64) {
+        if self.is_blocked(lane, None) {
+            return;
+        }
+        let closed = &mut self.levels[usize::from(priority.level())].closed;
+        let around: Vec<i64> =
+            closed.iter().filter(|(from, (to, _))| (**from..=*to).contains(&lane)).map(|(from, _)| *from).collect();
+        for from in around {
+            closed.remove(&from);
+        }
     }
 
     /// Nothing is left to be looked at.
@@ -161,8 +212,23 @@ impl Turn {
         true
     }
 
-    fn level(&self, priority: Priority) -> Level {
-        self.levels[usize::from(priority.level())]
+    fn level(&self, priority: Priority) -> &Level {
+        &self.levels[usize::from(priority.level())]
+    }
+}
+
+impl Level {
+    fn reopen(&mut self, lane: i64) {
+        if let Some(may_now) = self.missed.get_mut(&lane).filter(|may_now| !**may_now) {
+            *may_now = true;
+            self.reopened.push_back(lane);
+        }
+    }
+
+    fn forget_missed(&mut self) {
+        self.closed.clear();
+        self.missed.clear();
+        self.reopened.clear();
     }
 }
 

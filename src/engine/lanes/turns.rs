@@ -49,6 +49,20 @@ impl Turns {
         look(&mut self.all().entry(queue.clone()).or_default().entry(print).or_default().turn)
     }
 
+    /// Of every kind of claimers of a queue that is remembered.
+    pub(super) fn each(&self, queue: &str, mut look: impl FnMut(&mut Turn)) {
+        if let Some(of_queue) = self.all().get_mut(queue) {
+            of_queue.values_mut().for_each(|kept| look(&mut kept.turn));
+        }
+    }
+
+    /// Of those that came last.
+    pub(super) fn latest<T>(&self, queue: &str, look: impl FnOnce(&Turn) -> T) -> Option<T> {
+        let all = self.all();
+        let kept = all.get(queue)?.values().max_by_key(|kept| kept.used)?;
+        Some(look(&kept.turn))
+    }
+
     pub(super) fn forget(&self, queue: &str) {
         self.all().remove(queue);
     }

@@ -234,7 +234,7 @@ pub(super) fn key_running(connection: &mut Connection, queue: &str, key: &str) -
     Ok(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> QueryResult<LaneAhead> {
+pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, from: i64, most: u64) -> QueryResult<LaneAhead> {
     let (Some(flow), Some(at)) = (&task.flow, task.ready_at) else { return Ok(LaneAhead::default()) };
     let (place, limit) = (flow.lane(), i64::try_from(most).unwrap_or(i64::MAX));
     let own = tasks::table
@@ -251,9 +251,17 @@ pub(super) fn ahead(connection: &mut Connection, task: &TaskRow, most: u64) -> Q
     let own = own.iter().filter(before).count() as u64;
     let lanes =
         lanes_from(connection, &task.queue, task.priority, i64::MIN, usize::try_from(most).unwrap_or(usize::MAX))?;
-    let lanes = lanes.iter().filter(|lane| **lane != place.lane).count() as u64;
+    // In the order of the round that begins there.
+    let turn = |lane: i64| (lane < from, lane);
+    let mut others = lanes;
+    others.retain(|lane| *lane != place.lane);
+    let before: Vec<i64> = others.iter().copied().filter(|lane| turn(*lane) < turn(place.lane)).collect();
+    let next = match before.iter().min_by_key(|lane| turn(**lane)) {
+        Some(lane) => keys(connection, &task.queue, task.priority, *lane)?,
+        None => None,
+    };
     let above = levels(connection, &task.queue)?.first().is_some_and(|highest| *highest > task.priority);
-    Ok(LaneAhead { own, lanes, above })
+    Ok(LaneAhead { own, lanes: others.len() as u64, before: before.len() as u64, next, above })
 }
 
 /// Lanes of a priority that are looked at.
@@ -284,9 +292,21 @@ pub(super) fn unservable(connection: &mut Connection, queue: &str, offers: &[Off
     Ok(unservable)
 }
 
-/// What of keys does not matter any more, so many rows of each kind at most: they come and go by the million.
-pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<()> {
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+/// Of some task of a lane.
+fn keys(connection: &mut Connection, queue: &str, priority: Priority, lane: i64) -> QueryResult<Option<FlowKeys>> {
+    let first = tasks::table
+        .filter(tasks::queue.eq(queue))
+        .filter(tasks::priority.eq(i32::from(priority.level())))
+        .filter(laned())
+        .filter(tasks::lane.eq(lane))
+        .select(tasks::flow);
+    let flow: Option<Option<String>> = first.first(connection).optional()?;
+    Ok(flow.flatten().and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// What of keys does not matter any more, so many rows of each kind at most; whether there may be more of it: keys come and go by
+/// the million.
+pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<bool> {
     let old = format!(
         "DELETE FROM limits WHERE (queue, key) IN (SELECT queue, key FROM limits WHERE key <> '' AND matters_until <= {now} \
          LIMIT {rows}{HOLD_FREE})"
@@ -299,8 +319,9 @@ pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> Qu
         "DELETE FROM key_places WHERE (queue, key, task_id) IN (SELECT p.queue, p.key, p.task_id FROM key_places p WHERE NOT EXISTS \
          (SELECT 1 FROM tasks t WHERE t.id = p.task_id AND t.status < 5) LIMIT {rows}{HOLD_FREE})"
     );
+    let mut more = false;
     for statement in [old, ended, over] {
-        diesel::sql_query(statement).execute(connection)?;
+        more |= diesel::sql_query(statement).execute(connection)? >= rows;
     }
-    Ok(())
+    Ok(more)
 }

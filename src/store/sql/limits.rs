@@ -67,15 +67,16 @@ pub(super) fn delete_queue(writer: &mut Writer, name: &str) -> QueryResult<Queue
     Ok(if gone > 0 { QueueDeleted::Done } else { QueueDeleted::NotFound })
 }
 
-/// What of deleted queues, of keys and of ended tasks does not matter any more, so many rows at most.
-pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<()> {
-    lanes::prune(connection, now, rows)?;
+/// What of deleted queues, of keys and of ended tasks does not matter any more, so many rows at most; whether there may be more.
+pub(super) fn prune(connection: &mut Connection, now: Millis, rows: usize) -> QueryResult<bool> {
+    let more = lanes::prune(connection, now, rows)?;
     let kept = queues::table.filter(queues::name.eq(limits::queue));
     let old = limits::table
         .filter(limits::key.eq(""))
         .filter(limits::matters_until.le(now))
         .filter(diesel::dsl::not(diesel::dsl::exists(kept)));
-    diesel::delete(old).execute(connection).map(|_| ())
+    diesel::delete(old).execute(connection)?;
+    Ok(more)
 }
 
 pub(super) fn set_paused(writer: &mut Writer, queue: &str, paused: bool) -> QueryResult<bool> {

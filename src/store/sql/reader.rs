@@ -131,8 +131,8 @@ impl Reader for PooledReader {
         self.read(|connection| lanes::key_running(connection, queue, key))
     }
 
-    fn lane_ahead(&self, task: &TaskRow, most: u64) -> Result<LaneAhead, StoreError> {
-        self.read(|connection| lanes::ahead(connection, task, most))
+    fn lane_ahead(&self, task: &TaskRow, from: i64, most: u64) -> Result<LaneAhead, StoreError> {
+        self.read(|connection| lanes::ahead(connection, task, from, most))
     }
 
     fn has_laned(&self, queue: &str, until: Millis) -> Result<bool, StoreError> {

@@ -14,7 +14,7 @@ use super::{
     wanted,
 };
 use crate::{
-    store::{Counted, Reaped, RetentionLimits},
+    store::{Counted, Pruned, Reaped, RetentionLimits},
     task::{
         DeadReason, End, Ending, ErrorKind, LeaseId, LeaseToken, Millis, Pulse, Ready, Status, TaskError, TaskId,
         WorkerId, alike,
@@ -271,11 +271,7 @@ pub(super) fn release(writer: &mut Writer, lost: &[(TaskId, LeaseId)], now: Mill
 }
 
 /// Walks the tasks in order of age, a bounded number at a time.
-pub(super) fn prune(
-    writer: &mut Writer,
-    limits: &RetentionLimits,
-    after: Option<TaskId>,
-) -> QueryResult<Option<TaskId>> {
+pub(super) fn prune(writer: &mut Writer, limits: &RetentionLimits, after: Option<TaskId>) -> QueryResult<Pruned> {
     let connection = &mut writer.connection;
     let old_keys = idempotency_keys::table
         .filter(idempotency_keys::created_at.lt(limits.idempotency_before))
@@ -288,7 +284,7 @@ pub(super) fn prune(
         .filter(workers::beat_at.lt(limits.workers_before));
     diesel::delete(gone).execute(connection)?;
     super::metrics::prune(connection, limits)?;
-    super::limits::prune(connection, limits.now, limits.rows)?;
+    let again = super::limits::prune(connection, limits.now, limits.rows)?;
     let over = operations::table.filter(operations::finished_at.lt(limits.others_before));
     diesel::delete(over).execute(connection)?;
     super::access::prune_audit(connection, limits.audit_before, limits.rows)?;
@@ -338,7 +334,7 @@ pub(super) fn prune(
         diesel::delete(tasks::table.filter(tasks::id.eq(uid(&id)))).execute(&mut writer.connection)?;
         writer.deltas.add(&queue.as_str().into(), reading::priority(priority), Counted::In(status), -1);
     }
-    Ok(next)
+    Ok(Pruned { next, again })
 }
 
 type Own = std::collections::HashMap<String, (Option<Millis>, Option<Millis>)>;

@@ -12,8 +12,8 @@ use crate::{
     store::{
         Act, Amended, Amendment, Cancelled, Claim, Claimed, Deleted, Effects, Entrance, Finished, Fronting,
         IdempotencyKey, Inserted, KeyAdded, KeyRevoked, KeyRow, MetricRow, NewWorkflow, Operation, OperationStep,
-        QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError, StoredOutcome,
-        Tx, WorkflowCancelled, WorkflowRetried,
+        Pruned, QueueDeleted, QueueRow, Reaped, Recorded, Redriven, ResultChanged, RetentionLimits, StoreError,
+        StoredOutcome, Tx, WorkflowCancelled, WorkflowRetried,
     },
     task::{
         KeyId, Lane, LeaseId, LeaseToken, Mark, Millis, NewTask, Priority, Pulse, Ready, Status, TaskId, WorkerId,
@@ -343,7 +343,7 @@ impl Tx for Writer {
         told!(self, super::reap::release(self, lost, now))
     }
 
-    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+    fn prune(&mut self, limits: &RetentionLimits, after: Option<TaskId>) -> Result<Pruned, StoreError> {
         told!(self, super::reap::prune(self, limits, after))
     }
 }
