@@ -166,7 +166,6 @@ impl Server {
                 pid: 1,
                 version: "0.1.0",
                 slots: 2,
-                handlers: Default::default(),
                 started_at: 1_800_000_000_000,
                 environment: None,
             },
