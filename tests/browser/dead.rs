@@ -18,7 +18,8 @@ async fn they_are_grouped_by_error_and_time_and_each_cell_leads_to_its_own() {
         dead(&server, message);
     }
     page.open("/ui/dead-letters").await;
-    page.until("the groups are shown", "return document.querySelectorAll('.dead-groups [data-row]').length === 2").await;
+    page.until("the groups are shown", "return document.querySelectorAll('.dead-groups [data-row]').length === 2")
+        .await;
     page.shows(".dead-groups .clamp", "no user #").await;
     page.click("a[aria-label='2 of demo.fail within 1h']").await;
     let two = "return document.querySelectorAll('.dead [data-row]').length === 2";
@@ -46,12 +47,14 @@ async fn many_are_counted_and_then_retried_no_faster_than_said() {
     page.shows("#dialog-title", "Retry 2 dead letters?").await;
     page.fill("#field-rate", "fast").await;
     page.click("dialog .primary").await;
-    page.until("the fault is shown", "return document.querySelector('dialog .is-bad')?.innerText.includes('10/s')").await;
+    page.until("the fault is shown", "return document.querySelector('dialog .is-bad')?.innerText.includes('10/s')")
+        .await;
     page.fill("#field-rate", "50/s").await;
     page.click("dialog .primary").await;
     page.shows(".empty h2", "No dead letter matches").await;
     page.shows(".operations strong", "Retrying dead letters").await;
-    page.until("it is over", "return document.querySelector('.operations .is-done')?.innerText.includes('2 done')").await;
+    page.until("it is over", "return document.querySelector('.operations .is-done')?.innerText.includes('2 done')")
+        .await;
     assert_eq!(server.get("/api/v1/dlq/stats")["total"], 1);
 
     // And what is left is deleted.
@@ -71,8 +74,11 @@ async fn one_is_retried_with_other_arguments_and_another_deleted() {
     server.finished(&wrong);
     page.open("/ui/dead-letters?view=list").await;
     page.click("button[aria-label='Edit and retry demo.add']").await;
-    page.until("its arguments are shown", "return document.querySelector('#field-args')?.value.includes('9007199254740993')")
-        .await;
+    page.until(
+        "its arguments are shown",
+        "return document.querySelector('#field-args')?.value.includes('9007199254740993')",
+    )
+    .await;
     page.fill("#field-args", "[9007199254740993, ").await;
     page.click("dialog .primary").await;
     page.until("the fault is shown", "return document.querySelector('#field-args-fault')?.innerText").await;

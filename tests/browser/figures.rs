@@ -49,7 +49,8 @@ async fn times_are_shown_in_the_zone_that_was_chosen() {
     page.choose("#field-zone", "Asia/Tokyo").await;
     page.until("it is kept", "return localStorage.getItem('jobqueue.v1.zone') === 'Asia/Tokyo'").await;
     page.reload().await;
-    let titles = "return [...document.querySelectorAll('.timeline time')].every((time) => time.title.includes('Asia/Tokyo'))";
+    let titles =
+        "return [...document.querySelectorAll('.timeline time')].every((time) => time.title.includes('Asia/Tokyo'))";
     page.until("times are of that zone", titles).await;
     // What cannot be a zone is none.
     page.run("localStorage.setItem('jobqueue.v1.zone', 'Nowhere/Land')").await;

@@ -24,7 +24,11 @@ async fn hostile_texts_run_nothing() {
     let dead =
         server.submit(&json!({ "name": "demo.fail", "args": [HOSTILE.join(" ")], "max_retries": 0 }).to_string());
     server.finished(&dead);
-    server.call("PUT", "/api/v1/queues/default", &json!({ "fair_weights": { HOSTILE[0]: 2, HOSTILE[3]: 3 } }).to_string());
+    server.call(
+        "PUT",
+        "/api/v1/queues/default",
+        &json!({ "fair_weights": { HOSTILE[0]: 2, HOSTILE[3]: 3 } }).to_string(),
+    );
     let schedule = json!({ "every": "1h", "task": { "name": "demo.echo", "args": HOSTILE, "tags": HOSTILE, "meta": { HOSTILE[1]: HOSTILE[0] } } });
     assert_eq!(server.call("PUT", "/api/v1/schedules/hourly", &schedule.to_string()).0, 201);
     let workflow = json!({ "tags": HOSTILE, "meta": { HOSTILE[1]: HOSTILE[0] }, "tasks": { "a": { "name": "demo.echo", "args": HOSTILE } } });
@@ -54,7 +58,11 @@ async fn hostile_texts_run_nothing() {
     }
     paths.extend(["runs", "preview", "task", "edit"].map(|tab| format!("/ui/schedule?name=hourly&tab={tab}")));
     paths.extend(["graph", "tasks", "meta"].map(|tab| format!("{workflow}?tab={tab}")));
-    paths.extend([format!("/ui/workflows/{}", encoded(HOSTILE[0])), "/ui/dead-letters?view=list".into(), "/ui/queue?name=default&tab=settings".into()]);
+    paths.extend([
+        format!("/ui/workflows/{}", encoded(HOSTILE[0])),
+        "/ui/dead-letters?view=list".into(),
+        "/ui/queue?name=default&tab=settings".into(),
+    ]);
     paths.push(format!("/ui/new?name={}&queue={}", encoded(HOSTILE[1]), encoded(HOSTILE[0])));
     paths.push(format!("/ui/{}", encoded(HOSTILE[1])));
     for id in [&done, &dead] {

@@ -17,7 +17,8 @@ pub(crate) fn pages(server: &Server) -> Vec<String> {
     );
     server.finished(&done);
     server.finished(&dead);
-    let schedule = json!({ "cron": "30 2 * * *", "timezone": "Europe/Berlin", "task": { "name": "demo.echo", "queue": "mail" } });
+    let schedule =
+        json!({ "cron": "30 2 * * *", "timezone": "Europe/Berlin", "task": { "name": "demo.echo", "queue": "mail" } });
     for name in ["nightly", "a-schedule-with-a-name-as-long-as-a-name-of-one-may-be-64-chars-"] {
         assert_eq!(server.call("PUT", &format!("/api/v1/schedules/{name}"), &schedule.to_string()).0, 201);
     }

@@ -8,7 +8,9 @@ use crate::Stage;
 async fn those_selected_and_those_that_match_are_dealt_with_after_a_count() {
     let Stage { page, server, _browser, folder: _folder } = Stage::open().await;
     for n in 0..5 {
-        server.submit(&json!({ "name": "demo.echo", "queue": if n < 3 { "mail" } else { "other" }, "delay": "1h" }).to_string());
+        server.submit(
+            &json!({ "name": "demo.echo", "queue": if n < 3 { "mail" } else { "other" }, "delay": "1h" }).to_string(),
+        );
     }
     page.open("/ui/tasks?queue=mail").await;
     page.until("three are shown", "return document.querySelectorAll('.task').length === 3").await;
@@ -53,7 +55,11 @@ async fn what_a_filter_leaves_is_exported_to_the_digit() {
     let lines: Vec<&str> = saved.as_str().unwrap().lines().collect();
     assert_eq!(lines.len(), 251);
     assert!(lines[0].contains("[9007199254740993,1.0,\"=1+1\"]"), "{}", lines[0]);
-    assert!(lines.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|task| task["queue"] == "mail")));
+    assert!(
+        lines
+            .iter()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|task| task["queue"] == "mail"))
+    );
 
     page.run("window.saved = null").await;
     page.click(".menu summary").await;

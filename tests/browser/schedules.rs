@@ -31,7 +31,11 @@ async fn a_schedule_is_written_shown_and_run() {
     page.open("/ui/schedules").await;
     page.shows(".schedules .clamp", "Every day at 02:30").await;
     page.click("button[aria-label='Run now: nightly']").await;
-    page.until("it is told", "return document.querySelector('.toast span')?.innerText.startsWith('Made a task of nightly')").await;
+    page.until(
+        "it is told",
+        "return document.querySelector('.toast span')?.innerText.startsWith('Made a task of nightly')",
+    )
+    .await;
     let tasks = server.get("/api/v1/tasks?name=demo.add");
     let task = server.finished(tasks["data"][0]["id"].as_str().unwrap());
     assert_eq!(task["result"].to_string(), "9007199254740994");

@@ -66,7 +66,8 @@ async fn many_tasks_alike_are_one_box_which_leads_to_them() {
     let id = submit(&server, &json!({ "name": "wide", "tasks": tasks }));
     page.open(&format!("/ui/workflows/{id}")).await;
     page.until("it is drawn", "return document.querySelectorAll('.canvas .box').length === 2").await;
-    page.until("one for many", "return document.querySelector('.canvas .is-pending text').textContent === '300 tasks'").await;
+    page.until("one for many", "return document.querySelector('.canvas .is-pending text').textContent === '300 tasks'")
+        .await;
     page.click(".graph .check input").await;
     page.until("each is drawn", "return document.querySelectorAll('.canvas .box').length === 301").await;
     page.click(".graph .check input").await;
