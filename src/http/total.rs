@@ -53,10 +53,11 @@ impl Count {
 }
 
 pub(super) fn count(reader: &dyn Reader, filter: &TaskFilter, count: Count) -> Result<Total, StoreError> {
-    let TaskFilter { name, tag, worker, text, created_after, created_before, .. } = filter;
+    let TaskFilter { name, tag, worker, workflow, text, created_after, created_before, .. } = filter;
     let by_counters = name.is_none()
         && tag.is_none()
         && worker.is_none()
+        && workflow.is_none()
         && text.is_none()
         && created_after.is_none()
         && created_before.is_none();

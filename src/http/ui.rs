@@ -1,9 +1,14 @@
 //! The files of the dashboard and of the API's reference. Debug builds read them from `static/`, release builds have them inside.
 
+use std::io::Write as _;
+
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION},
+    http::header::{
+        ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY,
+    },
 };
+use flate2::{Compression, write::GzEncoder};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::{code::Code, problem::Problem};
@@ -80,12 +85,48 @@ fn send(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
     let mime = file.metadata.mimetype();
     let charset = mime.starts_with("text/") && !mime.contains("charset");
     let mime = if charset { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
-    response.content_type(mime).body(file.data.into_owned())
+    response.content_type(mime).insert_header((VARY, "accept-encoding"));
+    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|accepted| accepted.to_str().ok()).unwrap_or("");
+    match Some(&file.data).filter(|_| accepts_gzip(accepted)).and_then(|data| packed(data)) {
+        Some(data) => response.insert_header((CONTENT_ENCODING, "gzip")).body(data),
+        None => response.body(file.data.into_owned()),
+    }
+}
+
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').map(|each| each.trim().to_ascii_lowercase().replace(' ', "")).any(|each| {
+        let quality = each.strip_prefix("gzip").or_else(|| each.strip_prefix('*'));
+        quality.is_some_and(|quality| {
+            quality.is_empty() || quality.starts_with(";q=") && quality.trim_matches(['0', '.']) != ";q="
+        })
+    })
+}
+
+/// As small as it gets: what compresses other answers is in a hurry, and leaves alone what is compressed already.
+fn packed(data: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(data.len() / 2), Compression::best());
+    encoder.write_all(data).ok()?;
+    encoder.finish().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for (accepted, takes) in [
+            ("gzip, deflate, br", true),
+            ("GZIP;q=0.5", true),
+            ("*", true),
+            ("br", false),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0, br", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_gzip(accepted), takes, "{accepted}");
+        }
+    }
 
     /// Each block that is begun is ended, and lines keep their numbers.
     #[test]

@@ -6,7 +6,7 @@ export const WINDOWS = ["5m", "1h", "24h"];
 export const DEFAULT_WINDOW = "1h";
 
 /** `className` has the colour · `values`: null where nothing was measured @typedef {{ label: string, className: string, values: (number | null)[] }} Series */
-/** @typedef {{ id: string, title: string, hint: string, format: (value: number) => string, top?: number, least?: number, stacked?: boolean, of: (points: StatsPoint[], step: number) => Series[] }} Chart */
+/** @typedef {{ id: string, title: string, hint: string, format: (value: number) => string, tick?: (value: number) => string, top?: number, least?: number, stacked?: boolean, of: (points: StatsPoint[], step: number) => Series[] }} Chart */
 
 /** @type {Chart[]} */
 export const CHARTS = [
@@ -16,8 +16,8 @@ export const CHARTS = [
     series("failed attempts", "is-failed", points, (point) => perSecond(point.failed_attempts, step)),
   ] },
   { id: "success", title: "Success ratio", hint: "of tasks that ran to their end", format: percent, top: 1, of: (points) => [series("succeeded", "is-success", points, (point) => point.success_rate)] },
-  { id: "wait", title: "Wait", hint: "from ready to started", format: fmt.duration, of: (points) => percentiles(points, "wait_ms") },
-  { id: "run", title: "Run time", hint: "of an attempt", format: fmt.duration, of: (points) => percentiles(points, "run_ms") },
+  { id: "wait", title: "Wait", hint: "from ready to started", format: fmt.duration, tick: span, of: (points) => percentiles(points, "wait_ms") },
+  { id: "run", title: "Run time", hint: "of an attempt", format: fmt.duration, tick: span, of: (points) => percentiles(points, "run_ms") },
   { id: "depth", title: "Waiting tasks", hint: "by priority, on average", format: (value) => fmt.compact(Math.round(value)), stacked: true, least: 4, of: (points) => [
     series("high", "p-high", points, (point) => point.waiting?.high ?? null),
     series("medium", "p-medium", points, (point) => point.waiting?.medium ?? null),
@@ -65,6 +65,12 @@ export function summary({ title, format }, all, window) {
     return known.length ? `${label} ${format(/** @type {number} */ (known.at(-1)))} at last, ${format(Math.max(...known))} at most` : `${label} nothing`;
   });
   return `${title} over ${window}: ${parts.join("; ")}`;
+}
+
+/** A span in one unit, as an axis has no room for two. @param {number} ms */
+function span(ms) {
+  const [size, unit] = ms < 1_000 ? [1, "ms"] : ms < 120_000 ? [1_000, "s"] : ms < 7_200_000 ? [60_000, "min"] : [3_600_000, "h"];
+  return ms ? `${Math.round((10 * ms) / size) / 10} ${unit}` : "0";
 }
 
 /** @param {number} share */

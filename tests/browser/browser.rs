@@ -50,7 +50,9 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let mut args = FLAGS.map(str::to_owned).to_vec();
         args.push(format!("--user-data-dir={}", profile.display()));
-        let capabilities = json!({ "goog:chromeOptions": { "args": args }, "goog:loggingPrefs": { "browser": "ALL" } });
+        // A loaded machine may take its time over a script.
+        let timeouts = json!({ "script": 180_000, "pageLoad": 300_000, "implicit": 0 });
+        let capabilities = json!({ "timeouts": timeouts, "goog:chromeOptions": { "args": args }, "goog:loggingPrefs": { "browser": "ALL" } });
         Self { driver, port, capabilities: capabilities.as_object().unwrap().clone() }
     }
 

@@ -99,9 +99,9 @@ impl Page {
         .await;
     }
 
-    /// Chooses an option by its value.
-    pub(crate) async fn choose(&self, selector: &str, value: &str) {
-        self.act(selector, async |element: Element| element.select_by_value(value).await).await;
+    /// Chooses an option by its text.
+    pub(crate) async fn choose(&self, selector: &str, text: &str) {
+        self.act(selector, async |element: Element| element.select_by_label(text).await).await;
     }
 
     /// Empties the field and types.

@@ -47,6 +47,6 @@ function Panel({ chart, history: { points, step_ms }, window, queue }) {
   return html`<section class="panel chart" aria-labelledby=${`chart-${chart.id}`}>
     <header><h2 id=${`chart-${chart.id}`}>${chart.title}</h2><span class="muted">${chart.hint}</span></header>
     <${Plot} label=${summary(chart, shown, window)} xs=${whole.map((point) => Date.parse(point.at) / 1000)} drawn=${drawn} shown=${shown} filled=${chart.stacked}
-      top=${chart.top ?? topOf(drawn, chart.least ?? 1)} format=${chart.format} onZoom=${onZoom} />
+      top=${chart.top ?? topOf(drawn, chart.least ?? 1)} format=${chart.format} tick=${chart.tick ?? chart.format} onZoom=${onZoom} />
   </section>`;
 }

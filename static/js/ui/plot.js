@@ -11,7 +11,7 @@ const scheme = signal(dark.matches);
 dark.addEventListener("change", () => { scheme.value = dark.matches; });
 
 /** `shown`: what is said, where what is drawn is stacked · `xs`: seconds
- * @typedef {{ label: string, xs: number[], drawn: import("../charts.js").Series[], shown: import("../charts.js").Series[], top: number, format: (value: number) => string, filled?: boolean, onZoom: (from: number, to: number) => void }} Props */
+ * @typedef {{ label: string, xs: number[], drawn: import("../charts.js").Series[], shown: import("../charts.js").Series[], top: number, format: (value: number) => string, tick: (value: number) => string, filled?: boolean, onZoom: (from: number, to: number) => void }} Props */
 
 /** @param {Props} props */
 export function Plot(props) {
@@ -66,12 +66,12 @@ function options(parent, latest, at) {
   // Filled to the ground, the highest has to be drawn first.
   const filled = latest.current.filled;
   return {
-    width: parent.clientWidth, height: HEIGHT, padding: /** @type {[number, number, number, number]} */ ([8, 8, 0, 0]), legend: { show: false },
+    width: parent.clientWidth, height: HEIGHT, padding: /** @type {[number, number, number, number]} */ ([8, 18, 0, 0]), legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: { x: { time: true }, y: { range: () => /** @type {[number, number]} */ ([0, latest.current.top]) } },
     axes: [
       { ...axis, size: 26, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ seconds) => seconds.map((each) => clock(new Date(each * 1000).toISOString(), now.value, zone.value).replace(/^.* /, "").replace(/:00$/, "")) },
-      { ...axis, size: 62, space: 34, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((each) => latest.current.format(each)) },
+      { ...axis, size: 62, space: 34, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((each) => latest.current.tick(each)) },
     ],
     series: [{}, ...latest.current.drawn.map(({ label, className }) => ({ label, stroke: colour(className), width: 1.75, points: { show: true, size: 5, filter: isolated }, ...(filled && { fill: colour(className) }) }))],
     ...(filled && { bands: latest.current.drawn.slice(1).map((_, index) => ({ series: /** @type {[number, number]} */ ([index + 2, index + 1]) })) }),
