@@ -13,10 +13,11 @@ CatchUp = Literal["skip", "one", "all"]
 DeadReason = Literal["exhausted", "timeout", "not_retryable", "expired", "poison"]
 DependsOn = Union[str, "Dependency"]
 Duration = Union[str, float]
-ErrorCode = Literal["invalid_json", "invalid_utf8", "incomplete_body", "refused", "key_required", "invalid_key", "key_expired", "key_revoked", "missing_scope", "queue_not_allowed", "cross_origin", "route_not_found", "file_not_found", "invalid_id", "task_not_found", "queue_not_found", "worker_not_found", "dead_letter_not_found", "actor_not_found", "operation_not_found", "schedule_not_found", "workflow_not_found", "key_not_found", "rate_limit_not_set", "method_not_allowed", "body_timeout", "workflow_finished", "nothing_failed", "workflow_callback_runs", "task_finished", "task_not_finished", "unique_key_held", "unique_key_released", "parent_failed", "parent_gone", "task_not_waiting", "no_result", "key_configured", "key_name_taken", "too_many_keys", "queue_changed", "queue_not_empty", "schedule_exists", "schedule_changed", "trigger_refused", "operation_finished", "worker_gone", "result_expired", "body_too_large", "unsupported_media_type", "unsupported_content_encoding", "wrong_host", "invalid_field", "first_key", "unknown_field", "missing_field", "duplicate_field", "not_built_yet", "invalid_parameter", "unknown_parameter", "duplicate_parameter", "invalid_header", "idempotency_key_reused", "parent_not_found", "dependency_cycle", "confirmation_required", "too_many_queues", "too_many_schedules", "queue_full", "at_cap", "too_many_streams", "internal", "busy", "draining", "shutting_down", "too_many_subscribers", "store_unavailable", "indeterminate", "store_schema", "store_full"]
+ErrorCode = Literal["invalid_json", "invalid_utf8", "incomplete_body", "refused", "key_required", "invalid_key", "key_expired", "key_revoked", "missing_scope", "queue_not_allowed", "cross_origin", "route_not_found", "file_not_found", "invalid_id", "task_not_found", "queue_not_found", "worker_not_found", "dead_letter_not_found", "actor_not_found", "operation_not_found", "schedule_not_found", "workflow_not_found", "key_not_found", "rate_limit_not_set", "method_not_allowed", "body_timeout", "workflow_finished", "nothing_failed", "workflow_callback_runs", "task_finished", "task_not_finished", "unique_key_held", "unique_key_released", "parent_failed", "parent_gone", "task_not_waiting", "no_result", "key_configured", "key_name_taken", "too_many_keys", "queue_changed", "queue_not_empty", "schedule_exists", "schedule_changed", "trigger_refused", "operation_finished", "worker_dead", "lease_lost", "not_cancelled", "no_deadline", "worker_gone", "result_expired", "body_too_large", "unsupported_media_type", "unsupported_content_encoding", "wrong_host", "invalid_field", "first_key", "unknown_field", "missing_field", "duplicate_field", "invalid_parameter", "unknown_parameter", "duplicate_parameter", "invalid_header", "idempotency_key_reused", "parent_not_found", "dependency_cycle", "confirmation_required", "too_many_queues", "too_many_schedules", "queue_full", "at_cap", "too_many_streams", "internal", "busy", "draining", "shutting_down", "too_many_subscribers", "store_unavailable", "indeterminate", "store_schema", "store_full"]
 ErrorKind = Literal["failure", "panic", "exit", "signal", "timeout", "output", "arguments", "no_handler", "spawn", "cancelled", "lost", "poison", "skipped", "unneeded", "expired"]
 LimitBy = Literal["queue", "priority", "rate_key"]
 LimitNumbers = Union[int, "ByClass"]
+LogLevel = Literal["debug", "info", "warn", "error"]
 OnFailure = Literal["skip", "run", "only"]
 OperationState = Literal["running", "done", "cancelled"]
 Origin = Literal["api", "file"]
@@ -65,6 +66,25 @@ class Attempt(_AttemptAlways, total=False):
     next_delay_ms: Optional[i64]
     started_at: Optional[Time]
     worker_id: Optional[str]
+
+
+class _AttemptEndedAlways(TypedDict):
+    status: Status
+
+
+class AttemptEnded(_AttemptEndedAlways, total=False):
+    duplicate: bool
+
+
+class _AttemptErrorAlways(TypedDict):
+    message: str
+
+
+class AttemptError(_AttemptErrorAlways, total=False):
+    detail: Optional[str]
+    kind: Optional[str]
+    retry_after: Optional[Duration]
+    retryable: Optional[bool]
 
 
 class _AuditEntryAlways(TypedDict):
@@ -142,6 +162,10 @@ class Chord(TypedDict):
     header: list[NewTask]
 
 
+class Complete(TypedDict):
+    result: Any
+
+
 class _DeadLetterAlways(TypedDict):
     attempts: int
     died_at: Time
@@ -162,6 +186,8 @@ class DeadLetterCount(TypedDict):
 
 
 class DeadLetterFilter(TypedDict, total=False):
+    cause: Optional[str]
+    died_after: Optional[str]
     error: Optional[str]
     name: Optional[str]
     queue: Optional[str]
@@ -177,6 +203,7 @@ class DeadLetterGroup(TypedDict):
     name: str
     queue: str
     reason: DeadReason
+    within: list[int]
 
 
 class _DeadLetterStatsAlways(TypedDict):
@@ -208,18 +235,39 @@ class Dependency(TypedDict, total=False):
     task: Optional[str]
 
 
+class Environment(TypedDict):
+    color: str
+    name: str
+
+
 class _ExplanationAlways(TypedDict):
     reasons: list[Reason]
     status: Status
     summary: str
     task_id: str
-    warnings: list[str]
 
 
 class Explanation(_ExplanationAlways, total=False):
     expires_at: Optional[Time]
     expires_by: Optional[str]
     not_before: Optional[Time]
+
+
+class Extend(TypedDict):
+    by: Duration
+
+
+class ExtendReply(TypedDict):
+    deadline: Time
+
+
+class _FailAlways(TypedDict):
+    error: AttemptError
+
+
+class Fail(_FailAlways, total=False):
+    retry_after: Optional[Duration]
+    retryable: Optional[bool]
 
 
 class _FaultAlways(TypedDict):
@@ -250,6 +298,7 @@ class _FiguresViewAlways(TypedDict):
 class FiguresView(_FiguresViewAlways, total=False):
     success_rate: Optional[float]
     utilisation: Optional[float]
+    waiting: Optional[Waiting]
 
 
 class _HealthAlways(TypedDict):
@@ -258,6 +307,7 @@ class _HealthAlways(TypedDict):
 
 class Health(_HealthAlways, total=False):
     broker: HealthPart
+    environment: Optional[Environment]
     line: Optional[HealthPart]
     store: HealthPart
     stuck_handlers: int
@@ -271,6 +321,7 @@ class _HealthDetailsAlways(TypedDict):
 
 
 class HealthDetails(_HealthDetailsAlways, total=False):
+    environment: Optional[Environment]
     line: Optional[HealthPart]
     stuck_handlers: int
 
@@ -286,6 +337,23 @@ class HealthPart(_HealthPartAlways, total=False):
     outcomes_waiting: Optional[int]
     since: Optional[Time]
     spool_bytes: Optional[int]
+
+
+class _HeartbeatAlways(TypedDict):
+    running: list[str]
+
+
+class Heartbeat(_HeartbeatAlways, total=False):
+    rss_bytes: Optional[int]
+    wait: Optional[Duration]
+
+
+class HeartbeatReply(TypedDict):
+    cancel: list[str]
+    cancel_at_once: list[str]
+    lost: list[str]
+    quiet: bool
+    stop: bool
 
 
 _HeldKeyAlways = TypedDict('_HeldKeyAlways', {"while": "list[str]"}, total=True)
@@ -336,6 +404,42 @@ class Key(_KeyAlways, total=False):
 class LastPanic(TypedDict):
     at: Time
     message: str
+
+
+class LeaseRequest(TypedDict, total=False):
+    max: Optional[int]
+    names: Optional[list[str]]
+    queues: Optional[list[str]]
+    wait: Optional[Duration]
+
+
+class Leased(TypedDict):
+    data: list[LeasedTask]
+    quiet: bool
+
+
+class _LeasedTaskAlways(TypedDict):
+    args: list[Any]
+    attempt: int
+    created_at: Time
+    failures: int
+    generation: int
+    id: str
+    kwargs: dict[str, Any]
+    lease_id: str
+    max_retries: int
+    name: str
+    parents: dict[str, Any]
+    priority: int
+    queue: str
+    snoozes: int
+    tags: list[str]
+
+
+class LeasedTask(_LeasedTaskAlways, total=False):
+    deadline: Optional[Time]
+    meta: Optional[dict[str, Any]]
+    timeout_s: Optional[float]
 
 
 class _Listed_ActorAlways(TypedDict):
@@ -446,6 +550,24 @@ class Listed_Workflow(_Listed_WorkflowAlways, total=False):
     prev_cursor: Optional[str]
 
 
+class _LogAlways(TypedDict):
+    data: list[LogLine]
+    dropped: int
+
+
+class Log(_LogAlways, total=False):
+    next_cursor: Optional[str]
+    prev_cursor: Optional[str]
+
+
+class LogLine(TypedDict):
+    at: Time
+    attempt: int
+    generation: int
+    level: LogLevel
+    message: str
+
+
 class Login(TypedDict):
     key: str
 
@@ -459,6 +581,24 @@ class NewKey(_NewKeyAlways, total=False):
     expires_at: Optional[str]
     expires_in: Optional[Duration]
     queues: Optional[list[str]]
+
+
+class _NewLogLineAlways(TypedDict):
+    message: str
+
+
+class NewLogLine(_NewLogLineAlways, total=False):
+    at: Optional[str]
+    level: LogLevel
+
+
+class NewLogLines(TypedDict):
+    lines: list[NewLogLine]
+
+
+class NewProgress(TypedDict, total=False):
+    message: Optional[str]
+    percent: Optional[float]
 
 
 class NewRateLimit(TypedDict, total=False):
@@ -504,6 +644,7 @@ class NewTask(_NewTaskAlways, total=False):
     priority: Optional[Priority]
     queue: Optional[str]
     rate_key: Optional[str]
+    requires: Optional[list[str]]
     result_ttl: Optional[Duration]
     retry: Optional[RetryPolicy]
     run_at: Optional[str]
@@ -512,6 +653,21 @@ class NewTask(_NewTaskAlways, total=False):
     unique: Optional[Unique]
     unique_conflict: Optional[UniqueConflict]
     unique_key: Optional[str]
+
+
+class _NewWorkerAlways(TypedDict):
+    concurrency: int
+    names: list[str]
+
+
+class NewWorker(_NewWorkerAlways, total=False):
+    client: Optional[str]
+    host: Optional[str]
+    labels: list[str]
+    name: Optional[str]
+    pid: Optional[int]
+    prefetch: int
+    queues: Optional[list[str]]
 
 
 class NewWorkflow(TypedDict, total=False):
@@ -526,6 +682,10 @@ class NewWorkflow(TypedDict, total=False):
     tasks: Optional[dict[str, NewTask]]
 
 
+class Noted(TypedDict):
+    cancel: bool
+
+
 class _OperationAlways(TypedDict):
     action: Action
     created_at: Time
@@ -538,6 +698,41 @@ class _OperationAlways(TypedDict):
 class Operation(_OperationAlways, total=False):
     finished_at: Optional[Time]
     rate: Optional[float]
+
+
+class _OutcomeAlways(TypedDict):
+    lease_id: str
+
+
+class Outcome(_OutcomeAlways, total=False):
+    cancelled: Optional[bool]
+    error: Optional[AttemptError]
+    log: Optional[list[NewLogLine]]
+    release: Optional[bool]
+    result: Any
+    retry_after: Optional[Duration]
+    retryable: Optional[bool]
+    snooze: Optional[Duration]
+
+
+class _OutcomeReplyAlways(TypedDict):
+    status: int
+
+
+class OutcomeReply(_OutcomeReplyAlways, total=False):
+    code: Optional[ErrorCode]
+    detail: Optional[str]
+    duplicate: bool
+    errors: list[Fault]
+    task_status: Optional[Status]
+
+
+class Outcomes(TypedDict):
+    outcomes: list[Outcome]
+
+
+class OutcomesReply(TypedDict):
+    results: list[OutcomeReply]
 
 
 class Probe(TypedDict):
@@ -580,6 +775,7 @@ class _QueueAlways(TypedDict):
     queued_by_priority: ByPriority
     status_counts: StatusCounts
     total_queued: int
+    unservable: int
     version: int
     weight: int
 
@@ -678,6 +874,7 @@ class _ReasonAlways(TypedDict):
 
 class Reason(_ReasonAlways, total=False):
     count: Optional[int]
+    missing: Optional[str]
     parents: list[str]
     until: Optional[Time]
 
@@ -687,6 +884,13 @@ class Redrive(TypedDict, total=False):
     dry_run: bool
     filter: Optional[DeadLetterFilter]
     rate: Optional[str]
+
+
+class RegisteredWorker(TypedDict):
+    heartbeat_every_s: float
+    protocol: int
+    ttl_s: float
+    worker_id: str
 
 
 class _RelativeAlways(TypedDict):
@@ -794,6 +998,9 @@ class Slots(TypedDict):
     total: int
 
 
+SnoozeAttempt = TypedDict('SnoozeAttempt', {"for": "Duration"}, total=True)
+
+
 class _SpreadAlways(TypedDict):
     count: int
 
@@ -845,6 +1052,7 @@ class _StatsPointAlways(TypedDict):
 class StatsPoint(_StatsPointAlways, total=False):
     success_rate: Optional[float]
     utilisation: Optional[float]
+    waiting: Optional[Waiting]
 
 
 _StatsWindowAlways = TypedDict('_StatsWindowAlways', {"cancelled": "int", "dead": "int", "expired": "int", "failed_attempts": "int", "finished_per_s": "float", "retried": "int", "run_ms": "Spread", "snoozed": "int", "submitted": "int", "submitted_per_s": "float", "succeeded": "int", "wait_ms": "Spread", "from": "Time", "to": "Time"}, total=True)
@@ -853,6 +1061,7 @@ _StatsWindowAlways = TypedDict('_StatsWindowAlways', {"cancelled": "int", "dead"
 class StatsWindow(_StatsWindowAlways, total=False):
     success_rate: Optional[float]
     utilisation: Optional[float]
+    waiting: Optional[Waiting]
     queue: Optional[str]
 
 
@@ -894,6 +1103,7 @@ class _TaskAlways(TypedDict):
     parents: int
     priority: int
     queue: str
+    requires: list[str]
     snoozes: int
     status: Status
     tags: list[str]
@@ -913,6 +1123,7 @@ class Task(_TaskAlways, total=False):
     max_age_ms: Optional[i64]
     meta: Optional[dict[str, Any]]
     node: Optional[str]
+    progress: Optional[Progress]
     rate_key: Optional[str]
     ready_at: Optional[Time]
     replaced: bool
@@ -950,6 +1161,8 @@ class TaskFilter(TypedDict, total=False):
     queue: Optional[str]
     status: list[Status]
     tag: Optional[str]
+    worker: Optional[str]
+    workflow: Optional[str]
 
 
 class _TaskListAlways(TypedDict):
@@ -993,12 +1206,20 @@ class Totals(TypedDict):
 UniqueSettings = TypedDict('UniqueSettings', {"by": "Optional[list[str]]", "for": "Optional[Duration]", "while": "Optional[list[UniqueScope]]"}, total=False)
 
 
+class Waiting(TypedDict):
+    high: float
+    low: float
+    medium: float
+
+
 class _WorkerAlways(TypedDict):
     heartbeat_age_s: float
     host: str
     id: str
     kind: WorkerKind
+    labels: list[str]
     pid: int
+    queues: list[str]
     slots: list[WorkerSlot]
     slots_total: int
     started_at: Time
@@ -1012,7 +1233,9 @@ class Worker(_WorkerAlways, total=False):
     client: Optional[str]
     failed: Optional[int]
     name: Optional[str]
+    names: Optional[list[str]]
     processed: Optional[int]
+    rss_bytes: Optional[int]
 
 
 class _WorkerSlotAlways(TypedDict):
