@@ -1,6 +1,6 @@
 //! Remote workers of a real server: they outlive it, and it finds out when they do not live.
 
-use std::{io::Write as _, net::TcpStream, time::Instant};
+use std::{io::Write as _, net::TcpStream, path::Path, time::Instant};
 
 use serde_json::json;
 
@@ -9,10 +9,15 @@ use crate::{
     support::{Server, eventually, is_long, program},
 };
 
+/// A server whose workers may be silent for a minute: what is tested is not to fail because a machine is slow.
+fn patient(folder: &Path) -> Server {
+    Server::start_under(folder, &[], &[("WORKER_HEARTBEAT_INTERVAL", "20s")])
+}
+
 #[test]
 fn a_server_that_is_killed_takes_nothing_from_a_worker_that_lives() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = patient(folder.path());
     let worker = register(&server, &["away"]);
     let ids = server.submit_all((0..3).map(|n| json!({"name": "away", "args": [n]})).collect());
     let mut leased = Vec::new();
@@ -21,7 +26,7 @@ fn a_server_that_is_killed_takes_nothing_from_a_worker_that_lives() {
         leased.len() == 2
     });
     server.kill();
-    let server = Server::start(folder.path());
+    let server = patient(folder.path());
     let (status, told) = beat(&server, &worker, &[&leased[0], &leased[1]]);
     assert_eq!((status, &told["lost"]), (200, &json!([])));
     let third = lease(&server, &worker, 1).pop().unwrap();
@@ -40,14 +45,12 @@ fn a_server_that_is_killed_takes_nothing_from_a_worker_that_lives() {
 #[test]
 fn what_a_worker_held_that_fell_silent_runs_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start_under(folder.path(), &[], &[("WORKER_HEARTBEAT_INTERVAL", "500ms")]);
-    let (silent, other) = (register(&server, &["away"]), register(&server, &["away"]));
+    let server = Server::start_under(folder.path(), &[], &[("WORKER_HEARTBEAT_INTERVAL", "1s")]);
+    let silent = register(&server, &["away"]);
     let id = server.submit(r#"{"name": "away"}"#);
     let lost = lease(&server, &silent, 1).pop().unwrap();
-    eventually("it is found dead", || {
-        assert_eq!(beat(&server, &other, &[]).0, 200);
-        server.get(&silent)["state"] == "dead"
-    });
+    eventually("it is found dead", || server.get(&silent)["state"] == "dead");
+    let other = register(&server, &["away"]);
     let again = lease(&server, &other, 1).pop().unwrap();
     assert_eq!((&again["id"], &again["attempt"]), (&json!(id), &json!(2)));
     let (status, problem) = complete(&server, &lost, &json!(1));
@@ -61,7 +64,7 @@ fn what_a_worker_held_that_fell_silent_runs_elsewhere() {
 #[test]
 fn a_grant_that_never_arrived_goes_back() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = patient(folder.path());
     let worker = register(&server, &["away"]);
     let id = server.submit(r#"{"name": "away"}"#);
     // The answer is lost on its way.
@@ -89,7 +92,7 @@ fn rss(pid: u32) -> u64 {
 fn many_polls_wait_and_a_task_wakes_one_of_them() {
     let count = if is_long() { 10_000 } else { 300 };
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = patient(folder.path());
     let before = rss(server.pid());
     let worker = register(&server, &["away"]);
     let body = r#"{"wait": "60s"}"#;
