@@ -17,7 +17,9 @@ use crate::{
 #[test]
 fn a_worker_goes_on_by_another_node_when_the_one_that_leased_is_killed() {
     let cluster = Cluster::new();
-    let (first, other) = (cluster.quick("a"), cluster.quick("b"));
+    // Slow enough for a worker on a slow machine, soon enough for the test.
+    let beats = [("WORKER_HEARTBEAT_INTERVAL", "5s")];
+    let (first, other) = (cluster.node_with("a", &beats), cluster.node_with("b", &beats));
     let worker = register(&first, &["away"]);
     let ids = other.submit_all((0..20).map(|n| json!({"name": "away", "args": [n]})).collect());
     let mut leased = Vec::new();
