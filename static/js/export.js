@@ -1,11 +1,13 @@
 // Tasks as a file: all that a filter leaves, page by page, as CSV for a spreadsheet or NDJSON for programs.
 import { get } from "./api.js";
-import { tokenize } from "./json.js";
+import { compactJson, members, tokenize } from "./json.js";
 
 /** More is what the API is for: the file is put together in the browser's memory. */
 export const MOST_ROWS = 100_000;
 const PAGE = 200;
 const COLUMNS = ["id", "name", "queue", "status", "priority", "attempt", "max_retries", "created_at", "run_at", "started_at", "finished_at", "duration_ms", "worker_id", "tags", "error", "args", "kwargs"];
+/** JSON, of which no number must change. */
+const EXACT = ["args", "kwargs"];
 
 /** The elements of the array that is an object's `data`, each as the text it was sent as: numbers stay exact. @param {string} text @returns {string[]} */
 export function elements(text) {
@@ -33,9 +35,12 @@ export function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** @param {any} task */
-export function csvRow(task) {
-  return COLUMNS.map((column) => cell(column === "tags" ? task.tags?.join(" ") : column === "error" ? task.error?.message : task[column])).join(",");
+/** A row of one task. @param {string} text the task as it was sent */
+export function csvRow(text) {
+  const task = JSON.parse(text);
+  const parts = members(text);
+  const exact = (/** @type {string} */ column) => { const part = parts.get(column); return part && compactJson(part); };
+  return COLUMNS.map((column) => cell(column === "tags" ? task.tags?.join(" ") : column === "error" ? task.error?.message : EXACT.includes(column) ? exact(column) : task[column])).join(",");
 }
 
 /** Reads all pages of a list. @param {string} path of the list, without limit and cursor @param {"csv" | "ndjson"} kind @param {(rows: number) => boolean} onPage told after each page; false: stop
@@ -45,7 +50,8 @@ export async function collect(path, kind, onPage) {
   let [rows, cursor] = [0, ""];
   do {
     const { data, text } = await get(`${path}${path.includes("?") ? "&" : "?"}limit=${PAGE}&include=args,result${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-    parts.push(kind === "csv" ? data.data.map((/** @type {unknown} */ task) => `${csvRow(task)}\r\n`).join("") : elements(text).map((task) => `${task}\n`).join(""));
+    // On one line each, however its arguments were written.
+    parts.push(elements(text).map((task) => (kind === "csv" ? `${csvRow(task)}\r\n` : `${compactJson(task)}\n`)).join(""));
     rows += data.data.length;
     cursor = data.next_cursor ?? "";
     if (!onPage(rows) || (cursor && rows >= MOST_ROWS)) return { parts, rows, complete: !cursor };

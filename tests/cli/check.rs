@@ -188,7 +188,7 @@ const CORRUPTIONS: &[(&str, &str)] = &[
     ("dependencies_exist", "DELETE FROM tasks WHERE status = 1 AND has_dependants"),
     (
         "dead_letter_is_dead",
-        "INSERT INTO dead_letter_queue SELECT id, queue, name, 5, 'exhausted', '{}', 1, 1 FROM tasks WHERE status = 5",
+        "INSERT INTO dead_letter_queue SELECT id, queue, name, 5, 'exhausted', '{}', 1, 1, '' FROM tasks WHERE status = 5",
     ),
     ("dead_is_dead_letter", "DELETE FROM dead_letter_queue"),
     ("attempts_numbered", "DELETE FROM attempts WHERE number = 1"),

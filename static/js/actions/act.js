@@ -3,18 +3,16 @@ import { ApiError, post, remove } from "../api.js";
 import { refresh } from "../store.js";
 import { toast } from "../ui/toast.js";
 
-/** @param {string} verb @param {string} path @param {(answer: any) => string} describe @param {typeof post | typeof remove} [send] */
-export async function act(verb, path, describe, send = post) {
+/** @param {string} verb @param {string} path @param {(answer: any) => string} describe @param {typeof post | typeof remove} [send] @param {() => void} [after] */
+export async function act(verb, path, describe, send = post, after = refresh) {
   try {
     const { data } = await send(path);
     toast(describe(data), "ok");
-    refresh();
-    return true;
+    after();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     toast(`${verb}: ${error.message}`, "bad");
     refresh();
-    return false;
   }
 }
 

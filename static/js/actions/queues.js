@@ -42,7 +42,7 @@ export function purgeQueue(queue) {
   return act("Purge", `/queues/${encodeURIComponent(queue)}/purge`, (answer) => (answer.id ? `Purging ${queue}: its tasks are being cancelled.` : `Purged ${queue}.`));
 }
 
-/** Whether it is gone. @param {string} queue */
-export function deleteQueue(queue) {
-  return act("Delete", `/queues/${encodeURIComponent(queue)}`, () => `Deleted the queue ${queue}.`, remove);
+/** What was shown of it is no more: `after` goes elsewhere. @param {string} queue @param {() => void} after */
+export function deleteQueue(queue, after) {
+  return act("Delete", `/queues/${encodeURIComponent(queue)}`, () => `Deleted the queue ${queue}.`, remove, after);
 }

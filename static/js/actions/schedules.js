@@ -19,9 +19,9 @@ export function resumeSchedule(name) {
   return act("Resume", `/schedules/${encodeURIComponent(name)}/resume`, () => `Resumed ${name}.`);
 }
 
-/** Whether it is gone. @param {string} name */
-export function deleteSchedule(name) {
-  return act("Delete", `/schedules/${encodeURIComponent(name)}`, () => `Deleted the schedule ${name}.`, remove);
+/** What was shown of it is no more: `after` goes elsewhere. @param {string} name @param {() => void} after */
+export function deleteSchedule(name, after) {
+  return act("Delete", `/schedules/${encodeURIComponent(name)}`, () => `Deleted the schedule ${name}.`, remove, after);
 }
 
 /** Sets up a schedule given as JSON text; what is wrong, by field, where something is. @param {string} name @param {string} body @param {boolean} isNew @returns {Promise<Record<string, string> | null>} */

@@ -21,9 +21,9 @@ export function runTaskNow(id) {
   return act("Run now", `/tasks/${encodeURIComponent(id)}/run-now`, ({ status }) => `It need not wait for its time any more. It is now ${status}.`);
 }
 
-/** Whether it is gone. @param {string} id */
-export function deleteTask(id) {
-  return act("Delete", `/tasks/${encodeURIComponent(id)}`, () => "Deleted the task.", remove);
+/** What was shown of it is no more: `after` goes elsewhere. @param {string} id @param {() => void} after */
+export function deleteTask(id, after) {
+  return act("Delete", `/tasks/${encodeURIComponent(id)}`, () => "Deleted the task.", remove, after);
 }
 
 /** Submits a task given as JSON text; answers the task, or throws ApiError. @param {string} body @returns {Promise<Task>} */

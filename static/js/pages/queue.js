@@ -38,7 +38,7 @@ export function QueuePage() {
 function Header({ queue }) {
   const { name, paused, total_queued } = queue;
   const purge = () => confirmThen({ title: `Purge ${name}?`, text: "Every task that waits in it is cancelled. What runs goes on.", verb: `Cancel ${fmt.plural(total_queued, "task")}`, run: () => purgeQueue(name) });
-  const remove = () => confirmThen({ title: `Delete the queue ${name}?`, text: "Its settings go with it. It comes back with the next task submitted to it.", verb: "Delete it", run: () => deleteQueue(name).then((done) => done && go("queues")) });
+  const remove = () => confirmThen({ title: `Delete the queue ${name}?`, text: "Its settings go with it. It comes back with the next task submitted to it.", verb: "Delete it", run: () => deleteQueue(name, () => go("queues")) });
   return html`<header class="head"><div><h1><${Text} value=${name} /></h1>
       <p class="line">${paused && html`<${Pill} status="paused" title="Nothing in it starts until it is resumed" />`}<a href=${tasks(name, null)}>Its tasks</a></p></div>
     ${may("operate") && html`<div class="actions">

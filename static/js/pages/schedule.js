@@ -42,7 +42,7 @@ export function SchedulePage() {
 /** @param {{ schedule: Schedule }} props */
 function Header({ schedule: { name, enabled, cron, every } }) {
   const words = inWords({ cron, every });
-  const ask = () => confirmThen({ title: `Delete the schedule ${name}?`, text: "The tasks it has made stay.", verb: "Delete it", run: () => deleteSchedule(name).then((done) => done && go("schedules")) });
+  const ask = () => confirmThen({ title: `Delete the schedule ${name}?`, text: "The tasks it has made stay.", verb: "Delete it", run: () => deleteSchedule(name, () => go("schedules")) });
   return html`<header class="head"><div><h1><${Text} value=${name} /></h1>
       <p class="line"><${Pill} status=${enabled ? "active" : "paused"} />${words ? html`<span>${words}</span>` : ""}<code>${cron ?? ""}</code></p></div>
     ${may("operate") && html`<div class="actions"><button onClick=${() => triggerSchedule(name)}><${Icon} name="running" />Run now</button>

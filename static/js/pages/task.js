@@ -70,7 +70,7 @@ function Header({ task, parts }) {
 
 /** @param {Task} task */
 function askDelete({ id, name }) {
-  confirmThen({ title: `Delete ${name}?`, text: "The task is gone for good, with its result and its attempts.", verb: "Delete it", run: () => deleteTask(id).then((done) => done && go("tasks")) });
+  confirmThen({ title: `Delete ${name}?`, text: "The task is gone for good, with its result and its attempts.", verb: "Delete it", run: () => deleteTask(id, () => go("tasks")) });
 }
 
 /** @param {Task} task @param {Map<string, string>} parts @param {string} text @returns {import("../ui/tabs.js").Tab[]} */
