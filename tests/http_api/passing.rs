@@ -88,7 +88,10 @@ async fn a_lane_that_was_at_its_limits_makes_up_for_one_turn() {
     while running.len() < KEYS {
         running.extend(server.claim_some("q", 1).await);
     }
-    let quiet = |n: usize| task(["b", "c", "d"][n % 3], &json!({"fair_key": (["b", "c", "d"][n % 3])}));
+    let quiet = |n: usize| {
+        let name = ["b", "c", "d"][n % 3];
+        task(name, &json!({"fair_key": name}))
+    };
     submit(&server, (0..6_000).map(quiet).collect()).await;
     let (mut loud, mut others, mut most, mut since) = (0, 0, 0, None);
     let began = std::time::Instant::now();
