@@ -74,6 +74,9 @@ fn elsewhere(route: &RouteInfo) -> u16 {
         | "/schedules/preview" => 200,
         // There is none of that id, which is what the handler says.
         "/workers/{id}" | "/operations/{id}" | "/operations/{id}/cancel" => 200,
+        // Which queues a worker asks for is in the body; a lease is known by its secret.
+        "/workers" | "/workers/{id}/lease" | "/workers/{id}/heartbeat" | "/workers/{id}/outcomes" => 200,
+        _ if path.starts_with("/leases/{id}") => 200,
         _ if path.starts_with("/workflows/{id}") || path.starts_with("/schedules/{name}") => 200,
         _ if path.starts_with("/tasks/{id}") || path.starts_with("/dlq/{id}") => 404,
         _ => 403,

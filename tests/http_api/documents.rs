@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::Server;
 
 const ID: &str = "0198f2d4-7a3c-7c11-9a34-5b8e4d1f0c2a";
+const LEASE: &str = "0198f2d47a3c7c119a345b8e4d1f0c2a0198f2d47a3c7c119a345b8e4d1f0c2a";
 
 /// Every route and method there is, so that a new one cannot be left undocumented.
 const ROUTES: &[&str] = &[
@@ -17,6 +18,7 @@ const ROUTES: &[&str] = &[
     "delete /api/v1/session",
     "delete /api/v1/tasks/{id}",
     "delete /api/v1/tasks/{id}/result",
+    "delete /api/v1/workers/{id}",
     "get /api/v1/audit",
     "get /api/v1/dlq",
     "get /api/v1/dlq/groups",
@@ -43,6 +45,7 @@ const ROUTES: &[&str] = &[
     "get /api/v1/tasks/{id}/attempts",
     "get /api/v1/tasks/{id}/dependencies",
     "get /api/v1/tasks/{id}/explain",
+    "get /api/v1/tasks/{id}/logs",
     "get /api/v1/tasks/{id}/result",
     "get /api/v1/workers",
     "get /api/v1/workers/{id}",
@@ -58,6 +61,14 @@ const ROUTES: &[&str] = &[
     "post /api/v1/dlq/redrive",
     "post /api/v1/dlq/{id}/retry",
     "post /api/v1/keys",
+    "post /api/v1/leases/{id}/cancelled",
+    "post /api/v1/leases/{id}/complete",
+    "post /api/v1/leases/{id}/extend",
+    "post /api/v1/leases/{id}/fail",
+    "post /api/v1/leases/{id}/log",
+    "post /api/v1/leases/{id}/progress",
+    "post /api/v1/leases/{id}/release",
+    "post /api/v1/leases/{id}/snooze",
     "post /api/v1/operations/{id}/cancel",
     "post /api/v1/queues/{queue}/pause",
     "post /api/v1/queues/{queue}/purge",
@@ -73,6 +84,13 @@ const ROUTES: &[&str] = &[
     "post /api/v1/tasks/bulk",
     "post /api/v1/tasks/{id}/cancel",
     "post /api/v1/tasks/{id}/run-now",
+    "post /api/v1/workers",
+    "post /api/v1/workers/{id}/heartbeat",
+    "post /api/v1/workers/{id}/lease",
+    "post /api/v1/workers/{id}/outcomes",
+    "post /api/v1/workers/{id}/quiet",
+    "post /api/v1/workers/{id}/resume",
+    "post /api/v1/workers/{id}/stop",
     "post /api/v1/workflows",
     "post /api/v1/workflows/{id}/cancel",
     "post /api/v1/workflows/{id}/retry",
@@ -117,7 +135,8 @@ async fn the_document_and_the_routes_are_the_same() {
         if path == "/api/v1/events" {
             continue;
         }
-        let url = path.replace("{id}", ID).replace("{queue}", "none").replace("{name}", "none");
+        let id = if path.contains("/leases/") { LEASE } else { ID };
+        let url = path.replace("{id}", id).replace("{queue}", "none").replace("{name}", "none");
         let response = server.call(&method.to_uppercase(), &url, &[], b"").await;
         let routed = response.status != 405 && (response.status != 404 || response.json()["code"] != "route_not_found");
         assert!(routed, "{method} {path}: {}", response.text());
@@ -150,7 +169,8 @@ async fn every_error_is_explained() {
 async fn every_documented_parameter_is_known_and_no_other() {
     let server = Server::start().await;
     for (method, path, operation) in operations(&server.get("/openapi.json").await.json()) {
-        let url = path.replace("{id}", ID).replace("{queue}", "none").replace("{name}", "none");
+        let id = if path.contains("/leases/") { LEASE } else { ID };
+        let url = path.replace("{id}", id).replace("{queue}", "none").replace("{name}", "none");
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
             let name = parameter["name"].as_str().unwrap();
@@ -176,7 +196,7 @@ async fn a_task_has_the_fields_that_are_documented() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let task = server.post("/api/v1/tasks", r#"{"name":"a"}"#).await.json();
     let mut documented = keys(&schemas["Task"]["properties"]);
-    documented.retain(|field| field != "deduplicated" && field != "replaced");
+    documented.retain(|field| !["deduplicated", "replaced", "progress"].contains(&field.as_str()));
     assert_eq!(keys(&task), documented);
     let problem = server.get("/nothing").await.json();
     for field in keys(&problem) {

@@ -210,11 +210,17 @@ async fn deliver(state: &ApiState, caller: &Caller, mut hand: InHand) -> Result<
     Ok(text)
 }
 
+/// Results by the ids of their tasks.
+type Results = Vec<(TaskId, Option<Box<RawValue>>)>;
+
+/// What a worker asks for: its queues, names, and how many tasks.
+type Wanted = (Vec<Arc<str>>, Vec<String>, usize);
+
 /// What a grant does not bring.
 struct More {
     origins: HashMap<TaskId, (Millis, Vec<String>)>,
     /// Of each task its parents' results.
-    parents: HashMap<TaskId, Vec<(TaskId, Option<Box<RawValue>>)>>,
+    parents: HashMap<TaskId, Results>,
     /// Those to which their parents pass on more than a task may be given.
     too_much: HashSet<TaskId>,
     /// Those for which there is no more room in this answer.
@@ -280,7 +286,7 @@ fn wait(given: Option<Millis>) -> Result<Duration, Problem> {
 }
 
 /// Of its queues and names those that are asked for, and how many tasks.
-fn wanted(given: LeaseBody, row: &WorkerRow) -> Result<(Vec<Arc<str>>, Vec<String>, usize), Problem> {
+fn wanted(given: LeaseBody, row: &WorkerRow) -> Result<Wanted, Problem> {
     let mut faults = Faults::default();
     let some = |faults: &mut Faults, pointer: &str, given: Option<Vec<String>>, own: &[String]| {
         let Some(given) = given else { return own.to_vec() };
