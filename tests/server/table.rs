@@ -120,6 +120,7 @@ fn expected(kind: &str, what: &str) -> &'static str {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is what --nocapture is for")]
 fn what_is_recorded_by_kind_of_handler() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("child.pl"), CHILD).unwrap();
