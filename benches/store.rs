@@ -138,7 +138,16 @@ impl Bench {
 
     fn new_claim(&self) -> Claim {
         let (queue, worker, lease) = (QUEUE.into(), self.worker, LeaseId::random());
-        Claim { queue, worker, lease, now: self.now, suspect_allowed: true, laned: false, serves: Arc::default() }
+        Claim {
+            queue,
+            worker,
+            lease,
+            now: self.now,
+            suspect_allowed: true,
+            laned: false,
+            serves: Arc::default(),
+            timed: false,
+        }
     }
 }
 
