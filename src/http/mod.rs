@@ -87,6 +87,13 @@ pub const CONFIGURED: &str = "API_KEYS#";
 
 /// The routes below `/api/v1`, each method with the scope it needs.
 fn api() -> Vec<Path> {
+    let mut all = of_tasks();
+    all.extend(of_workers());
+    all
+}
+
+/// Those of tasks and whatever there is around them.
+fn of_tasks() -> Vec<Path> {
     vec![
         at("/tasks").get(Sifted(Read), list::list).post(Sifted(Submit), submit::submit),
         act(Sifted(Submit), "/tasks/batch", batch::submit_batch),
@@ -135,6 +142,21 @@ fn api() -> Vec<Path> {
         read(Read, "/workflows/{id}/graph", workflows::graph::get),
         act(Operate, "/workflows/{id}/cancel", workflows::acts::cancel),
         act(Operate, "/workflows/{id}/retry", workflows::acts::retry),
+        read(Sifted(Read), "/stats", stats::stats),
+        read(Sifted(Read), "/stats/history", history::history),
+        read(Sifted(Read), "/events", events::events),
+        read(Read, "/system/actors", actors::list),
+        act(Admin, "/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed)),
+        at("/keys").get(Admin, keys::list).post(Admin, keys::create),
+        at("/keys/{id}").get(Admin, keys::get).delete(Admin, keys::revoke),
+        at("/session").get(Open, session::get).post(Open, session::open).delete(Open, session::close),
+        read(Admin, "/audit", audit::list),
+    ]
+}
+
+/// Those of workers, and what remote ones say.
+fn of_workers() -> Vec<Path> {
+    vec![
         at("/workers").get(Sifted(Read), workers::list).post(Sifted(Work), remote::register::register),
         at("/workers/{id}").get(Sifted(Read), workers::get).delete(Sifted(Work), remote::register::leave),
         act(Sifted(Work), "/workers/{id}/lease", remote::lease::lease),
@@ -151,15 +173,6 @@ fn api() -> Vec<Path> {
         act(Operate, "/workers/{id}/quiet", workers::quiet),
         act(Operate, "/workers/{id}/resume", workers::resume),
         act(Operate, "/workers/{id}/stop", workers::stop),
-        read(Sifted(Read), "/stats", stats::stats),
-        read(Sifted(Read), "/stats/history", history::history),
-        read(Sifted(Read), "/events", events::events),
-        read(Read, "/system/actors", actors::list),
-        act(Admin, "/system/faults/panic", actors::inject_panic).guard(guard::fn_guard(faults_allowed)),
-        at("/keys").get(Admin, keys::list).post(Admin, keys::create),
-        at("/keys/{id}").get(Admin, keys::get).delete(Admin, keys::revoke),
-        at("/session").get(Open, session::get).post(Open, session::open).delete(Open, session::close),
-        read(Admin, "/audit", audit::list),
     ]
 }
 
