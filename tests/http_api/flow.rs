@@ -327,6 +327,7 @@ async fn a_task_with_keys_comes_to_its_lane_when_its_time_has_come() {
     // Before it is submitted: on a slow machine its time may come soon after the answer.
     let began = std::time::Instant::now();
     let ids = submit(&server, vec![late]).await;
+    assert_eq!(server.get(&format!("/api/v1/tasks/{}", ids[0])).await.json()["status"], "scheduled");
     let mut started = Vec::new();
     while started.is_empty() {
         assert!(began.elapsed().as_secs() < 20);
